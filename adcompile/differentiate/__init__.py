@@ -1,0 +1,1 @@
+"""Graphs in, derivative graphs out: forward mode, reverse mode, and the analyses they rest on."""

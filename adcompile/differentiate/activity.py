@@ -1,0 +1,92 @@
+"""Which values a derivative has to follow.
+
+Enters: a graph, the values it is differentiated with respect to, and (for reverse mode) its
+outputs. Leaves: the varied values (they depend on an input) and the useful ones (an output depends
+on them); a value is active if it is both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from adcompile.graph.aliases import Aliases
+from adcompile.graph.ir import Graph, Op, Value
+from adcompile.graph.types import StackOf, is_float
+
+
+class Activity:
+    """Varied and useful values of one graph."""
+
+    def __init__(self, graph: Graph, aliases: Aliases, inputs: Collection[Value]) -> None:
+        self.aliases = aliases
+        self._ops = list(graph.body.walk())
+        self.varied: set[Value] = set()
+        for value in inputs:
+            self._mark(value, self.varied)
+        while self._spread_forward():
+            pass
+        self.useful: set[Value] = set()
+        for value in graph.outputs:
+            self._mark(value, self.useful)
+        while self._spread_backward():
+            pass
+
+    def active(self, value: Value) -> bool:
+        """Whether the value has an adjoint that matters."""
+        return value in self.varied and value in self.useful
+
+    def _mark(self, value: Value, marks: set[Value]) -> bool:
+        """Mark a float value; with an array, all that may share its memory."""
+        if value in marks or not (is_float(value.type) or isinstance(value.type, StackOf)):
+            return False
+        marks.add(value)
+        roots = self.aliases.roots.get(value)
+        if roots and roots & self.aliases.written:
+            for other, others in self.aliases.roots.items():
+                if others & roots and (is_float(other.type) or isinstance(other.type, StackOf)):
+                    marks.add(other)
+        return True
+
+    def _spread_forward(self) -> bool:
+        changed = False
+        for op in self._ops:
+            if op.record.inactive:
+                continue
+            for target, source in _dependencies(op):
+                if source in self.varied:
+                    changed |= self._mark(target, self.varied)
+        return changed
+
+    def _spread_backward(self) -> bool:
+        changed = False
+        for op in reversed(self._ops):
+            if op.record.inactive:
+                continue
+            for target, source in _dependencies(op):
+                if target in self.useful:
+                    changed |= self._mark(source, self.useful)
+        return changed
+
+
+def _dependencies(op: Op) -> Iterator[tuple[Value, Value]]:
+    """Pairs (what changes, what it changes with) of one operation, without its inner ones."""
+    if op.name == "if":
+        for region in op.regions:
+            yield from zip(op.outputs, region.yields, strict=True)
+    elif op.name in ("for", "while"):
+        skip = 3 if op.name == "for" else 0
+        for region in op.regions:
+            params = region.params[1:] if op.name == "for" else region.params
+            yield from zip(params, op.inputs[skip:], strict=True)
+            yield from zip(params, op.regions[0].yields, strict=True)
+        yield from zip(op.outputs, op.regions[0].yields, strict=True)
+        yield from zip(op.outputs, op.inputs[skip:], strict=True)
+    elif op.record.writes:
+        for source in op.inputs[1:]:
+            yield op.inputs[0], source
+        for target in op.outputs:  # pop
+            yield target, op.inputs[0]
+    else:
+        for target in op.outputs:
+            for source in op.inputs:
+                yield target, source

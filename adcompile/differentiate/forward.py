@@ -1,0 +1,205 @@
+"""Forward mode: tangents computed beside the values they belong to.
+
+Enters: a graph and the tangents of some parameters. Leaves: the same operations, each followed by
+the one that computes its tangent. Arrays that are written in place have a tangent buffer that goes
+through the same views and writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from adcompile.differentiate.activity import Activity
+from adcompile.errors import NotDifferentiable
+from adcompile.graph.aliases import Aliases
+from adcompile.graph.builder import Builder
+from adcompile.graph.ir import Graph, Op, Region, Value
+from adcompile.graph.types import Array, is_float
+from adcompile.ops.elementwise import match
+from adcompile.ops.memory import zeros_like
+
+
+def append_forward(graph: Graph, tangents: Mapping[Value, Value]) -> list[Value]:
+    """Interleave tangent operations; gives the tangent of each output of the graph."""
+    return Forward(graph, tangents).run()
+
+
+class Forward:
+    """One forward sweep over one graph."""
+
+    def __init__(self, graph: Graph, tangents: Mapping[Value, Value]) -> None:
+        self.graph = graph
+        self.builder = Builder(graph)
+        self.aliases = Aliases(graph)
+        self.activity = Activity(graph, self.aliases, list(tangents))
+        self.tangents: dict[Value, Value] = dict(tangents)
+
+    def run(self) -> list[Value]:
+        """Transform the body; gives the tangents of the outputs."""
+        with self.builder:
+            with self.builder.inside(self.graph.body):
+                old, self.graph.body.ops = self.graph.body.ops, []
+                for value in self.graph.params:
+                    if self._needs_buffer(value) and value not in self.tangents:
+                        self._extents_first(old, value)
+                        self.tangents[value] = zeros_like(self.builder, value)
+                self._ops(old)
+                return [self._or_zero(v) for v in self.graph.outputs]
+
+    def _extents_first(self, old: list[Op], value: Value) -> None:
+        for op in [o for o in old if o.name == "dim" and o.inputs[0] is value]:
+            old.remove(op)
+            self.builder.region.ops.append(op)
+
+    def _varied(self, value: Value) -> bool:
+        return value in self.activity.varied
+
+    def _needs_buffer(self, value: Value) -> bool:
+        """Whether a tangent buffer must exist because the array is written with varied values."""
+        roots = self.aliases.roots.get(value, frozenset())
+        return self._varied(value) and bool(roots & self.aliases.written)
+
+    def _or_zero(self, value: Value) -> Value:
+        tangent = self.tangents.get(value)
+        return zeros_like(self.builder, value) if tangent is None else match(tangent, value)
+
+    def _ops(self, ops: list[Op]) -> None:
+        for op in ops:
+            with self.builder.at(op.location):
+                self._operation(op)
+
+    def _operation(self, op: Op) -> None:
+        special = getattr(self, f"_forward_{op.name}", None)
+        if special is not None:
+            special(op)
+            return
+        self.builder.region.ops.append(op)
+        if not any(self._varied(v) for v in op.outputs):
+            return
+        tangents = [self.tangents.get(v) if is_float(v.type) else None for v in op.inputs]
+        results: list[Value | None] = [None] * len(op.outputs)
+        if not op.record.inactive and any(t is not None for t in tangents):
+            results = self._rule(op, tangents)
+        for value, tangent in zip(op.outputs, results, strict=True):
+            self._settle(op, value, tangent)
+
+    def _rule(self, op: Op, tangents: list[Value | None]) -> list[Value | None]:
+        if op.record.view and isinstance(op.result.type, Array) and op.name != "reshape":
+            return [self.builder.op(op.name, tangents[0], *op.inputs[1:], **op.attrs)]
+        if op.record.jvp is None:
+            raise NotDifferentiable(f"`{op.name}` has no forward rule", op.location)
+        results: list[Value | None] = op.record.jvp(tangents, op.outputs, op.inputs, op.attrs)
+        return results
+
+    def _settle(self, op: Op, value: Value, tangent: Value | None) -> None:
+        is_view = op.record.view and tangent is not None
+        if not is_view and self._needs_buffer(value):
+            if tangent is None:
+                tangent = zeros_like(self.builder, value)
+            else:
+                tangent = self.builder.op("copy", tangent)
+        if tangent is None:
+            return
+        if value.hint and not tangent.named and tangent.constant is None:
+            tangent.hint, tangent.named = f"{value.hint}_dot", value.named
+        self.tangents[value] = tangent
+
+    # -- memory ---------------------------------------------------------------------------------
+
+    def _forward_load(self, op: Op) -> None:
+        self._read(op)
+
+    def _forward_gather(self, op: Op) -> None:
+        self._read(op)
+
+    def _read(self, op: Op) -> None:
+        self.builder.region.ops.append(op)
+        tangent = self.tangents.get(op.inputs[0])
+        if tangent is not None and self._varied(op.result):
+            self._settle(op, op.result, self.builder.op(op.name, tangent, *op.inputs[1:], **op.attrs))
+
+    def _write(self, op: Op) -> None:
+        """The same write into the tangent buffer; it reads nothing that the write changes."""
+        self.builder.region.ops.append(op)
+        array, value, *rest = op.inputs
+        buffer = self.tangents.get(array)
+        if buffer is None:
+            return
+        tangent = self.tangents.get(value)
+        if tangent is not None:
+            self.builder.op(op.name, buffer, tangent, *rest, **op.attrs)
+        elif op.name in ("store", "assign"):
+            self.builder.op(op.name, buffer, 0.0, *rest, **op.attrs)
+
+    _forward_store = _forward_assign = _forward_accumulate = _write
+    _forward_accumulate_at = _forward_scatter_add = _write
+
+    def _forward_stack(self, op: Op) -> None:
+        self.builder.region.ops.append(op)
+        if self._varied(op.result):
+            tangent = self.builder.op("stack", **op.attrs)
+            tangent.hint, tangent.named = f"{op.result.hint}_dot", True
+            self.tangents[op.result] = tangent
+
+    def _forward_push(self, op: Op) -> None:
+        self.builder.region.ops.append(op)
+        stack, value = op.inputs
+        if stack in self.tangents:
+            tangent = self._or_zero(value)
+            self.builder.op("push", self.tangents[stack], tangent)
+
+    def _forward_pop(self, op: Op) -> None:
+        self.builder.region.ops.append(op)
+        stack = op.inputs[0]
+        if stack in self.tangents:
+            self._settle(op, op.result, self.builder.op("pop", self.tangents[stack], **op.attrs))
+
+    # -- control flow ---------------------------------------------------------------------------
+
+    def _forward_if(self, op: Op) -> None:
+        active = [k for k, v in enumerate(op.outputs) if self._varied(v)]
+        for region in op.regions:
+            before = dict(self.tangents)
+            self._inner(region, region.yields, active)
+            self.tangents = before
+        self._finish(op, active)
+
+    def _forward_for(self, op: Op) -> None:
+        self._loop(op, op.inputs[3:], 1)
+
+    def _forward_while(self, op: Op) -> None:
+        self._loop(op, list(op.inputs), 0)
+
+    def _loop(self, op: Op, initial: list[Value], skip: int) -> None:
+        body = op.regions[0]
+        active = [k for k, v in enumerate(body.params[skip:]) if self._varied(v)]
+        op.inputs = op.inputs + [self._or_zero(initial[k]) for k in active]
+        before = dict(self.tangents)
+        for region in op.regions:
+            for k in active:
+                value = region.params[skip + k]
+                tangent = Value(value.type, f"{value.hint or 't'}_dot", value.named)
+                region.params.append(tangent)
+                self.tangents[value] = tangent
+        self._inner(body, body.yields, active)
+        for test in op.regions[1:]:
+            self._inner(test, test.yields, [])
+        self.tangents = before
+        self._finish(op, active)
+
+    def _inner(self, region: Region, yields: list[Value], active: list[int]) -> None:
+        old, region.ops = region.ops, []
+        with self.builder.inside(region):
+            self._ops(old)
+            region.yields = yields + [self._or_zero(yields[k]) for k in active]
+
+    def _finish(self, op: Op, active: list[int]) -> None:
+        self.builder.region.ops.append(op)
+        for k in active:
+            value = op.outputs[k]
+            tangent = Value(value.type, f"{value.hint or 't'}_dot", value.named)
+            tangent.op = op
+            self.tangents[value] = tangent
+        op.outputs = op.outputs + [self.tangents[op.outputs[k]] for k in active]
+
+

@@ -1,0 +1,389 @@
+"""What the reverse sweep reads of the forward sweep: saved or computed again.
+
+Enters: a graph whose reverse regions still read values of forward regions. Leaves: the same graph
+with every such value made available. Index arithmetic and reads of memory that stays as it is are
+computed again; values inside branches are handed out of them; values inside loops go to a tape
+indexed by iteration, or to a growing stack where the number of iterations is not known before.
+"""
+
+from __future__ import annotations
+
+from adcompile.graph.aliases import Aliases
+from adcompile.graph.builder import Builder
+from adcompile.graph.clone import clone_op
+from adcompile.graph.ir import RECORDS, Graph, Op, Region, Value
+from adcompile.graph.prune import prune
+from adcompile.graph.types import Array, Scalar, StackOf, shape_of
+from adcompile.ops import memory
+
+
+class Mirror:
+    """Pairs every forward region with its reverse, and remembers snapshots of written arrays."""
+
+    def __init__(self, graph: Graph, aliases: Aliases) -> None:
+        self.graph = graph
+        self.aliases = aliases
+        self.home = dict(aliases.home)
+        self.reverse: dict[Region, Region] = {}
+        self.index: dict[Value, Value] = {}
+        self.parents: dict[Region, tuple[Op, Region]] = {}
+        self.snapshots: dict[Value, tuple[Op, Op, bool]] = {}
+        self._snapshot_of: dict[tuple[Op, Value], Value] = {}
+        self._find_parents(graph.body)
+
+    def _find_parents(self, region: Region) -> None:
+        for op in region.ops:
+            for inner in op.regions:
+                self.parents[inner] = (op, region)
+                self._find_parents(inner)
+
+    def reverse_of(self, region: Region) -> Region:
+        """The reverse region that runs once for every run of `region`."""
+        return region if region is self.graph.body else self.reverse[region]
+
+    def pair(
+        self,
+        region: Region,
+        reverse: Region,
+        index: Value | None = None,
+        reverse_index: Value | None = None,
+    ) -> None:
+        """Declare a reverse region, and for loops the value that repeats the index."""
+        self.reverse[region] = reverse
+        if index is not None and reverse_index is not None:
+            self.index[index] = reverse_index
+
+    def contents(self, op: Op) -> tuple[list[Value], list[Value]]:
+        """Inputs and outputs as they were when `op` ran: snapshots where they are overwritten."""
+        inputs = [self._content(op, v, before=True) for v in op.inputs]
+        return inputs, [self._content(op, v, before=False) for v in op.outputs]
+
+    def _content(self, op: Op, value: Value, before: bool) -> Value:
+        if not isinstance(value.type, Array) or not self.aliases.may_be_written_after(op, value):
+            return value
+        key = (op, value)
+        if key not in self._snapshot_of:
+            snapshot = Value(Array(value.type.dtype, value.type.shape), value.hint)
+            copy = Op(RECORDS["copy"], [value], {}, [snapshot], location=op.location)
+            self.snapshots[snapshot] = (copy, op, before)
+            self.home[snapshot] = self._region_of(op)
+            self._snapshot_of[key] = snapshot
+        return self._snapshot_of[key]
+
+    def _region_of(self, op: Op) -> Region:
+        if op.outputs:
+            return self.aliases.home[op.outputs[0]]
+        for region in [self.graph.body, *self.parents]:
+            if op in region.ops:
+                return region
+        raise AssertionError(op)
+
+    def trip_count(self, op: Op, builder: Builder) -> Value:
+        """How often a `for` runs."""
+        start, stop, step = op.inputs[:3]
+        by = step.constant
+        assert isinstance(by, int)
+        span = stop - start + (by - 1 if by > 0 else by + 1)
+        count: Value = builder.op("maximum", builder.op("floordiv", span, by), 0)
+        return count
+
+    def count_iterations(self, op: Op, builder: Builder) -> Value:
+        """Make a `while` count its iterations; gives the count."""
+        body, test = op.regions
+        place = self._region_of(op)
+        zero = builder.constant(0)
+        zero_op = builder.region.ops.pop()
+        place.ops.insert(place.ops.index(op), zero_op)
+        count, again, result = (
+            Value(Scalar("int64", weak=True), "count", named=True) for _ in range(3)
+        )
+        with builder.inside(body):
+            following = count + 1
+        following.hint, following.named = "count", True
+        op.inputs.append(zero)
+        body.params.append(count)
+        test.params.append(again)
+        body.yields.append(following)
+        op.outputs.append(result)
+        result.op = op
+        self.home.update({zero: place, count: body, result: place})
+        return result
+
+
+def settle(mirror: Mirror) -> None:
+    """Make every forward value that the reverse sweep reads available to it."""
+    prune(mirror.graph)
+    builder = Builder(mirror.graph)
+    with builder:
+        _Settlement(mirror, builder).run()
+
+
+class _Settlement:
+    """The save-or-recompute decisions of one reverse sweep."""
+
+    def __init__(self, mirror: Mirror, builder: Builder) -> None:
+        self.mirror = mirror
+        self.builder = builder
+        self.body = mirror.graph.body
+        self.available: dict[Value, Value] = {}
+        self.front: dict[Region, list[Op]] = {}
+        self.before_loop: dict[Op, list[Op]] = {}
+        self._free: dict[Value, bool] = {}
+        self._at_body: dict[tuple[Op, Value], Value | None] = {}
+        self.mixes_precision = any(
+            v.type.dtype == "float32"
+            for v in [*self.body.params, *(v for op in self.body.walk() for v in op.outputs)]
+        )
+
+    def run(self) -> None:
+        """Rewrite all reverse regions, then insert what they need."""
+        for reverse in list(self.mirror.reverse.values()):
+            self._rewrite(reverse)
+        self._rewrite_body()
+        for region, ops in self.front.items():
+            region.ops[:0] = ops
+        for loop, ops in self.before_loop.items():
+            position = self.body.ops.index(loop)
+            self.body.ops[position:position] = ops
+
+    def _rewrite(self, region: Region) -> None:
+        for op in region.ops:
+            op.inputs = [self._resolve(v) for v in op.inputs]
+            for inner in op.regions:
+                if inner not in self.mirror.reverse.values():
+                    self._rewrite(inner)
+        region.yields = [self._resolve(v) for v in region.yields]
+
+    def _rewrite_body(self) -> None:
+        for op in list(self.body.ops):
+            op.inputs = [self._resolve(v) for v in op.inputs]
+        self.body.yields = [self._resolve(v) for v in self.body.yields]
+
+    def _resolve(self, value: Value) -> Value:
+        home = self.mirror.home.get(value)
+        if value in self.mirror.snapshots:
+            self._take(value)
+        if home is None or home is self.body:
+            return value
+        if value not in self.available:
+            self.available[value] = self._make_available(value, home)
+        return self.available[value]
+
+    def _take(self, snapshot: Value) -> None:
+        """Insert the copy that keeps an array as it was at an operation."""
+        copy, op, before = self.mirror.snapshots.pop(snapshot)
+        region = self.mirror.home[snapshot]
+        region.ops.insert(region.ops.index(op) + (0 if before else 1), copy)
+
+    def _make_available(self, value: Value, home: Region) -> Value:
+        if value in self.mirror.index:
+            return self.mirror.index[value]
+        if self._is_free(value):
+            return self._again(value, home)
+        owner, outer = self.mirror.parents[home]
+        if owner.name == "if":
+            return self._resolve(self._hand_out(value, owner, home, outer))
+        return self._tape(value, home)
+
+    # -- computing again ------------------------------------------------------------------------
+
+    def _is_free(self, value: Value) -> bool:
+        """Whether the value can be had again from indices and from memory that stays as it is."""
+        if value not in self._free:
+            self._free[value] = self._decide_free(value)
+        return self._free[value]
+
+    def _decide_free(self, value: Value) -> bool:
+        home = self.mirror.home.get(value)
+        if home is None or home is self.body or value in self.mirror.index:
+            return True
+        op = value.op
+        if op is None or op.regions or value in self.mirror.snapshots:
+            return False
+        if op.name == "load":
+            if self.mirror.aliases.may_be_written_after(op, op.inputs[0]):
+                return False
+        elif isinstance(value.type, Array):
+            if not op.record.view:
+                return False
+        elif not op.record.cheap or (op.record.reads and not op.record.view):
+            return False
+        return all(self._is_free(v) for v in op.inputs)
+
+    def _again(self, value: Value, home: Region) -> Value:
+        assert value.op is not None
+        mapping = {v: self._resolve(v) for v in value.op.inputs}
+        copy = clone_op(value.op, mapping)
+        self.front.setdefault(self.mirror.reverse_of(home), []).append(copy)
+        return copy.result
+
+    # -- saving ---------------------------------------------------------------------------------
+
+    def _hand_out(self, value: Value, owner: Op, home: Region, outer: Region) -> Value:
+        """A further output of an `if`: the value where its side ran, undefined elsewhere."""
+        for region in owner.regions:
+            if region is home:
+                region.yields.append(value)
+            else:
+                with self.builder.inside(region):
+                    region.yields.append(self.builder.op("undefined", type=value.type))
+        output = Value(value.type, value.hint, value.named)
+        output.op, output.location = owner, value.location
+        owner.outputs.append(output)
+        self.mirror.home[output] = outer
+        return output
+
+    def _loops(self, home: Region) -> list[tuple[Op, Region]]:
+        """The loops around a region from the outside, each with its body."""
+        loops: list[tuple[Op, Region]] = []
+        region = home
+        while region is not self.body:
+            owner, outer = self.mirror.parents[region]
+            if owner.name in ("for", "while"):
+                loops.insert(0, (owner, region))
+            region = outer
+        return loops
+
+    def _outermost(self, home: Region) -> Op:
+        region = home
+        while True:
+            owner, region = self.mirror.parents[region]
+            if region is self.body:
+                return owner
+
+    def _tape(self, value: Value, home: Region) -> Value:
+        outermost = self._outermost(home)
+        sizes = self._tape_sizes(value, home, outermost)
+        if sizes is None:
+            return self._stack(value, home, outermost)
+        with self.builder.inside(Region()) as made:
+            tape = memory.empty(self.builder, sizes, value.type.dtype)
+        self.before_loop.setdefault(outermost, []).extend(made.ops)
+        tape.hint, tape.named = f"{value.hint or 't'}_tape", True
+        loops = self._loops(home)
+        with self.builder.inside(Region()) as saving:
+            place = [self._position(op, region.params[0]) for op, region in loops]
+            self._write_tape(tape, place, value)
+        self._insert_after(value, home, saving.ops)
+        reverse = self.mirror.reverse_of(home)
+        with self.builder.inside(Region()) as loading:
+            place = [
+                self._position(op, self.mirror.index[region.params[0]], again=True)
+                for op, region in loops
+            ]
+            saved = self._read_tape(tape, place, value)
+        self.front.setdefault(reverse, []).extend(loading.ops)
+        return saved
+
+    def _write_tape(self, tape: Value, place: list[Value], value: Value) -> None:
+        if isinstance(value.type, Scalar):
+            self.builder.op("store", tape, value, *place)
+        else:
+            self.builder.op("assign", self._row(tape, place), value)
+
+    def _read_tape(self, tape: Value, place: list[Value], value: Value) -> Value:
+        if isinstance(value.type, Scalar):
+            saved: Value = self.builder.op("load", tape, *place)
+            if value.type.weak and self.mixes_precision:
+                saved = self.builder.op("cast", saved, dtype=value.type.dtype, weak=True)
+        else:
+            saved = self._row(tape, place)
+        saved.hint, saved.named = value.hint, value.named
+        return saved
+
+    def _row(self, tape: Value, place: list[Value]) -> Value:
+        rest = len(shape_of(tape.type)) - len(place)
+        spec = ("index",) * len(place) + (memory.FULL,) * rest
+        row: Value = self.builder.op("slice", tape, *place, spec=spec)
+        return row
+
+    def _position(self, loop: Op, index: Value, again: bool = False) -> Value:
+        start, stop, step = (self._resolve(v) if again else v for v in loop.inputs[:3])
+        if _index_counts(start, stop, step):
+            return index
+        offset = index - start
+        by = step.constant
+        return offset if by == 1 else self.builder.op("floordiv", offset, by)  # type: ignore[no-any-return]
+
+    def _tape_sizes(self, value: Value, home: Region, outermost: Op) -> list[Value] | None:
+        wanted: list[Value] = []
+        with self.builder.inside(Region()) as counting:
+            for op, _ in self._loops(home):
+                if op.name == "while":
+                    return None
+                start, stop, step = op.inputs[:3]
+                if _index_counts(start, stop, step):
+                    size = stop if step.constant == 1 else start + 1
+                    known = size.op is not None and size.op.name == "dim"
+                    wanted.append(size if known else self.builder.op("maximum", size, 0))
+                else:
+                    wanted.append(self.mirror.trip_count(op, self.builder))
+        home_of = self.mirror.home
+        wanted += [
+            self.mirror.graph.extents[d] if not isinstance(d, int) else self.builder.constant(d)
+            for d in shape_of(value.type)
+        ]
+        scratch = {v for op in counting.ops for v in op.outputs}
+        sizes = []
+        for size in wanted:
+            moved = self._outside(size, outermost, scratch, home_of)
+            if moved is None:
+                return None
+            sizes.append(moved)
+        return sizes
+
+    def _outside(
+        self, value: Value, loop: Op, scratch: set[Value], home_of: dict[Value, Region]
+    ) -> Value | None:
+        """The value computed before `loop`, or None if it depends on what happens inside."""
+        key = (loop, value)
+        if key in self._at_body:
+            return self._at_body[key]
+        home = home_of.get(value)
+        if value not in scratch and (home is None or home is self.body):
+            return value
+        op = value.op
+        result = None
+        if op is not None and op.record.cheap and not op.regions and not op.record.view:
+            if value not in self.mirror.index:
+                mapping = {}
+                for v in op.inputs:
+                    moved = self._outside(v, loop, scratch, home_of)
+                    if moved is None:
+                        break
+                    mapping[v] = moved
+                else:
+                    copy = clone_op(op, mapping)
+                    self.before_loop.setdefault(loop, []).append(copy)
+                    result = copy.result
+        self._at_body[key] = result
+        return result
+
+    def _stack(self, value: Value, home: Region, outermost: Op) -> Value:
+        with self.builder.inside(Region()) as made:
+            stack = self.builder.op("stack", type=StackOf(value.type))  # type: ignore[arg-type]
+        stack.hint, stack.named = f"{value.hint or 't'}_stack", True
+        self.before_loop.setdefault(outermost, []).extend(made.ops)
+        with self.builder.inside(Region()) as saving:
+            self.builder.op("push", stack, value)
+        self._insert_after(value, home, saving.ops)
+        with self.builder.inside(Region()) as loading:
+            saved: Value = self.builder.op("pop", stack, type=value.type)
+        saved.hint, saved.named = value.hint, True
+        self.front.setdefault(self.mirror.reverse_of(home), []).extend(loading.ops)
+        return saved
+
+    def _insert_after(self, value: Value, home: Region, ops: list[Op]) -> None:
+        position = 0 if value.op is None else home.ops.index(value.op) + 1
+        for op in ops:
+            if op.location is None and value.op is not None:
+                op.location = value.op.location
+        home.ops[position:position] = ops
+
+
+def _index_counts(start: Value, stop: Value, step: Value) -> bool:
+    """Whether the loop index itself can index a tape: it never is negative."""
+    by = step.constant
+    if by == 1:
+        return isinstance(start.constant, int) and start.constant >= 0
+    return by == -1 and isinstance(stop.constant, int) and stop.constant >= -1

@@ -1,0 +1,370 @@
+"""Reverse mode: appends to a graph the sweep that computes adjoints.
+
+Enters: a graph and the values to differentiate with respect to. Leaves: the same operations
+followed by their reverse, the result replaced by adjoints. Scalars and whole arrays have adjoint
+values; arrays that are written, indexed or used inside loops have shadow buffers, and the adjoint
+of a view is the same view of the shadow. What the reverse sweep reads of the forward sweep is
+settled afterwards in `residuals`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from adcompile.errors import NotDifferentiable
+from adcompile.differentiate.activity import Activity
+from adcompile.differentiate.residuals import Mirror, settle
+from adcompile.differentiate.shadows import Shadows, invertible
+from adcompile.graph.aliases import Aliases
+from adcompile.graph.builder import Builder
+from adcompile.graph.ir import Graph, Op, Region, Value
+from adcompile.graph.types import Array, Scalar, StackOf, is_float
+from adcompile.ops.elementwise import match
+from adcompile.ops.memory import zeros_like
+
+Adjoints = dict[Value, Value]
+
+
+def append_reverse(
+    graph: Graph, wrt: Sequence[Value], seeds: Sequence[Value | None], keep: Sequence[Value] = ()
+) -> None:
+    """Append the reverse sweep; the results become `keep`, then the adjoint of each of `wrt`.
+
+    seeds    the cotangent of each output of the graph, None for zero
+    """
+    Reverse(graph, wrt).run(seeds, keep)
+
+
+class Reverse:
+    """One reverse sweep over one graph."""
+
+    def __init__(self, graph: Graph, wrt: Sequence[Value]) -> None:
+        self.graph = graph
+        self.wrt = list(wrt)
+        self.builder = Builder(graph)
+        self.aliases = Aliases(graph)
+        self.activity = Activity(graph, self.aliases, wrt)
+        self.shadows = Shadows(graph, self.aliases)
+        self.mirror = Mirror(graph, self.aliases)
+        self.forward_ops = list(graph.body.ops)
+        self.adjoints: Adjoints = {}
+        self._shadow_values: dict[Value, Value] = {}
+        self._results: dict[Value, Value] = {}
+
+    def run(self, seeds: Sequence[Value | None], keep: Sequence[Value]) -> None:
+        """Append the sweep for the given seeds."""
+        with self.builder:
+            for output, seed in zip(self.graph.outputs, seeds, strict=True):
+                if seed is not None and self.activity.active(output):
+                    self.accumulate(output, seed)
+            self._region(self.forward_ops)
+            results = [self._final(value) for value in self.wrt]
+        self.graph.body.yields = [*keep, *results]
+        settle(self.mirror)
+
+    def _final(self, value: Value) -> Value:
+        if value in self._results:
+            return self._results[value]
+        adjoint = self.adjoint(value)
+        if adjoint is None:
+            adjoint = zeros_like(self.builder, value)
+        if isinstance(adjoint.type, Array) and adjoint in self._shadow_values.values():
+            return adjoint
+        return match(adjoint, value)
+
+    # -- adjoints -------------------------------------------------------------------------------
+
+    def adjoint(self, value: Value) -> Value | None:
+        """The adjoint collected so far."""
+        if self.shadows.has_shadow(value):
+            return self.shadow(value) if self.activity.active(value) else None
+        return self.adjoints.get(value)
+
+    def accumulate(self, value: Value, contribution: Value) -> None:
+        """Add to the adjoint of an active value."""
+        if not self.activity.active(value):
+            return
+        if self.shadows.has_shadow(value):
+            self.builder.op("accumulate", self.shadow(value), contribution)
+            return
+        old = self.adjoints.get(value)
+        new = contribution if old is None else old + contribution
+        if value.named and value.hint and not new.named and new.constant is None:
+            new.hint, new.named = f"{value.hint}_bar", True
+        elif not new.hint and value.hint:
+            new.hint = f"{value.hint}_bar"
+        self.adjoints[value] = new
+
+    def shadow(self, value: Value) -> Value:
+        """The shadow of an array: zeros made once, or the view of its owner's shadow."""
+        if value in self._shadow_values:
+            return self._shadow_values[value]
+        home = self.mirror.reverse_of(self.aliases.home[value])
+        with self.builder.inside(home):
+            if isinstance(value.type, StackOf):
+                made = self.builder.op("stack", type=value.type)
+            elif self.shadows.owner(value) is value:
+                made = zeros_like(self.builder, value)
+            else:
+                op = value.op
+                assert op is not None
+                inner = self.shadow(op.inputs[0])
+                made = self.builder.op(op.name, inner, *op.inputs[1:], **op.attrs)
+        made.hint, made.named = f"{value.hint or 'array'}_bar", True
+        self._shadow_values[value] = made
+        return made
+
+    # -- operations -----------------------------------------------------------------------------
+
+    def _region(self, ops: Sequence[Op]) -> None:
+        for op in reversed(ops):
+            with self.builder.at(op.location):
+                self._operation(op)
+            for value in op.outputs:
+                if value in self.wrt:
+                    final = self.adjoint(value)
+                    if final is not None:
+                        self._results[value] = match(final, value)
+
+    def _operation(self, op: Op) -> None:
+        if op.record.inactive or not op.inputs:
+            return
+        special = getattr(self, f"_reverse_{op.name}", None)
+        if special is not None:
+            special(op)
+            return
+        if op.record.view and self.shadows.owner(op.result) is not op.result:
+            if self.shadows.has_shadow(op.result):
+                return  # the shadow of a view is a view: nothing to add up
+        cotangents = [
+            self.adjoint(v) if is_float(v.type) and self.activity.active(v) else None
+            for v in op.outputs
+        ]
+        if all(g is None for g in cotangents):
+            return
+        if op.record.vjp is None:
+            raise NotDifferentiable(f"`{op.name}` has no reverse rule", op.location)
+        inputs, outputs = self.mirror.contents(op)
+        contributions = op.record.vjp(cotangents, outputs, inputs, op.attrs)
+        for value, contribution in zip(op.inputs, contributions, strict=True):
+            if contribution is not None:
+                self.accumulate(value, contribution)
+
+    def _reverse_slice(self, op: Op) -> None:
+        if self.shadows.has_shadow(op.result) or not self.activity.active(op.result):
+            return
+        cotangent = self.adjoint(op.result)
+        if cotangent is None:
+            return
+        assert invertible(op)
+        items = op.attrs["spec"]
+        spec = tuple("index" if item == "new" else item for item in items)
+        zeros = [self.builder.constant(0)] * items.count("new")
+        source = op.inputs[0]
+        self.accumulate(source, self.builder.op("slice", cotangent, *zeros, spec=spec))
+
+    def _reverse_load(self, op: Op) -> None:
+        cotangent = self.adjoints.get(op.result)
+        array = op.inputs[0]
+        if cotangent is not None and self.activity.active(array):
+            self.builder.op("accumulate_at", self.shadow(array), cotangent, *op.inputs[1:])
+
+    def _reverse_gather(self, op: Op) -> None:
+        cotangent = self.adjoint(op.result)
+        array = op.inputs[0]
+        if cotangent is not None and self.activity.active(array):
+            indices = self.mirror.contents(op)[0][1:]
+            self.builder.op("scatter_add", self.shadow(array), cotangent, *indices, **op.attrs)
+
+    def _reverse_store(self, op: Op) -> None:
+        array, value, *index = op.inputs
+        if not self.activity.active(array):
+            return
+        shadow = self.shadow(array)
+        if self.activity.active(value):
+            cotangent = self.builder.op("load", shadow, *index)
+            self.accumulate(value, match(cotangent, value))
+        self.builder.op("store", shadow, 0.0, *index)
+
+    def _reverse_accumulate_at(self, op: Op) -> None:
+        array, value, *index = op.inputs
+        if self.activity.active(array) and self.activity.active(value):
+            cotangent = self.builder.op("load", self.shadow(array), *index)
+            self.accumulate(value, match(cotangent, value))
+
+    def _reverse_assign(self, op: Op) -> None:
+        target, value = op.inputs
+        if not self.activity.active(target):
+            return
+        shadow = self.shadow(target)
+        if self.activity.active(value):
+            self.accumulate(value, match(self.builder.op("copy", shadow), value))
+        self.builder.op("assign", shadow, 0.0)
+
+    def _reverse_accumulate(self, op: Op) -> None:
+        target, value = op.inputs
+        if self.activity.active(target) and self.activity.active(value):
+            shadow = self.builder.op("copy", self.shadow(target))
+            self.accumulate(value, match(shadow, value))
+
+    def _reverse_scatter_add(self, op: Op) -> None:
+        array, value, *_ = op.inputs
+        if self.activity.active(array) and self.activity.active(value):
+            indices = self.mirror.contents(op)[0][2:]
+            part = self.builder.op("gather", self.shadow(array), *indices, **op.attrs)
+            self.accumulate(value, match(part, value))
+
+    def _reverse_pop(self, op: Op) -> None:
+        stack = op.inputs[0]
+        if not self.activity.active(stack):
+            return
+        cotangent = self.adjoint(op.result)
+        if cotangent is None:
+            cotangent = zeros_like(self.builder, op.result)
+        elif isinstance(cotangent.type, Array):
+            cotangent = self.builder.op("copy", cotangent)
+        self.builder.op("push", self.shadow(stack), cotangent)
+
+    def _reverse_push(self, op: Op) -> None:
+        stack, value = op.inputs
+        if self.activity.active(stack):
+            cotangent = self.builder.op("pop", self.shadow(stack), type=value.type)
+            self.accumulate(value, cotangent)
+
+    # -- control flow ---------------------------------------------------------------------------
+
+    def _outgoing(self, op: Op) -> dict[int, Value]:
+        """Cotangents of the outputs of a control-flow operation, by position."""
+        found = {}
+        for k, value in enumerate(op.outputs):
+            cotangent = self.adjoint(value) if self.activity.active(value) else None
+            if cotangent is not None:
+                found[k] = cotangent
+        return found
+
+    def _touches_active(self, op: Op) -> bool:
+        inner = [o for region in op.regions for o in region.walk()]
+        for o in inner:
+            if o.record.writes and self.activity.active(o.inputs[0]):
+                return True
+            if any(self.activity.active(v) for v in o.outputs):
+                return True
+        return any(self.activity.active(v) for v in op.outputs)
+
+    def _outer_adjoints(self, region_values: set[Value], before: Adjoints) -> list[Value]:
+        return [
+            v
+            for v, adjoint in self.adjoints.items()
+            if v not in region_values and before.get(v) is not adjoint
+        ]
+
+    def _reverse_if(self, op: Op) -> None:
+        if not self._touches_active(op):
+            return
+        outgoing = self._outgoing(op)
+        before = dict(self.adjoints)
+        sides: list[tuple[Region, Adjoints]] = []
+        changed: dict[Value, None] = {}
+        for region in op.regions:
+            self.adjoints = dict(before)
+            reverse = Region()
+            self.mirror.pair(region, reverse)
+            with self.builder.inside(reverse):
+                for k, cotangent in outgoing.items():
+                    self.accumulate(region.yields[k], cotangent)
+                self._region(region.ops)
+            own = _defined(region)
+            changed.update(dict.fromkeys(self._outer_adjoints(own, before)))
+            sides.append((reverse, self.adjoints))
+        names = list(changed)
+        for reverse, adjoints in sides:
+            with self.builder.inside(reverse):
+                reverse.yields = [self._or_zero(adjoints.get(v), v) for v in names]
+        self.adjoints = before
+        condition = op.inputs[0]
+        regions = [reverse for reverse, _ in sides]
+        outputs = self.builder.structured("if", [condition], regions, regions[0].yields)
+        self._adopt(names, outputs)
+
+    def _adopt(self, values: Sequence[Value], adjoints: Sequence[Value]) -> None:
+        for value, adjoint in zip(values, adjoints, strict=True):
+            adjoint.hint = f"{value.hint or 't'}_bar"
+            adjoint.named = True
+            self.adjoints[value] = adjoint
+
+    def _or_zero(self, adjoint: Value | None, like: Value) -> Value:
+        if adjoint is None:
+            return zeros_like(self.builder, like)
+        return match(adjoint, like)
+
+    def _reverse_for(self, op: Op) -> None:
+        if self._touches_active(op):
+            start, stop, step = op.inputs[:3]
+            by = step.constant
+            assert isinstance(by, int)
+            if abs(by) == 1:
+                bounds = [stop - by, start - by, self.builder.constant(-by)]
+            else:
+                count = self.mirror.trip_count(op, self.builder)
+                last = start + (count - 1) * by
+                bounds = [last, start - by, self.builder.constant(-by)]
+            self._reverse_loop(op, op.inputs[3:], op.regions[0], bounds)
+
+    def _reverse_while(self, op: Op) -> None:
+        if self._touches_active(op):
+            count = self.mirror.count_iterations(op, self.builder)
+            bounds = [self.builder.constant(0), count, self.builder.constant(1)]
+            self._reverse_loop(op, op.inputs[:-1], op.regions[0], bounds)
+
+    def _reverse_loop(
+        self, op: Op, initial: Sequence[Value], region: Region, bounds: list[Value]
+    ) -> None:
+        outgoing = self._outgoing(op)
+        params = region.params[1:] if op.name == "for" else region.params[: len(initial)]
+        carried = [k for k, p in enumerate(params) if is_float(p.type) and self.activity.active(p)]
+        free = self._free_scalars(region)
+        start = [self._or_zero(outgoing.get(k), op.outputs[k]) for k in carried]
+        start += [self._or_zero(self.adjoints.get(v), v) for v in free]
+        before = dict(self.adjoints)
+        index = region.params[0] if op.name == "for" else None
+        reverse = Region()
+        reverse_index = Value(Scalar("int64", weak=True), index.hint if index else "k", named=True)
+        items = [Value(v.type) for v in start]
+        reverse.params = [reverse_index, *items]
+        for value, item in zip([*(params[k] for k in carried), *free], items, strict=True):
+            item.hint, item.named = f"{value.hint or 't'}_bar", True
+        self.mirror.pair(region, reverse, index, reverse_index)
+        with self.builder.inside(reverse):
+            self.adjoints = dict(zip(free, items[len(carried) :], strict=True))
+            for k, item in zip(carried, items[: len(carried)], strict=True):
+                self.accumulate(region.yields[k], item)
+            self._region(region.ops)
+            ends = [self._or_zero(self.adjoint(params[k]), params[k]) for k in carried]
+            reverse.yields = ends + [self._or_zero(self.adjoints.get(v), v) for v in free]
+        self.adjoints = before
+        outputs = self.builder.structured("for", [*bounds, *start], [reverse], items)
+        for k, output in zip(carried, outputs, strict=False):
+            output.hint = f"{initial[k].hint or params[k].hint or 't'}_bar"
+            self.accumulate(initial[k], output)
+        self._adopt(free, outputs[len(carried) :])
+
+    def _free_scalars(self, region: Region) -> list[Value]:
+        own = _defined(region)
+        found: dict[Value, None] = {}
+        used = [v for o in region.walk() for v in o.inputs]
+        used += [v for o in region.walk() for r in o.regions for v in r.yields] + region.yields
+        for value in used:
+            if value not in own and isinstance(value.type, Scalar) and self.activity.active(value):
+                found[value] = None
+        return list(found)
+
+
+def _defined(region: Region) -> set[Value]:
+    own = set(region.params)
+    for op in region.walk():
+        own.update(op.outputs)
+        for inner in op.regions:
+            own.update(inner.params)
+    return own
+
+

@@ -1,0 +1,1 @@
+"""The one representation: a typed SSA graph with regions, and what can be asked of it."""

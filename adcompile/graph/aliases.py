@@ -1,0 +1,126 @@
+"""Which arrays may share memory, and which operations may write what another reads.
+
+Enters: a graph. Leaves: for every array value the set of roots (parameters and fresh arrays) whose
+memory it may use, and for every operation whether a root may be written after it has run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from adcompile.graph.ir import Graph, Op, Region, Value
+from adcompile.graph.types import Array, StackOf
+
+Path = tuple[tuple[Op | None, int, int], ...]  # (owner, region number, position) from the outside
+
+
+class Aliases:
+    """The answer to alias questions about one graph; build it anew after a change."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.roots: dict[Value, frozenset[Value]] = {}
+        self.home: dict[Value, Region] = {}
+        self._paths: dict[Op, Path] = {}
+        self._writes: list[tuple[Op, frozenset[Value]]] = []
+        self._root_path: dict[Value, Path] = {}
+        for value in graph.params:
+            self._fresh(value, graph.body, ())
+        self._scan(graph.body, (), None, 0)
+        while self._spread(graph.body):
+            pass
+        for op in graph.body.walk():
+            if op.record.writes:
+                self._writes.append((op, self.roots[op.inputs[0]]))
+        self.written = frozenset(r for _, roots in self._writes for r in roots)
+
+    def _fresh(self, value: Value, home: Region, path: Path) -> None:
+        self.home[value] = home
+        if isinstance(value.type, (Array, StackOf)):
+            self.roots[value] = frozenset([value])
+            self._root_path[value] = path
+
+    def _scan(self, region: Region, outer: Path, owner: Op | None, number: int) -> None:
+        for position, op in enumerate(region.ops):
+            path = (*outer, (owner, number, position))
+            self._paths[op] = path
+            for k, inner in enumerate(op.regions):
+                for value in inner.params:
+                    self._bare(value, inner)
+                self._scan(inner, path, op, k)
+            for value in op.outputs:
+                if op.regions:
+                    self._bare(value, region)
+                elif op.record.view and isinstance(value.type, Array):
+                    self.home[value] = region
+                    self.roots[value] = self.roots.get(op.inputs[0], frozenset([value]))
+                else:
+                    self._fresh(value, region, path)
+
+    def _bare(self, value: Value, home: Region) -> None:
+        self.home[value] = home
+        if isinstance(value.type, (Array, StackOf)):
+            self.roots[value] = frozenset()
+
+    def _spread(self, region: Region) -> bool:
+        """One round of handing roots on through control flow and views."""
+        changed = False
+        for op in region.walk():
+            for target, source in _flows(op):
+                known = self.roots.get(source, frozenset())
+                if target in self.roots and not known <= self.roots[target]:
+                    self.roots[target] |= known
+                    changed = True
+        return changed
+
+    def may_be_written_after(self, op: Op, value: Value) -> bool:
+        """Whether memory of `value` may be written once `op` has run."""
+        roots = self.roots.get(value, frozenset())
+        return any(
+            any(self._after(op, write, root) for root in roots & written)
+            for write, written in self._writes
+        )
+
+    def _after(self, op: Op, write: Op, root: Value) -> bool:
+        if write is op:
+            return self._share_loop(self._paths[op], self._paths[op], root)
+        first, second = self._paths[op], self._paths[write]
+        if self._share_loop(first, second, root):
+            return True
+        for (owner_a, number_a, place_a), (owner_b, number_b, place_b) in zip(
+            first, second, strict=False
+        ):
+            if owner_a is not owner_b or number_a != number_b:
+                return False  # the two sides of a branch
+            if place_a != place_b:
+                return place_b > place_a
+        return len(second) > len(first)  # the write is inside `op`
+
+    def _share_loop(self, first: Path, second: Path, root: Value) -> bool:
+        """Whether both run in one loop that the root's memory outlives."""
+        depth = len(self._root_path.get(root, ()))
+        for level, (a, b) in enumerate(zip(first, second, strict=False)):
+            if a[0] is not b[0]:
+                return False
+            owner = a[0]
+            if owner is not None and owner.name in ("for", "while") and level >= max(depth, 1):
+                return True
+            if a[2] != b[2]:
+                return False
+        return False
+
+
+def _flows(op: Op) -> Iterator[tuple[Value, Value]]:
+    if op.record.view and op.outputs and op.inputs:
+        yield op.outputs[0], op.inputs[0]
+    if op.name == "if":
+        for region in op.regions:
+            yield from zip(op.outputs, region.yields, strict=True)
+    elif op.name in ("for", "while"):
+        initial = op.inputs[3:] if op.name == "for" else op.inputs
+        skip = 1 if op.name == "for" else 0
+        for region in op.regions:
+            yield from zip(region.params[skip:], initial, strict=True)
+        for region in op.regions:
+            yield from zip(region.params[skip:], op.regions[0].yields, strict=True)
+        yield from zip(op.outputs, op.regions[0].yields, strict=True)
+        yield from zip(op.outputs, initial, strict=True)

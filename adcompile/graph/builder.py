@@ -1,0 +1,265 @@
+"""Appends operations to a graph, with types, shapes and run-time checks worked out.
+
+Enters: record names and input values (Python numbers become weak constants). Leaves: typed output
+values. Extents that must agree are unified; where that cannot be known at compile time a check is
+appended that names the user's variables. Rules use the operators of `Value`, which append to the
+builder in force.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from adcompile.errors import AdcompileError, InternalError, Location, ShapeError
+from adcompile.graph.ir import RECORDS, Graph, Op, Region, Value
+from adcompile.graph.types import Array, Dim, Scalar, Symbol, Type, shape_of
+
+_local = threading.local()
+
+
+def current() -> Builder:
+    """The builder in force."""
+    stack = getattr(_local, "stack", None)
+    if not stack:
+        raise InternalError("an operation was built outside any builder")
+    builder: Builder = stack[-1]
+    return builder
+
+
+class Builder:
+    """Appends to `graph`; use it as a context manager so that value operators find it."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.region = graph.body
+        self.location: Location | None = None
+        self._same: dict[Symbol, Dim] = dict(graph.same)
+
+    def __enter__(self) -> Builder:
+        if not hasattr(_local, "stack"):
+            _local.stack = []
+        _local.stack.append(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _local.stack.pop()
+
+    @contextmanager
+    def inside(self, region: Region) -> Iterator[Region]:
+        """Append to `region` for a while; what is unified there is known only there."""
+        outer, self.region = self.region, region
+        known, self._same = self._same, dict(self._same)
+        try:
+            yield region
+        finally:
+            self.region, self._same = outer, known
+
+    @contextmanager
+    def at(self, location: Location | None) -> Iterator[None]:
+        """Give new operations this location."""
+        outer = self.location
+        self.location = location or outer
+        try:
+            yield
+        finally:
+            self.location = outer
+
+    # -- values ---------------------------------------------------------------------------------
+
+    def constant(self, value: Any, type_: Scalar | None = None) -> Value:
+        """A scalar constant: weak for Python numbers, or of the given type."""
+        if type_ is None:
+            strong = isinstance(value, np.generic) and not isinstance(value, np.float64)
+            type_ = Scalar(np.asarray(value).dtype.name, weak=not strong)
+        value = np.dtype(type_.dtype).type(value).item()
+        return self.op("constant", value=value, type=type_)
+
+    def value(self, item: Any) -> Value:
+        """`item` itself, or a constant made of a Python number."""
+        return item if isinstance(item, Value) else self.constant(item)
+
+    def parameter(self, type_: Type, name: str) -> Value:
+        """Append a parameter to the function, with its extents."""
+        value = Value(type_, name, named=True)
+        self.graph.body.params.append(value)
+        self._record_extents(value)
+        return value
+
+    def op(self, name: str, *inputs: Any, **attrs: Any) -> Any:
+        """Append an operation; gives its output, a tuple for several, None for none."""
+        record = RECORDS[name]
+        values = [self.value(item) for item in inputs]
+        try:
+            types = record.infer(self, [v.type for v in values], attrs)
+        except AdcompileError as error:
+            raise error.at(self.location) from None
+        op = Op(record, values, attrs, [Value(t) for t in types], location=self.location)
+        self.region.ops.append(op)
+        for value in op.outputs:
+            self._record_extents(value)
+        if not op.outputs:
+            return None
+        return op.outputs[0] if len(op.outputs) == 1 else tuple(op.outputs)
+
+    # -- extents --------------------------------------------------------------------------------
+
+    def _record_extents(self, value: Value) -> None:
+        for axis, dim in enumerate(shape_of(value.type)):
+            if isinstance(dim, Symbol) and dim not in self.graph.extents:
+                self.graph.extents[dim] = self.op("dim", value, axis=axis)
+
+    def resolve(self, dim: Dim) -> Dim:
+        """The representative of all extents known to equal `dim`."""
+        while isinstance(dim, Symbol) and dim in self._same:
+            dim = self._same[dim]
+        return dim
+
+    def extent(self, dim: Dim) -> Value:
+        """The value that holds an extent."""
+        dim = self.resolve(dim)
+        return self.constant(dim) if isinstance(dim, int) else self.graph.extents[dim]
+
+    def shape(self, value: Value) -> list[Value]:
+        """The values that hold all extents of an array."""
+        return [self.extent(dim) for dim in shape_of(value.type)]
+
+    def dim_of(self, extent: Value) -> Dim:
+        """The dimension a scalar value stands for: known, shared, or new."""
+        if isinstance(extent.constant, int):
+            return int(extent.constant)
+        for symbol, value in self.graph.extents.items():
+            if value is extent:
+                return self.resolve(symbol)
+        symbol = Symbol(extent.hint or "n")
+        self.graph.extents[symbol] = extent
+        return symbol
+
+    def unify(self, first: Dim, second: Dim, what: str) -> Dim:
+        """The extent both must have; raises ShapeError, or appends a check for the run.
+
+        `what` says which operation wants them equal.
+        """
+        first, second = self.resolve(first), self.resolve(second)
+        if first == second:
+            return first
+        if isinstance(first, int) and isinstance(second, int):
+            raise ShapeError(f"{what}: {first} and {second} must be equal")
+        if isinstance(first, int):
+            first, second = second, first
+        assert isinstance(first, Symbol)
+        if isinstance(second, Symbol):
+            first, second = second, first  # keep the earlier one
+            if first.number < second.number:
+                first, second = second, first
+        self._check(first, second, what)
+        self._same[first] = self.graph.same[first] = second
+        return second
+
+    def _check(self, first: Dim, second: Dim, what: str) -> None:
+        one, other = self.extent(first), self.extent(second)
+        place = f" (line {self.location.line})" if self.location else ""
+        names = f"{describe_extent(other)} and {describe_extent(one)}"
+        message = f"{names} must be equal: {what}{place}"
+        self.graph.checks[message] = self.location
+        self.op("check_equal", other, one, message=message)
+
+    def broadcast(self, shapes: Sequence[tuple[Dim, ...]], what: str) -> tuple[Dim, ...]:
+        """The common shape of `shapes`; extents of 1 known at compile time stretch."""
+        ndim = max((len(shape) for shape in shapes), default=0)
+        result: list[Dim] = []
+        for axis in range(ndim):
+            dims = [s[axis - ndim + len(s)] for s in shapes if axis - ndim + len(s) >= 0]
+            dims = [self.resolve(dim) for dim in dims]
+            common: Dim = 1
+            for dim in dims:
+                if dim == 1:
+                    continue
+                common = dim if common == 1 else self.unify(common, dim, what)
+            result.append(common)
+        return tuple(result)
+
+    # -- control flow ---------------------------------------------------------------------------
+
+    def branch(
+        self,
+        condition: Value,
+        then: Callable[[], Sequence[Value]],
+        otherwise: Callable[[], Sequence[Value]],
+    ) -> list[Value]:
+        """`if`: both sides give the same number of values of equal types."""
+        regions = []
+        for side in (then, otherwise):
+            with self.inside(Region()) as region:
+                region.yields = list(side())
+            regions.append(region)
+        return self.structured("if", [condition], regions, regions[0].yields)
+
+    def structured(
+        self, name: str, inputs: Sequence[Value], regions: Sequence[Region], like: Sequence[Value]
+    ) -> list[Value]:
+        """Append a control-flow operation whose outputs are typed as `like`."""
+        outputs = []
+        for position, value in enumerate(like):
+            type_ = value.type
+            if isinstance(type_, Array):
+                others = [r.yields[position].type for r in regions if len(r.yields) == len(like)]
+                type_ = _common_array(type_, others)
+            output = Value(type_, value.hint, value.named)
+            outputs.append(output)
+        op = Op(RECORDS[name], inputs, {}, outputs, regions, self.location)
+        self.region.ops.append(op)
+        for value in outputs:
+            self._record_extents(value)
+        return outputs
+
+    def loop(
+        self,
+        start: Any,
+        stop: Any,
+        step: Any,
+        initial: Sequence[Value],
+        body: Callable[[Value, list[Value]], Sequence[Value]],
+        hint: str = "i",
+    ) -> list[Value]:
+        """`for` over a range: `body(index, carried)` gives the values of the next iteration."""
+        region = Region()
+        index = Value(Scalar("int64", weak=True), hint, named=True)
+        region.params = [index, *(Value(v.type, v.hint, v.named) for v in initial)]
+        with self.inside(region):
+            region.yields = list(body(index, region.params[1:]))
+        bounds = [self.value(start), self.value(stop), self.value(step)]
+        return self.structured("for", [*bounds, *initial], [region], region.params[1:])
+
+
+def _common_array(type_: Array, others: Sequence[Type]) -> Array:
+    shape, layout = list(type_.shape), type_.layout
+    for other in others:
+        assert isinstance(other, Array)
+        layout = layout if layout == other.layout else "A"
+        for axis, dim in enumerate(other.shape):
+            if dim != shape[axis]:
+                shape[axis] = Symbol()
+    return Array(type_.dtype, tuple(shape), layout)
+
+
+def describe_extent(value: Value) -> str:
+    """How a user would write an extent: `x.shape[0]`, or its name or number."""
+    if value.constant is not None:
+        return str(value.constant)
+    if value.op is not None and value.op.name == "dim":
+        array = value.op.inputs[0]
+        name = array.hint or (value.location.statement if value.location else "array")
+        return f"{name}.shape[{value.op.attrs['axis']}]"
+    return value.hint or "an extent"
+
+
+def _apply(name: str, *inputs: Any) -> Any:
+    return current().op(name, *inputs)
+
+
+Value.apply = _apply

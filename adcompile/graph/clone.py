@@ -1,0 +1,60 @@
+"""Copies operations from one graph into another.
+
+Enters: a region and a map from its free values to values of the target. Leaves: fresh operations in
+the target, the map extended by every value that was copied.
+"""
+
+from __future__ import annotations
+
+from adcompile.graph.builder import Builder
+from adcompile.graph.ir import Graph, Op, Parameter, Region, Value
+from adcompile.graph.types import leaves, rebuild
+
+
+def clone_op(op: Op, mapping: dict[Value, Value]) -> Op:
+    """A copy of one operation with its regions; outputs are entered into `mapping`."""
+    regions = [clone_region(region, mapping) for region in op.regions]
+    inputs = [mapping.get(v, v) for v in op.inputs]
+    outputs = [clone_value(v, mapping) for v in op.outputs]
+    return Op(op.record, inputs, dict(op.attrs), outputs, regions, op.location)
+
+
+def clone_value(value: Value, mapping: dict[Value, Value]) -> Value:
+    """A fresh value of the same type and name, entered into `mapping`."""
+    copy = Value(value.type, value.hint, value.named)
+    copy.location = value.location
+    mapping[value] = copy
+    return copy
+
+
+def clone_region(region: Region, mapping: dict[Value, Value]) -> Region:
+    """A copy of a region."""
+    copy = Region([clone_value(v, mapping) for v in region.params])
+    copy.ops = [clone_op(op, mapping) for op in region.ops]
+    copy.yields = [mapping.get(v, v) for v in region.yields]
+    return copy
+
+
+def clone_graph(graph: Graph) -> tuple[Graph, dict[Value, Value]]:
+    """A copy of a whole function, and the map from old values to new."""
+    mapping: dict[Value, Value] = {}
+    body = clone_region(graph.body, mapping)
+    copy = Graph(graph.name, [], body, graph.result, checks=dict(graph.checks), doc=graph.doc)
+    for p in graph.parameters:
+        items = (mapping[v] for v in leaves(p.structure))
+        copy.parameters.append(Parameter(p.name, rebuild(p.structure, items), p.default))
+    copy.same = dict(graph.same)
+    copy.extents = {s: mapping.get(v, v) for s, v in graph.extents.items()}
+    copy.bindings = {n: [mapping.get(v, v) for v in vs] for n, vs in graph.bindings.items()}
+    return copy, mapping
+
+
+def inline(builder: Builder, graph: Graph, arguments: list[Value]) -> list[Value]:
+    """Append the body of `graph`, called with `arguments`; gives its flattened results."""
+    mapping = dict(zip(graph.params, arguments, strict=True))
+    builder.region.ops.extend(clone_op(op, mapping) for op in graph.body.ops)
+    for symbol, value in graph.extents.items():
+        builder.graph.extents.setdefault(symbol, mapping.get(value, value))
+    builder.graph.checks.update(graph.checks)
+    builder.graph.same.update(graph.same)
+    return [mapping.get(v, v) for v in graph.outputs]

@@ -1,0 +1,241 @@
+"""The graph: values, operations with regions, and functions.
+
+Enters: what `builder` appends. Leaves: single-assignment values in regions; structured control flow
+(`for`, `while`, `if`) carries its values explicitly, and regions may read values of the regions
+around them. Arrays are references: the order of reads and writes is the order of operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from adcompile.errors import Location
+from adcompile.graph.types import Dim, Structure, Symbol, Type
+
+
+class Value:
+    """One SSA value. `hint` names it in emitted code; `named` if the user (or a rule) insists."""
+
+    __slots__ = ("hint", "location", "named", "op", "type")
+
+    apply: ClassVar[Callable[..., Any]]  # installed by `builder`: operators append operations
+
+    def __init__(self, type_: Type, hint: str = "", named: bool = False) -> None:
+        self.type = type_
+        self.hint = hint
+        self.named = named
+        self.op: Op | None = None
+        self.location: Location | None = None
+
+    def __repr__(self) -> str:
+        return f"<{self.hint or 'value'}: {self.type}>"
+
+    @property
+    def constant(self) -> Any:
+        """The number behind a constant, None for every other value."""
+        if self.op is not None and self.op.record.name == "constant":
+            return self.op.attrs["value"]
+        return None
+
+    def __add__(self, other: Any) -> Value:
+        return Value.apply("add", self, other)
+
+    def __radd__(self, other: Any) -> Value:
+        return Value.apply("add", other, self)
+
+    def __sub__(self, other: Any) -> Value:
+        return Value.apply("sub", self, other)
+
+    def __rsub__(self, other: Any) -> Value:
+        return Value.apply("sub", other, self)
+
+    def __mul__(self, other: Any) -> Value:
+        return Value.apply("mul", self, other)
+
+    def __rmul__(self, other: Any) -> Value:
+        return Value.apply("mul", other, self)
+
+    def __truediv__(self, other: Any) -> Value:
+        return Value.apply("div", self, other)
+
+    def __rtruediv__(self, other: Any) -> Value:
+        return Value.apply("div", other, self)
+
+    def __pow__(self, other: Any) -> Value:
+        return Value.apply("pow", self, other)
+
+    def __matmul__(self, other: Any) -> Value:
+        return Value.apply("matmul", self, other)
+
+    def __neg__(self) -> Value:
+        return Value.apply("neg", self)
+
+    def __lt__(self, other: Any) -> Value:
+        return Value.apply("lt", self, other)
+
+    def __gt__(self, other: Any) -> Value:
+        return Value.apply("gt", self, other)
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """All that is known of one kind of operation; the instances live in `adcompile.ops`.
+
+    infer      (context, input types, attrs) -> output types; raises TypeMismatch or ShapeError
+    evaluate   (*NumPy inputs, **attrs) -> NumPy output (a tuple for several): the oracle
+    show       template or function that gives the NumPy spelling, for emitted source
+    jvp        (tangents, outputs, inputs, attrs) -> output tangents; None entries are zero
+    vjp        (cotangents, outputs, inputs, attrs) -> input cotangents; None entries are zero
+    partials   for elementwise operations: (output, *inputs) -> one partial per input
+    scalar     template of the elementwise operation on scalars, for compiled loops
+    element    for index maps: (read, index, op) -> the output's element at that index
+    expand     (inputs, attrs) -> the same value in simpler operations, for scheduling
+    view       the output is a view of the first input's memory
+    writes     the first input's memory is written
+    reads      memory is read (the result depends on when it runs)
+    """
+
+    name: str
+    infer: Callable[..., list[Type]]
+    evaluate: Callable[..., Any] | None = None
+    show: Any = None
+    jvp: Callable[..., Any] | None = None
+    vjp: Callable[..., Any] | None = None
+    partials: Callable[..., Any] | None = None
+    scalar: str | None = None
+    element: Callable[..., Any] | None = None
+    expand: Callable[..., Any] | None = None
+    view: bool = False
+    writes: bool = False
+    keeps: bool = False  # must not be removed though its result is not used
+    reads: bool = True
+    inactive: bool = False  # the derivative is zero by definition
+    cheap: bool = False  # recomputing costs less than storing
+    domain: tuple[float, float] = (-2.0, 2.0)
+    numpy: tuple[Any, ...] = ()
+    notes: str = ""
+
+    def __repr__(self) -> str:
+        return f"<record {self.name}>"
+
+
+class Op:
+    """One operation: a record applied to inputs, with attributes and regions."""
+
+    __slots__ = ("attrs", "inputs", "location", "outputs", "record", "regions")
+
+    def __init__(
+        self,
+        record: Record,
+        inputs: Sequence[Value],
+        attrs: dict[str, Any],
+        outputs: Sequence[Value],
+        regions: Sequence[Region] = (),
+        location: Location | None = None,
+    ) -> None:
+        self.record = record
+        self.inputs = list(inputs)
+        self.attrs = attrs
+        self.outputs = list(outputs)
+        self.regions = list(regions)
+        self.location = location
+        for value in self.outputs:
+            value.op = self
+            if value.location is None:
+                value.location = location
+
+    @property
+    def name(self) -> str:
+        """The record's name."""
+        return self.record.name
+
+    @property
+    def result(self) -> Value:
+        """The only output."""
+        (value,) = self.outputs
+        return value
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+
+@dataclass(eq=False)
+class Region:
+    """A straight list of operations with parameters and the values it yields."""
+
+    params: list[Value] = field(default_factory=list)
+    ops: list[Op] = field(default_factory=list)
+    yields: list[Value] = field(default_factory=list)
+
+    def walk(self) -> Iterator[Op]:
+        """All operations, nested ones after the one that holds them."""
+        for op in self.ops:
+            yield op
+            for region in op.regions:
+                yield from region.walk()
+
+
+@dataclass(eq=False)
+class Parameter:
+    """One parameter of the emitted function: its name, the tree of values, its default."""
+
+    name: str
+    structure: Structure
+    default: Any = ...
+
+
+@dataclass(eq=False)
+class Graph:
+    """A function: parameters (flattened in `body.params`), a body, and the shape of its result.
+
+    `extents` gives the value that holds each symbolic extent. `bindings` lists, for every name the
+    user assigned at the top level, the values it was bound to. `checks` maps the message of each
+    run-time check to the place it guards; `same` holds the extents those checks make equal.
+    """
+
+    name: str
+    parameters: list[Parameter]
+    body: Region
+    result: Structure = None
+    extents: dict[Symbol, Value] = field(default_factory=dict)
+    bindings: dict[str, list[Value]] = field(default_factory=dict)
+    checks: dict[str, Location | None] = field(default_factory=dict)
+    same: dict[Symbol, Dim] = field(default_factory=dict)
+    doc: str = ""
+
+    @property
+    def params(self) -> list[Value]:
+        """The flattened parameters."""
+        return self.body.params
+
+    @property
+    def outputs(self) -> list[Value]:
+        """The flattened results."""
+        return self.body.yields
+
+
+def count_uses(region: Region) -> dict[Value, int]:
+    """How often each value is read, in this region and all inside it."""
+    uses: dict[Value, int] = {}
+    for value in region.yields:
+        uses[value] = uses.get(value, 0) + 1
+    for op in region.ops:
+        for value in op.inputs:
+            uses[value] = uses.get(value, 0) + 1
+        for inner in op.regions:
+            for value, count in count_uses(inner).items():
+                uses[value] = uses.get(value, 0) + count
+    return uses
+
+
+RECORDS: dict[str, Record] = {}
+
+
+def register(record: Record) -> Record:
+    """Enter a record into the registry; a name is taken once."""
+    if record.name in RECORDS:
+        raise ValueError(f"operation `{record.name}` is recorded twice")
+    RECORDS[record.name] = record
+    return record

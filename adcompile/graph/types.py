@@ -1,0 +1,231 @@
+"""Types of the values in a graph.
+
+Enters: runtime values, or type texts such as `"f8[:, ::1]"`. Leaves: `Scalar` and `Array` types
+with NumPy 2 promotion (NEP 50: Python scalars are weak), and the tree structure of tuples.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from adcompile.errors import TypeMismatch
+
+_CODES = {
+    "f8": "float64",
+    "f4": "float32",
+    "i8": "int64",
+    "i4": "int32",
+    "i2": "int16",
+    "i1": "int8",
+    "u8": "uint64",
+    "u4": "uint32",
+    "u2": "uint16",
+    "u1": "uint8",
+    "b1": "bool",
+}
+_TEXT_OF = {name: code for code, name in _CODES.items()}
+_symbol_numbers = itertools.count()
+
+
+class Symbol:
+    """One array extent that is known only when the function runs; equal only to itself."""
+
+    def __init__(self, name: str = "n") -> None:
+        self.name = name
+        self.number = next(_symbol_numbers)
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+Dim = int | Symbol
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """A scalar of `dtype`; `weak` as a Python number is (it takes its partner's precision)."""
+
+    dtype: str
+    weak: bool = False
+
+    def __str__(self) -> str:
+        return _TEXT_OF[self.dtype]
+
+
+@dataclass(frozen=True)
+class Array:
+    """An array: dtype, symbolic shape, and memory layout `C`, `F` or `A` (any strides)."""
+
+    dtype: str
+    shape: tuple[Dim, ...]
+    layout: str = "C"
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    def __str__(self) -> str:
+        return f"{_TEXT_OF[self.dtype]}[{', '.join(map(str, self.shape))}]"
+
+
+@dataclass(frozen=True)
+class StackOf:
+    """A growing stack of saved values, all of type `item`."""
+
+    item: Scalar | Array
+
+    @property
+    def dtype(self) -> str:
+        """The element type of the saved values."""
+        return self.item.dtype
+
+    def __str__(self) -> str:
+        return f"stack of {self.item}"
+
+
+Type = Scalar | Array | StackOf
+Structure = Any  # nested tuples of Type
+
+
+def is_float(type_: Type) -> bool:
+    """Whether derivatives with respect to values of this type exist."""
+    return type_.dtype in ("float32", "float64") and not isinstance(type_, StackOf)
+
+
+def is_integer(type_: Type) -> bool:
+    """Whether the type indexes or counts."""
+    return np.dtype(type_.dtype).kind in "iu"
+
+
+def shape_of(type_: Type) -> tuple[Dim, ...]:
+    """The shape; `()` for scalars."""
+    return type_.shape if isinstance(type_, Array) else ()
+
+
+def with_dtype(type_: Type, dtype: str) -> Type:
+    """The same type with another element type; fresh arrays are C-contiguous."""
+    if isinstance(type_, Array):
+        return Array(dtype, type_.shape)
+    assert isinstance(type_, Scalar)
+    return replace(type_, dtype=dtype)
+
+
+_PYTHON = {"b": False, "i": 1, "u": 1, "f": 1.0}
+
+
+def promote(types: Sequence[Type]) -> tuple[str, bool]:
+    """Result dtype of NumPy 2 promotion, and whether the result is weak (all operands were)."""
+    strong = [np.dtype(t.dtype) for t in types if not (isinstance(t, Scalar) and t.weak)]
+    weak = [np.dtype(t.dtype) for t in types if isinstance(t, Scalar) and t.weak]
+    if not strong:
+        return max(weak, key=lambda d: "biuf".index(d.kind)).name, True
+    return np.result_type(*strong, *(_PYTHON[d.kind] for d in weak)).name, False
+
+
+def parse_types(text: str) -> list[Structure]:
+    """Read `"f8[:, :], f8[:], (f4, i8)"` into types, one per argument.
+
+    Raises TypeMismatch for a text that is none.
+    """
+    parts = _split(text)
+    return [_parse_type(part) for part in parts]
+
+
+def _split(text: str) -> list[str]:
+    parts, depth, current = [], 0, ""
+    for character in text:
+        depth += (character in "[(") - (character in "])")
+        if character == "," and depth == 0:
+            parts.append(current)
+            current = ""
+        else:
+            current += character
+    return [p.strip() for p in [*parts, current] if p.strip()]
+
+
+def _parse_type(text: str) -> Structure:
+    if text.startswith("(") and text.endswith(")"):
+        return tuple(_parse_type(part) for part in _split(text[1:-1]))
+    match = re.fullmatch(r"(\w+)\s*(?:\[(.*)\])?", text)
+    code = _CODES.get(match[1]) if match else None
+    if match and code is None and match[1] in _TEXT_OF:
+        code = match[1]
+    if match is None or code is None:
+        raise TypeMismatch(
+            f"`{text}` is not a type adcompile knows",
+            hint="scalars: f8 f4 i8 b1; arrays: f8[:], f4[:, ::1]; tuples: (f8, f8[:])",
+        )
+    if match[2] is None:
+        return Scalar(code, weak=code in ("float64", "int64", "bool"))
+    axes = [axis.strip() for axis in match[2].split(",") if axis.strip()]
+    layout = "A"
+    if axes[-1] == "::1":
+        layout = "C"
+    elif axes[0] == "::1":
+        layout = "F"
+    shape = tuple(int(axis) if axis.isdigit() else Symbol(f"n{k}") for k, axis in enumerate(axes))
+    return Array(code, shape, layout)
+
+
+def type_of(value: Any) -> Structure:
+    """Type of one runtime argument; float64 and int64 scalars count as weak Python numbers.
+
+    Raises TypeMismatch for values that are no number, array or tuple.
+    """
+    if isinstance(value, tuple):
+        return tuple(type_of(item) for item in value)
+    if isinstance(value, np.ndarray):
+        if value.dtype.name not in _TEXT_OF or not value.dtype.isnative:
+            raise TypeMismatch(f"arrays of dtype {value.dtype} are not supported")
+        if value.ndim == 0:
+            raise TypeMismatch(
+                "0-dimensional arrays are not supported", hint="pass a scalar: float(a) or a[()]"
+            )
+        flags = value.flags
+        layout = "C" if flags.c_contiguous else "F" if flags.f_contiguous else "A"
+        return Array(value.dtype.name, tuple(Symbol(f"n{k}") for k in range(value.ndim)), layout)
+    if isinstance(value, (bool, int, float, np.generic)):
+        name = np.asarray(value).dtype.name
+        if name in _TEXT_OF:
+            return Scalar(name, weak=name in ("float64", "int64", "bool"))
+    raise TypeMismatch(
+        f"an argument of type {type(value).__name__} is not supported",
+        hint="pass numbers, NumPy arrays, or tuples of them",
+    )
+
+
+def leaves(structure: Structure) -> Iterator[Any]:
+    """The leaves of nested tuples, left to right."""
+    if isinstance(structure, tuple):
+        for item in structure:
+            yield from leaves(item)
+    else:
+        yield structure
+
+
+def rebuild(structure: Structure, items: Iterator[Any]) -> Any:
+    """Nested tuples shaped like `structure` holding the next `items`."""
+    if isinstance(structure, tuple):
+        return tuple(rebuild(item, items) for item in structure)
+    return next(items)
+
+
+def type_text(structure: Structure) -> str:
+    """The text of a type, readable by `parse_types`."""
+    if isinstance(structure, tuple):
+        return f"({', '.join(type_text(item) for item in structure)})"
+    if isinstance(structure, Scalar):
+        return str(structure)
+    axes = [str(d) if isinstance(d, int) else ":" for d in structure.shape]
+    if structure.layout == "C" and axes[-1] == ":":
+        axes[-1] = "::1"
+    elif structure.layout == "F" and axes[0] == ":":
+        axes[0] = "::1"
+    return f"{_TEXT_OF[structure.dtype]}[{', '.join(axes)}]"

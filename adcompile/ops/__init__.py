@@ -1,0 +1,11 @@
+"""One record per operation, grouped by kind; importing this package fills the registry."""
+
+from adcompile.ops import (  # noqa: F401
+    arithmetic,
+    control,
+    functions,
+    linear,
+    memory,
+    reductions,
+    shapes,
+)

@@ -1,0 +1,206 @@
+"""Arithmetic, comparison and selection, elementwise with broadcasting.
+
+Enters: operands. Leaves: records of the operators of the language. Kinks: abs'(0) = 0; where two
+operands of maximum or minimum tie, each gets half of the cotangent.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from adcompile.graph.builder import Builder, current
+from adcompile.graph.ir import Op, Record, Value, register
+from adcompile.graph.types import Array, Scalar, Type, is_float
+from adcompile.ops.elementwise import Attrs, elementwise, match
+
+elementwise(
+    "add", np.add, "{0} + {1}", partials=lambda y, a, b: (1.0, 1.0), result="number", cheap=True
+)
+elementwise(
+    "sub", np.subtract, "{0} - {1}", partials=lambda y, a, b: (1.0, -1.0), result="number",
+    cheap=True,
+)  # fmt: skip
+elementwise(
+    "mul", np.multiply, "{0} * {1}", partials=lambda y, a, b: (b, a), result="number", cheap=True
+)
+elementwise(
+    "div", np.true_divide, "{0} / {1}", partials=lambda y, a, b: (1.0 / b, -y / b), result="float",
+    domain=(0.5, 2.0),
+)  # fmt: skip
+elementwise("neg", np.negative, "-{0}", partials=lambda y, x: (-1.0,), result="number", cheap=True)
+elementwise(
+    "square", np.square, "{0} * {0}", show="np.square({0})", partials=lambda y, x: (2.0 * x,),
+    result="number", cheap=True,
+)  # fmt: skip
+elementwise(
+    "reciprocal", np.reciprocal, "1 / {0}", show="np.reciprocal({0})", result="float",
+    partials=lambda y, x: (-y * y,), domain=(0.5, 2.0),
+)  # fmt: skip
+
+
+def _power_partials(y: Value, x: Value, p: Value) -> tuple[Any, Any]:
+    builder = current()
+    exponent = p.constant
+    if exponent is not None:
+        if exponent == 0:
+            return None, None
+        if exponent == 1:
+            return 1.0, None
+        if exponent == 2:
+            return 2.0 * x, None
+        return exponent * x ** (exponent - 1), None
+    # x ** p with a run-time p: the logarithm is wanted only where x is positive
+    slope = builder.op("where", builder.op("eq", p, 0), 0.0, p * x ** (p - 1))
+    if not is_float(p.type):
+        return slope, None
+    positive = x > 0
+    safe = builder.op("where", positive, x, 1.0)
+    return slope, builder.op("where", positive, y * builder.op("log", safe), 0.0)
+
+
+elementwise(
+    "pow", np.power, "{0} ** {1}", partials=_power_partials, domain=(0.5, 2.0), result="number",
+    notes="d/dp is 0 where the base is not positive",
+)  # fmt: skip
+elementwise("floordiv", np.floor_divide, "{0} // {1}", inactive=True, domain=(0.5, 2.0), cheap=True)
+elementwise(
+    "mod", np.mod, "{0} % {1}", domain=(0.5, 2.0), cheap=True,
+    partials=lambda y, a, b: (1.0, -current().op("floordiv", a, b)),
+)  # fmt: skip
+
+for _name, _symbol, _ufunc in (
+    ("lt", "<", np.less), ("le", "<=", np.less_equal), ("gt", ">", np.greater),
+    ("ge", ">=", np.greater_equal), ("eq", "==", np.equal), ("ne", "!=", np.not_equal),
+):  # fmt: skip
+    elementwise(
+        _name, _ufunc, f"{{0}} {_symbol} {{1}}", result="bool", inactive=True, cheap=True
+    )
+
+elementwise(
+    "logical_and", np.logical_and, "{0} and {1}", result="bool", inactive=True, cheap=True,
+    show="np.logical_and({0}, {1})",
+)  # fmt: skip
+elementwise(
+    "logical_or", np.logical_or, "{0} or {1}", result="bool", inactive=True, cheap=True,
+    show="np.logical_or({0}, {1})",
+)  # fmt: skip
+elementwise(
+    "logical_not", np.logical_not, "not {0}", result="bool", inactive=True, cheap=True,
+    show="np.logical_not({0})",
+)  # fmt: skip
+
+elementwise(
+    "abs", np.absolute, "abs({0})", show="np.abs({0})", cheap=True,
+    partials=lambda y, x: (current().op("sign", x),), notes="abs'(0) = 0",
+)  # fmt: skip
+elementwise(
+    "sign", np.sign, "np.sign({0})", show="np.sign({0})", inactive=True, cheap=True,
+    notes="the derivative is 0 everywhere",
+)  # fmt: skip
+elementwise("floor", np.floor, "np.floor({0})", inactive=True, result="float")
+elementwise("ceil", np.ceil, "np.ceil({0})", inactive=True, result="float")
+elementwise("isnan", np.isnan, "np.isnan({0})", result="bool", inactive=True)
+elementwise("isfinite", np.isfinite, "np.isfinite({0})", result="bool", inactive=True)
+
+
+def _where_show(op: Op) -> str:
+    if isinstance(op.result.type, Scalar):
+        return "{1} if {0} else {2}"
+    return "np.where({0}, {1}, {2})"
+
+
+def _where_jvp(tangents: Any, outputs: Any, inputs: list[Value], attrs: Attrs) -> list[Value]:
+    yes, no = (0.0 if t is None else t for t in tangents[1:])
+    return [match(current().op("where", inputs[0], yes, no), outputs[0])]
+
+
+def _where_vjp(cotangents: Any, outputs: Any, inputs: list[Value], attrs: Attrs) -> list[Any]:
+    condition, yes, no = inputs
+    (g,) = cotangents
+    select = current().op
+    return [
+        None,
+        match(select("where", condition, g, 0.0), yes) if is_float(yes.type) else None,
+        match(select("where", condition, 0.0, g), no) if is_float(no.type) else None,
+    ]
+
+
+elementwise(
+    "where", np.where, "{1} if {0} else {2}", show=_where_show, jvp=_where_jvp, vjp=_where_vjp,
+    cheap=True,
+)  # fmt: skip
+
+
+def _extremum(name: str, ufunc: Any, first_wins: str) -> None:
+    def share(x: Value, other: Value, cotangent: Value) -> Value:
+        op = current().op
+        tie = op("where", op("eq", x, other), 0.5 * cotangent, 0.0)
+        return op("where", op(first_wins, x, other), cotangent, tie)
+
+    def jvp(tangents: Any, outputs: Any, inputs: list[Value], attrs: Attrs) -> list[Value]:
+        a, b = inputs
+        terms = [
+            share(x, other, t)
+            for x, other, t in ((a, b, tangents[0]), (b, a, tangents[1]))
+            if t is not None
+        ]
+        return [match(terms[0] if len(terms) == 1 else terms[0] + terms[1], outputs[0])]
+
+    def vjp(cotangents: Any, outputs: Any, inputs: list[Value], attrs: Attrs) -> list[Any]:
+        a, b = inputs
+        (g,) = cotangents
+        return [
+            match(share(a, b, g), a) if is_float(a.type) else None,
+            match(share(b, a, g), b) if is_float(b.type) else None,
+        ]
+
+    symbol = ">" if name == "maximum" else "<"
+    elementwise(
+        name, ufunc, f"{{0}} if {{0}} {symbol} {{1}} or {{0}} != {{0}} else {{1}}",
+        show=f"np.{name}({{0}}, {{1}})", jvp=jvp, vjp=vjp, cheap=True,
+        notes="a tie gives each operand half",
+    )  # fmt: skip
+
+
+_extremum("maximum", np.maximum, "gt")
+_extremum("minimum", np.minimum, "lt")
+
+
+def _cast_infer(builder: Builder, types: list[Type], attrs: Attrs) -> list[Type]:
+    (type_,) = types
+    if isinstance(type_, Array):
+        return [Array(attrs["dtype"], type_.shape)]
+    return [Scalar(attrs["dtype"], attrs.get("weak", False))]
+
+
+def _cast_show(op: Op) -> str:
+    dtype = op.attrs["dtype"]
+    if isinstance(op.result.type, Array):
+        return f"{{0}}.astype(np.{'bool_' if dtype == 'bool' else dtype})"
+    if op.result.type.weak or dtype == "bool":
+        return {"float64": "float({0})", "int64": "int({0})", "bool": "bool({0})"}[dtype]
+    return f"np.{dtype}({{0}})"
+
+
+def _cast_evaluate(x: Any, dtype: str, weak: bool = False) -> Any:
+    return np.asarray(x).astype(dtype)[()]
+
+
+register(
+    Record(
+        "cast",
+        _cast_infer,
+        _cast_evaluate,
+        show=_cast_show,
+        scalar="np.{dtype}({0})",
+        jvp=lambda ts, outs, ins, attrs: [
+            match(ts[0], outs[0]) if is_float(outs[0].type) else None
+        ],
+        vjp=lambda cts, outs, ins, attrs: [match(cts[0], ins[0]) if is_float(ins[0].type) else None],
+        reads=False,
+        cheap=True,
+    )
+)
+

@@ -1,0 +1,144 @@
+"""Structured control flow, constants, extents, checks, and markers without arithmetic.
+
+Enters: what the builder appends for `if`, `for` and `while`. Leaves: records whose regions the
+stages treat themselves; markers differentiate as the identity or as zero.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from adcompile.errors import ShapeError
+from adcompile.graph.builder import Builder
+from adcompile.graph.ir import Op, Record, register
+from adcompile.graph.types import Array, Scalar, Type
+
+Attrs = dict[str, Any]
+
+
+def _structured(builder: Builder, types: list[Type], attrs: Attrs) -> list[Type]:
+    raise AssertionError("control flow is built by Builder.structured")
+
+
+for _name in ("if", "for", "while"):
+    register(Record(_name, _structured))
+
+
+def _constant_evaluate(value: Any, type: Scalar) -> Any:
+    return value if type.weak else np.dtype(type.dtype).type(value)
+
+
+def _constant_show(op: Op) -> str:
+    type_, value = op.attrs["type"], op.attrs["value"]
+    text = f"np.{value!r}" if value != value or value in (np.inf, -np.inf) else repr(value)
+    if text.startswith("np.-"):
+        text = "-np.inf"
+    return text if type_.weak else f"np.{type_.dtype}({text})"
+
+
+register(
+    Record(
+        "constant",
+        lambda builder, types, attrs: [attrs["type"]],
+        _constant_evaluate,
+        show=_constant_show,
+        reads=False,
+        cheap=True,
+        inactive=True,
+    )
+)
+
+
+def _array_show(op: Op) -> str:
+    data = op.attrs["data"]
+    return f"np.array({data.tolist()!r}, np.{data.dtype.name})".replace("nan", "np.nan")
+
+
+register(
+    Record(
+        "array_constant",
+        lambda builder, types, attrs: [Array(attrs["data"].dtype.name, attrs["data"].shape)],
+        lambda data: data,
+        show=_array_show,
+        reads=False,
+        inactive=True,
+    )
+)
+register(
+    Record(
+        "dim",
+        lambda builder, types, attrs: [Scalar("int64", weak=True)],
+        lambda x, axis: x.shape[axis],
+        show=lambda op: f"{{0}}.shape[{op.attrs['axis']}]",
+        reads=False,
+        cheap=True,
+        inactive=True,
+    )
+)
+
+
+def _check(first: int, second: int, message: str) -> tuple[()]:
+    if first != second:
+        raise ShapeError(message)
+    return ()
+
+
+register(
+    Record(
+        "check_equal",
+        lambda builder, types, attrs: [],
+        _check,
+        show="{0} != {1}",
+        reads=False,
+        keeps=True,
+        inactive=True,
+    )
+)
+
+
+def _same(builder: Builder, types: list[Type], attrs: Attrs) -> list[Type]:
+    return [types[0]]
+
+
+def _fresh(builder: Builder, types: list[Type], attrs: Attrs) -> list[Type]:
+    (type_,) = types
+    return [Array(type_.dtype, type_.shape)] if isinstance(type_, Array) else [type_]
+
+
+def _stop_show(op: Op) -> str:
+    return "{0}.copy()" if isinstance(op.result.type, Array) else "{0}"
+
+
+register(
+    Record(
+        "identity",
+        _same,
+        lambda x: x,
+        show="{0}",
+        jvp=lambda ts, outs, ins, attrs: [ts[0]],
+        vjp=lambda cts, outs, ins, attrs: [cts[0]],
+        view=True,
+        reads=False,
+        cheap=True,
+        notes="marks a value that is differentiated by name",
+    )
+)
+register(
+    Record(
+        "stop_gradient", _fresh, lambda x: np.array(x)[()], show=_stop_show, inactive=True,
+        element=lambda read, index, op: read(0, index),
+        notes="the value is kept, the derivative is zero",
+    )
+)  # fmt: skip
+register(
+    Record(
+        "undefined",
+        lambda builder, types, attrs: [attrs["type"]],
+        lambda type: None,
+        reads=False,
+        inactive=True,
+        notes="the other side of a branch that saves a value for the reverse sweep",
+    )
+)

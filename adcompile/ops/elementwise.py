@@ -1,0 +1,187 @@
+"""How an elementwise operation is recorded: type rule, both derivatives from its partials.
+
+Enters: NumPy spelling, partial derivatives, scalar spelling. Leaves: a record whose inputs
+broadcast against each other and whose forward and reverse rules follow from the partials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from adcompile.errors import TypeMismatch
+from adcompile.graph.builder import Builder, current
+from adcompile.graph.ir import Record, Value, register
+from adcompile.graph.types import Array, Scalar, Type, is_float, promote, shape_of
+
+Attrs = dict[str, Any]
+
+
+def elementwise(
+    name: str,
+    numpy: Any,
+    scalar: str,
+    *,
+    show: Any = None,
+    partials: Callable[..., Any] | None = None,
+    result: str = "promote",
+    **more: Any,
+) -> Record:
+    """Record an elementwise operation.
+
+    result     "promote", "float" (integers become float64), "bool", or a dtype name
+    partials   (output, *inputs) -> partial derivative per input; None where it is zero
+    """
+
+    def infer(builder: Builder, types: Sequence[Type], attrs: Attrs) -> list[Type]:
+        dtype, weak = result_dtype(types, attrs, result, name)
+        shape = builder.broadcast([shape_of(t) for t in types], name)
+        return [Array(dtype, shape)] if shape else [Scalar(dtype, weak)]
+
+    def evaluate(*inputs: Any, **attrs: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return numpy(*inputs)
+
+    if partials is not None:
+        more.setdefault("jvp", _jvp_from(partials))
+        more.setdefault("vjp", _vjp_from(partials))
+    return register(
+        Record(
+            name,
+            infer,
+            evaluate,
+            show=show or scalar,
+            scalar=scalar,
+            partials=partials,
+            reads=False,
+            numpy=(numpy,),
+            **more,
+        )
+    )
+
+
+def result_dtype(types: Sequence[Type], attrs: Attrs, result: str, name: str) -> tuple[str, bool]:
+    """Dtype and weakness of an elementwise result."""
+    operands = types[1:] if name == "where" else types
+    dtype, weak = promote(operands)
+    weak = weak and not attrs.get("strong", False)
+    kind = np.dtype(dtype).kind
+    if result == "float" and kind != "f":
+        if np.dtype(dtype).itemsize < 4 and not weak:
+            raise TypeMismatch(
+                f"`{name}` of {dtype} gives half precision", hint="convert it: x.astype(np.float32)"
+            )
+        dtype = "float64"
+    elif result == "bool":
+        dtype = "bool"
+    elif result == "number" and kind == "b":
+        if name != "add":
+            raise TypeMismatch(f"`{name}` is not defined for booleans")
+        dtype = "int64" if weak else dtype
+    return dtype, weak
+
+
+def times(value: Value, partial: Any) -> Value:
+    """`value * partial`, without the product where the partial is 1 or -1."""
+    if not isinstance(partial, Value) and abs(partial) == 1.0:
+        return value if partial == 1.0 else -value
+    return value * partial
+
+
+def scaled(cotangent: Value, partial: Any) -> Value:
+    """`cotangent * partial`, such that a masked-out cotangent never meets an infinite partial."""
+    if not isinstance(partial, Value):
+        return times(cotangent, partial)
+    if _may_blow_up(partial):
+        op = cotangent.op
+        if op is not None and op.name == "where":
+            condition, yes, no = op.inputs
+            if no.constant == 0:
+                return current().op("where", condition, scaled(yes, partial), no)
+            if yes.constant == 0:
+                return current().op("where", condition, yes, scaled(no, partial))
+        if op is not None and op.name == "add" and all(_masked(v) for v in op.inputs):
+            first, second = op.inputs
+            return scaled(first, partial) + scaled(second, partial)
+    return cotangent * partial
+
+
+def _masked(value: Value) -> bool:
+    op = value.op
+    return op is not None and op.name == "where" and 0 in (v.constant for v in op.inputs[1:])
+
+
+FINITE = frozenset(
+    "add sub mul neg sin cos tanh abs sign maximum minimum where sum mean matmul outer dim cast "
+    "slice load transpose reshape broadcast_to constant full square arctan gather lt le gt ge eq ne"
+    " identity copy concatenate".split()
+)
+
+
+def _may_blow_up(value: Value, depth: int = 12) -> bool:
+    """Whether finite arguments of the function can make this value infinite or NaN."""
+    if value.op is None:
+        return False
+    if depth == 0 or value.op.name not in FINITE:
+        return True
+    return any(_may_blow_up(v, depth - 1) for v in value.op.inputs)
+
+
+def _jvp_from(partials: Callable[..., Any]) -> Callable[..., Any]:
+    def jvp(
+        tangents: Sequence[Value | None], outputs: list[Value], inputs: list[Value], attrs: Attrs
+    ) -> list[Value | None]:
+        total = None
+        for tangent, partial in zip(tangents, partials(*outputs, *inputs), strict=True):
+            if tangent is not None and partial is not None:
+                term = times(tangent, partial)
+                total = term if total is None else total + term
+        return [None if total is None else match(total, outputs[0])]
+
+    return jvp
+
+
+def _vjp_from(partials: Callable[..., Any]) -> Callable[..., Any]:
+    def vjp(
+        cotangents: Sequence[Value | None], outputs: list[Value], inputs: list[Value], attrs: Attrs
+    ) -> list[Value | None]:
+        (cotangent,) = cotangents
+        assert cotangent is not None
+        wanted = [is_float(v.type) for v in inputs]
+        return [
+            match(scaled(cotangent, partial), v) if want and partial is not None else None
+            for v, partial, want in zip(inputs, partials(*outputs, *inputs), wanted, strict=True)
+        ]
+
+    return vjp
+
+
+def match(value: Value, like: Value) -> Value:
+    """`value` summed over the axes along which `like` was broadcast, in the dtype of `like`.
+
+    The reverse of broadcasting; also widens a value that has fewer axes than `like`.
+    """
+    builder = current()
+    have, want = shape_of(value.type), shape_of(like.type)
+    extra = len(have) - len(want)
+    if extra > 0:
+        value = builder.op("sum", value, axes=tuple(range(extra)), keepdims=False)
+        have = shape_of(value.type)
+    if extra < 0 or (extra >= 0 and len(have) == len(want)):
+        ones = tuple(
+            axis
+            for axis in range(len(have))
+            if extra >= 0 and want[axis] == 1 and builder.resolve(have[axis]) != 1
+        )
+        if ones:
+            value = builder.op("sum", value, axes=ones, keepdims=True)
+    have = shape_of(value.type)
+    resolved = [tuple(builder.resolve(d) for d in shape) for shape in (have, want)]
+    if resolved[0] != resolved[1]:
+        shape = builder.shape(like)
+        value = builder.op("broadcast_to", value, *shape, values=shape_of(like.type))
+    if value.type.dtype != like.type.dtype:
+        value = builder.op("cast", value, dtype=like.type.dtype)
+    return value

@@ -1,0 +1,75 @@
+"""Mathematical functions of one or two real arguments, elementwise.
+
+Enters: real operands. Leaves: records with partial derivatives stated once, from the standard
+tables of elementary derivatives; integers are taken as float64.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from adcompile.graph.builder import current
+from adcompile.graph.ir import Value
+from adcompile.ops.elementwise import elementwise
+
+
+def _call(name: str, *inputs: Any) -> Value:
+    result: Value = current().op(name, *inputs)
+    return result
+
+
+def _function(name: str, partials: Any, domain: tuple[float, float] = (-2.0, 2.0)) -> None:
+    scalar = name.replace("arc", "a") + "({0})"
+    elementwise(
+        name, getattr(np, name), f"math.{scalar}", show=f"np.{name}({{0}})", result="float",
+        partials=partials, domain=domain,
+    )  # fmt: skip
+
+
+_function("exp", lambda y, x: (y,))
+_function("expm1", lambda y, x: (y + 1.0,))
+_function("log", lambda y, x: (1.0 / x,), (0.5, 3.0))
+_function("log1p", lambda y, x: (1.0 / (1.0 + x),), (-0.5, 2.0))
+_function("sqrt", lambda y, x: (0.5 / y,), (0.5, 3.0))
+_function("sin", lambda y, x: (_call("cos", x),))
+_function("cos", lambda y, x: (-_call("sin", x),))
+_function("tan", lambda y, x: (1.0 + y * y,), (-1.0, 1.0))
+_function("sinh", lambda y, x: (_call("cosh", x),))
+_function("cosh", lambda y, x: (_call("sinh", x),))
+_function("tanh", lambda y, x: (1.0 - y * y,))
+_function("arcsin", lambda y, x: (1.0 / _call("sqrt", 1.0 - x * x),), (-0.8, 0.8))
+_function("arccos", lambda y, x: (-1.0 / _call("sqrt", 1.0 - x * x),), (-0.8, 0.8))
+_function("arctan", lambda y, x: (1.0 / (1.0 + x * x),))
+_function("arcsinh", lambda y, x: (1.0 / _call("sqrt", x * x + 1.0),))
+_function("arccosh", lambda y, x: (1.0 / _call("sqrt", x * x - 1.0),), (1.5, 3.0))
+_function("arctanh", lambda y, x: (1.0 / (1.0 - x * x),), (-0.8, 0.8))
+
+elementwise(
+    "arctan2", np.arctan2, "math.atan2({0}, {1})", show="np.arctan2({0}, {1})", result="float",
+    partials=lambda z, y, x: (x / (x * x + y * y), -y / (x * x + y * y)), domain=(0.5, 2.0),
+)  # fmt: skip
+elementwise(
+    "hypot", np.hypot, "math.hypot({0}, {1})", show="np.hypot({0}, {1})", result="float",
+    partials=lambda z, x, y: (x / z, y / z), domain=(0.5, 2.0),
+)  # fmt: skip
+
+
+def _logaddexp_partials(z: Value, a: Value, b: Value) -> tuple[Value, Value]:
+    return _call("exp", a - z), _call("exp", b - z)
+
+
+def _logaddexp_expand(inputs: list[Value], attrs: dict[str, Any]) -> Value:
+    a, b = inputs
+    larger = _call("maximum", a, b)
+    distance = _call("abs", a - b)
+    value = larger + _call("log1p", _call("exp", -distance))
+    # two equal infinities have no distance
+    return _call("where", _call("eq", a, b), larger + float(np.log(2.0)), value)
+
+
+elementwise(
+    "logaddexp", np.logaddexp, "np.logaddexp({0}, {1})", show="np.logaddexp({0}, {1})",
+    result="float", partials=_logaddexp_partials, expand=_logaddexp_expand,
+)  # fmt: skip

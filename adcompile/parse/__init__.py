@@ -1,0 +1,1 @@
+"""Python functions in, typed graphs out: the user's language ends here."""

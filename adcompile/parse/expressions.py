@@ -1,0 +1,400 @@
+"""Lowers expressions.
+
+Enters: syntax nodes and the environment. Leaves: graph values where something runs, plain Python
+values where everything is known at compile time; calls to Python functions are inlined.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from adcompile.errors import (
+    AdcompileError,
+    Location,
+    SourceNotFound,
+    TypeMismatch,
+    UnsupportedOperation,
+    UnsupportedSyntax,
+)
+from adcompile.graph import clone
+from adcompile.graph.builder import Builder
+from adcompile.graph.ir import Region, Value
+from adcompile.graph.types import Array
+from adcompile.ops import spellings
+from adcompile.ops.spellings import as_value
+from adcompile.parse import indexing
+from adcompile.parse.fence import refuse
+from adcompile.parse.scope import (
+    Environment,
+    LocalFunction,
+    Unbound,
+    converted,
+    is_number,
+    join_types,
+    regroup,
+)
+from adcompile.parse.source import FunctionSource, python_function
+
+_BINARY: dict[type[ast.operator], tuple[str, Callable[..., Any]]] = {
+    ast.Add: ("add", operator.add),
+    ast.Sub: ("sub", operator.sub),
+    ast.Mult: ("mul", operator.mul),
+    ast.Div: ("div", operator.truediv),
+    ast.FloorDiv: ("floordiv", operator.floordiv),
+    ast.Mod: ("mod", operator.mod),
+    ast.Pow: ("pow", operator.pow),
+    ast.MatMult: ("matmul", operator.matmul),
+    ast.BitAnd: ("logical_and", operator.and_),
+    ast.BitOr: ("logical_or", operator.or_),
+}
+_COMPARE: dict[type[ast.cmpop], tuple[str, Callable[..., Any]]] = {
+    ast.Lt: ("lt", operator.lt),
+    ast.LtE: ("le", operator.le),
+    ast.Gt: ("gt", operator.gt),
+    ast.GtE: ("ge", operator.ge),
+    ast.Eq: ("eq", operator.eq),
+    ast.NotEq: ("ne", operator.ne),
+}
+
+
+class ExpressionLowering:
+    """Expressions of one function; statements are added by the subclass in `lower`."""
+
+    def __init__(self, builder: Builder, source: FunctionSource, environment: Environment) -> None:
+        self.builder = builder
+        self.source = source
+        self.environment = environment
+        self.statement: ast.AST = source.node
+
+    # provided by the subclass
+    def call_python(self, function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
+        """Inline a call of a Python function."""
+        raise AssertionError
+
+    def location(self, node: ast.AST) -> Location:
+        """Where a node stands."""
+        return self.source.location(node, self.statement)
+
+    def expression(self, node: ast.expr) -> Any:
+        """Lower one expression; errors carry its place."""
+        method = getattr(self, f"_{type(node).__name__.lower()}", None)
+        if method is None:
+            raise refuse(node, self.location(node))
+        location = self.location(node)
+        with self.builder.at(location):
+            try:
+                return method(node)
+            except AdcompileError as error:
+                raise error.at(location) from None
+            except RecursionError:
+                raise
+            except (TypeError, ZeroDivisionError, IndexError, OverflowError) as error:
+                raise TypeMismatch(str(error), location) from None
+
+    def scalar(self, node: ast.expr, what: str) -> Any:
+        """An expression that must be one number or truth value."""
+        item = self.expression(node)
+        if isinstance(item, Value) and isinstance(item.type, Array):
+            raise TypeMismatch(
+                f"{what} must be a scalar, not an array",
+                self.location(node),
+                "use np.where for elementwise choice",
+            )
+        return item
+
+    def _constant(self, node: ast.Constant) -> Any:
+        if isinstance(node.value, complex):
+            raise UnsupportedSyntax("complex numbers are not in the compiled language")
+        return node.value
+
+    def _name(self, node: ast.Name) -> Any:
+        item: Any
+        if node.id in self.environment:
+            item = self.environment[node.id]
+            if isinstance(item, Unbound):
+                raise UnsupportedSyntax(
+                    f"`{node.id}` {item.reason}", hint=f"give `{node.id}` a value before"
+                )
+            return item
+        try:
+            item = self.source.lookup(node.id)
+        except KeyError:
+            raise UnsupportedSyntax(f"`{node.id}` is not defined") from None
+        return self._captured(node.id, item)
+
+    def _captured(self, name: str, item: Any) -> Any:
+        if isinstance(item, np.ndarray):
+            if item.size > 1024:
+                raise UnsupportedOperation(
+                    f"the global array `{name}` is large ({item.size} elements)",
+                    hint=f"pass `{name}` as an argument",
+                )
+            value = self.builder.op("array_constant", data=item.copy())
+            value.hint = name
+            return value
+        return item
+
+    def _tuple(self, node: ast.Tuple) -> Any:
+        return tuple(self.expression(item) for item in node.elts)
+
+    def _list(self, node: ast.List) -> Any:
+        return [self.expression(item) for item in node.elts]
+
+    def _lambda(self, node: ast.Lambda) -> Any:
+        return LocalFunction(node, dict(self.environment), self.source)
+
+    def _binop(self, node: ast.BinOp) -> Any:
+        left, right = self.expression(node.left), self.expression(node.right)
+        return self.binary(type(node.op), left, right, node)
+
+    def binary(self, kind: type[ast.operator], left: Any, right: Any, node: ast.AST) -> Any:
+        """`left op right`, folded when both are static."""
+        if kind not in _BINARY:
+            raise refuse(node, self.location(node))
+        name, python = _BINARY[kind]
+        if not isinstance(left, Value) and not isinstance(right, Value):
+            return python(left, right)
+        left, right = as_value(left), as_value(right)
+        if name.startswith("logical") and {left.type.dtype, right.type.dtype} != {"bool"}:
+            raise UnsupportedOperation("bitwise operators on numbers are not supported")
+        return self.builder.op(name, left, right)
+
+    def _unaryop(self, node: ast.UnaryOp) -> Any:
+        item = self.expression(node.operand)
+        if isinstance(node.op, ast.USub):
+            return -item
+        if isinstance(node.op, ast.UAdd):
+            return item
+        if not isinstance(item, Value):
+            return not item if isinstance(node.op, ast.Not) else ~item
+        if item.type.dtype != "bool":
+            item = self.builder.op("ne", item, 0)
+        return self.builder.op("logical_not", item)
+
+    def _compare(self, node: ast.Compare) -> Any:
+        left = self.expression(node.left)
+        result: Any = None
+        for kind, right_node in zip(node.ops, node.comparators, strict=True):
+            right = self.expression(right_node)
+            part = self._compare_two(kind, left, right, node)
+            if result is None:
+                result = part
+            elif isinstance(result, Value) or isinstance(part, Value):
+                result = self.builder.op("logical_and", as_value(result), as_value(part))
+            else:
+                result = result and part
+            left = right
+        return result
+
+    def _compare_two(self, kind: ast.cmpop, left: Any, right: Any, node: ast.Compare) -> Any:
+        if isinstance(kind, (ast.Is, ast.IsNot)):
+            if isinstance(left, Value) and isinstance(right, Value):
+                raise refuse(node, self.location(node))
+            return (left is right) == isinstance(kind, ast.Is)
+        if type(kind) not in _COMPARE:
+            raise refuse(kind, self.location(node))
+        name, python = _COMPARE[type(kind)]
+        if not isinstance(left, Value) and not isinstance(right, Value):
+            return python(left, right)
+        return self.builder.op(name, as_value(left), as_value(right))
+
+    def _boolop(self, node: ast.BoolOp) -> Any:
+        return self._lazy(node.values, isinstance(node.op, ast.And))
+
+    def _lazy(self, nodes: list[ast.expr], is_and: bool) -> Any:
+        first = self.truth(nodes[0])
+        if len(nodes) == 1:
+            return first
+        if not isinstance(first, Value):
+            return self._lazy(nodes[1:], is_and) if bool(first) == is_and else first
+        name = "logical_and" if is_and else "logical_or"
+        region = Region()
+        with self.builder.inside(region):
+            rest = as_value(self._lazy(nodes[1:], is_and))
+        if all(op.record.cheap and not op.record.reads for op in region.ops):
+            self.builder.region.ops.extend(region.ops)  # nothing is lost by evaluating both
+            return self.builder.op(name, first, rest)
+        region.yields = [rest]
+        other = Region()
+        with self.builder.inside(other):
+            other.yields = [self.builder.constant(not is_and)]
+        sides = [region, other] if is_and else [other, region]
+        return self.builder.structured("if", [first], sides, [rest])[0]
+
+    def truth(self, node: ast.expr) -> Any:
+        """A condition: a static value, or a scalar graph value of dtype bool."""
+        item = self.scalar(node, "a condition")
+        if isinstance(item, Value):
+            if item.constant is not None:
+                return bool(item.constant)
+            if item.type.dtype != "bool":
+                return self.builder.op("ne", item, 0)
+        return item
+
+    def _ifexp(self, node: ast.IfExp) -> Any:
+        condition = self.truth(node.test)
+        if not isinstance(condition, Value):
+            return self.expression(node.body if condition else node.orelse)
+        sides = []
+        for branch in (node.body, node.orelse):
+            region = Region()
+            with self.builder.inside(region):
+                sides.append((region, self.expression(branch)))
+        return self.join_branches(condition, sides, "the conditional expression")
+
+    def join_branches(self, condition: Value, sides: list[tuple[Region, Any]], what: str) -> Any:
+        """End an `if` whose two sides gave the items in `sides`; gives the joined item."""
+        first, second = (item for _, item in sides)
+        pairs = list(self._pairs(first, second, what))
+        for region, _ in sides:
+            region.yields = []
+        for one, other in pairs:
+            values = []
+            for (region, _), item in zip(sides, (one, other), strict=True):
+                with self.builder.inside(region):
+                    values.append(self.builder.value(item))
+            joined = join_types(values[0].type, values[1].type, what)
+            for (region, _), value in zip(sides, values, strict=True):
+                with self.builder.inside(region):
+                    region.yields.append(converted(self.builder, value, joined))
+        regions = [region for region, _ in sides]
+        outputs = self.builder.structured("if", [condition], regions, regions[0].yields)
+        return regroup(first, iter(outputs))
+
+    def _pairs(self, first: Any, second: Any, what: str) -> Any:
+        if isinstance(first, tuple) and isinstance(second, tuple) and len(first) == len(second):
+            for one, other in zip(first, second, strict=True):
+                yield from self._pairs(one, other, what)
+        elif all(isinstance(i, Value) or is_number(i) for i in (first, second)):
+            yield first, second
+        else:
+            raise TypeMismatch(f"{what} gives values of different kinds")
+
+    def _subscript(self, node: ast.Subscript) -> Any:
+        base = self.expression(node.value)
+        index = self.index(node.slice)
+        if isinstance(base, Value):
+            return indexing.read(self.builder, base, index)
+        if isinstance(index, Value):
+            raise TypeMismatch("a tuple is indexed by constants only", hint="use an array")
+        return base[index]
+
+    def index(self, node: ast.expr) -> Any:
+        """Index items: values, ints, slices, None, Ellipsis, tuples of them."""
+        if isinstance(node, ast.Tuple):
+            return tuple(self.index(item) for item in node.elts)
+        if isinstance(node, ast.Slice):
+            parts = (node.lower, node.upper, node.step)
+            return slice(*(None if p is None else self.scalar(p, "a slice bound") for p in parts))
+        return self.expression(node)
+
+    def _attribute(self, node: ast.Attribute) -> Any:
+        base = self.expression(node.value)
+        if isinstance(base, Value):
+            if node.attr in spellings.ATTRIBUTES:
+                return spellings.ATTRIBUTES[node.attr](base)
+            raise UnsupportedOperation(
+                f"arrays have no attribute `{node.attr}` in the compiled language",
+                hint="T, shape, ndim, size, dtype are known",
+            )
+        return self._captured(node.attr, getattr(base, node.attr))
+
+    def _call(self, node: ast.Call) -> Any:
+        keywords = {}
+        for keyword in node.keywords:
+            if keyword.arg is None:
+                raise UnsupportedSyntax("`**` unpacking is not in the compiled language")
+            keywords[keyword.arg] = self.expression(keyword.value)
+        if isinstance(node.func, ast.Attribute):
+            base = self.expression(node.func.value)
+            if isinstance(base, Value):
+                return self._method(base, node, keywords)
+        target = self.expression(node.func)
+        arguments = [self.expression(a) for a in node.args]
+        return self.call(target, arguments, keywords, ast.unparse(node.func))
+
+    def _method(self, base: Value, node: ast.Call, keywords: dict[str, Any]) -> Any:
+        assert isinstance(node.func, ast.Attribute)
+        front = spellings.METHODS.get(node.func.attr)
+        if front is None:
+            raise UnsupportedOperation(
+                f"arrays have no method `{node.func.attr}` in the compiled language",
+                hint="methods: " + ", ".join(sorted(spellings.METHODS)),
+            )
+        arguments = [self.expression(a) for a in node.args]
+        return self._front(front, [base, *arguments], keywords, f".{node.func.attr}")
+
+    def _front(self, front: Any, arguments: list[Any], keywords: dict[str, Any], name: str) -> Any:
+        try:
+            return front(*arguments, **keywords)
+        except AdcompileError:
+            raise
+        except TypeError as error:
+            text = str(error).split("() ")[-1]
+            raise UnsupportedOperation(f"`{name}`: {text}") from None
+
+    def call(self, target: Any, arguments: list[Any], keywords: dict[str, Any], name: str) -> Any:
+        """Call something known at compile time."""
+        if isinstance(target, LocalFunction):
+            return self.call_python(target, arguments, keywords)
+        try:
+            front = spellings.CALLS.get(target)
+        except TypeError:
+            front = None
+        if front is not None:
+            static = not any(_has_value(a) for a in (*arguments, *keywords.values()))
+            if static and arguments and all(is_number(a) for a in arguments) and not keywords:
+                return target(*arguments)
+            return self._front(front, arguments, keywords, name)
+        if hasattr(target, "__adcompile_graph__"):
+            return self._call_graph(target, arguments, keywords)
+        if python_function(target) is not None:
+            return self.call_python(target, arguments, keywords)
+        raise _unknown(target, name)
+
+    def _call_graph(self, target: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
+        bound = target.__signature__.bind(*arguments, **keywords)
+        bound.apply_defaults()
+        items = tuple(_valued(self.builder, a) for a in bound.args)
+        types = tuple(regroup(i, (v.type for v in _leaves(i))) for i in items)
+        graph = target.__adcompile_graph__(types)
+        results = clone.inline(self.builder, graph, [v for i in items for v in _leaves(i)])
+        return regroup(graph.result, iter(results))
+
+
+def _leaves(item: Any) -> list[Value]:
+    if isinstance(item, tuple):
+        return [leaf for part in item for leaf in _leaves(part)]
+    return [item]
+
+
+def _valued(builder: Builder, item: Any) -> Any:
+    if isinstance(item, tuple):
+        return tuple(_valued(builder, part) for part in item)
+    return as_value(item)
+
+
+def _has_value(item: Any) -> bool:
+    if isinstance(item, (tuple, list)):
+        return any(_has_value(part) for part in item)
+    return isinstance(item, Value)
+
+
+def _unknown(target: Any, name: str) -> AdcompileError:
+    if not callable(target):
+        return TypeMismatch(f"`{name}` is a {type(target).__name__}, it cannot be called")
+    module = getattr(target, "__module__", "") or ""
+    if isinstance(target, np.ufunc) or module.startswith(("numpy", "math", "scipy", "builtins")):
+        return UnsupportedOperation(
+            f"`{name}` has no derivative rule",
+            hint="write it with supported operations, or pass its result as an argument",
+        )
+    return SourceNotFound(
+        f"`{name}` has no Python source: it is a {type(target).__name__}",
+        hint="call a function written in Python",
+    )
