@@ -181,7 +181,7 @@ class _Settlement:
         if self._is_free(value):
             return self._again(value, home)
         owner, outer = self.mirror.parents[home]
-        if owner.name == "if":
+        if owner.name == "if" and not self._loops(home):
             return self._resolve(self._hand_out(value, owner, home, outer))
         return self._tape(value, home)
 

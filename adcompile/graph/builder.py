@@ -38,6 +38,7 @@ class Builder:
         self.graph = graph
         self.region = graph.body
         self.location: Location | None = None
+        self.operands: Sequence[Value] = ()
         self._same: dict[Symbol, Dim] = dict(graph.same)
 
     def __enter__(self) -> Builder:
@@ -95,6 +96,7 @@ class Builder:
         record = RECORDS[name]
         values = [self.value(item) for item in inputs]
         try:
+            self.operands = values
             types = record.infer(self, [v.type for v in values], attrs)
         except AdcompileError as error:
             raise error.at(self.location) from None

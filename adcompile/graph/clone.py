@@ -6,6 +6,8 @@ the target, the map extended by every value that was copied.
 
 from __future__ import annotations
 
+from typing import Any
+
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Graph, Op, Parameter, Region, Value
 from adcompile.graph.types import leaves, rebuild
@@ -44,9 +46,14 @@ def clone_graph(graph: Graph) -> tuple[Graph, dict[Value, Value]]:
         items = (mapping[v] for v in leaves(p.structure))
         copy.parameters.append(Parameter(p.name, rebuild(p.structure, items), p.default))
     copy.same = dict(graph.same)
+    copy.lengths = {_renamed(key, mapping): s for key, s in graph.lengths.items()}
     copy.extents = {s: mapping.get(v, v) for s, v in graph.extents.items()}
     copy.bindings = {n: [mapping.get(v, v) for v in vs] for n, vs in graph.bindings.items()}
     return copy, mapping
+
+
+def _renamed(key: tuple[Any, ...], mapping: dict[Value, Value]) -> tuple[Any, ...]:
+    return tuple(mapping.get(k, k) if isinstance(k, Value) else k for k in key)
 
 
 def inline(builder: Builder, graph: Graph, arguments: list[Value]) -> list[Value]:

@@ -192,7 +192,8 @@ class Graph:
 
     `extents` gives the value that holds each symbolic extent. `bindings` lists, for every name the
     user assigned at the top level, the values it was bound to. `checks` maps the message of each
-    run-time check to the place it guards; `same` holds the extents those checks make equal.
+    run-time check to the place it guards; `same` holds the extents those checks make equal;
+    `lengths` gives equal slices of equal extents the same new extent.
     """
 
     name: str
@@ -203,6 +204,7 @@ class Graph:
     bindings: dict[str, list[Value]] = field(default_factory=dict)
     checks: dict[str, Location | None] = field(default_factory=dict)
     same: dict[Symbol, Dim] = field(default_factory=dict)
+    lengths: dict[Any, Symbol] = field(default_factory=dict)
     doc: str = ""
 
     @property

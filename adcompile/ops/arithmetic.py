@@ -133,6 +133,12 @@ elementwise(
 )  # fmt: skip
 
 
+def _extremum_show(op: Op) -> str:
+    if isinstance(op.result.type, Scalar) and not is_float(op.result.type):
+        return f"{op.name[:3]}({{0}}, {{1}})"
+    return f"np.{op.name}({{0}}, {{1}})"
+
+
 def _extremum(name: str, ufunc: Any, first_wins: str) -> None:
     def share(x: Value, other: Value, cotangent: Value) -> Value:
         op = current().op
@@ -159,7 +165,7 @@ def _extremum(name: str, ufunc: Any, first_wins: str) -> None:
     symbol = ">" if name == "maximum" else "<"
     elementwise(
         name, ufunc, f"{{0}} if {{0}} {symbol} {{1}} or {{0}} != {{0}} else {{1}}",
-        show=f"np.{name}({{0}}, {{1}})", jvp=jvp, vjp=vjp, cheap=True,
+        show=_extremum_show, jvp=jvp, vjp=vjp, cheap=True,
         notes="a tie gives each operand half",
     )  # fmt: skip
 

@@ -63,7 +63,7 @@ def _slice_infer(builder: Builder, types: Sequence[Type], attrs: Attrs) -> list[
     array = types[0]
     assert isinstance(array, Array)
     shape: list[Dim] = []
-    axis = 0
+    axis = taken = 0
     contiguous = array.layout == "C"
     opened = False  # once a slice kept some of an axis, only whole axes may follow
     for item in attrs["spec"]:
@@ -73,17 +73,32 @@ def _slice_infer(builder: Builder, types: Sequence[Type], attrs: Attrs) -> list[
             continue
         if item == "index":
             contiguous = contiguous and not opened
+            taken += 1
         else:
             _, has_start, has_stop, step = item
             whole = not has_start and not has_stop
             dim = array.shape[axis]
             contiguous = contiguous and step == 1 and (whole or not opened)
             opened = True
-            shape.append(dim if whole and abs(step) == 1 else Symbol("n"))
+            bounds = builder.operands[1 + taken : 1 + taken + has_start + has_stop]
+            taken += has_start + has_stop
+            shape.append(dim if whole and abs(step) == 1 else _length(builder, dim, item, bounds))
         axis += 1
     if not shape:
         raise TypeMismatch("an index for every axis reads one element")
     return [Array(array.dtype, tuple(shape), "C" if contiguous else "A")]
+
+
+def _length(builder: Builder, dim: Dim, item: Any, bounds: Sequence[Value]) -> Dim:
+    """The extent of a slice: known, or the same symbol for the same slice of the same extent."""
+    dim = builder.resolve(dim)
+    constants = [b.constant for b in bounds]
+    if isinstance(dim, int) and None not in constants:
+        rest = iter(constants)
+        start, stop = (next(rest) if given else None for given in item[1:3])
+        return len(range(*slice(start, stop, item[3]).indices(dim)))
+    keys = (b if c is None else c for b, c in zip(bounds, constants, strict=True))
+    return builder.graph.lengths.setdefault((dim, item, *keys), Symbol("n"))
 
 
 def python_index(spec: Spec, inputs: Sequence[Any]) -> tuple[Any, ...]:

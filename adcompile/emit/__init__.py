@@ -1,0 +1,1 @@
+"""Graphs in, Python source text out; this stage knows nothing of Numba."""

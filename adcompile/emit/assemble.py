@@ -1,0 +1,190 @@
+"""Small pieces of syntax trees: templates filled in, statements, comments.
+
+Enters: spellings such as `"np.exp({0})"` and the expressions of the inputs. Leaves: `ast` nodes.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import functools
+from collections.abc import Sequence
+
+from adcompile.emit.printer import Comment, expression_text, to_source
+from adcompile.graph.ir import Op
+from adcompile.graph.types import shape_of
+
+
+def name(text: str) -> ast.Name:
+    """A variable."""
+    return ast.Name(text, ast.Load())
+
+
+@functools.cache
+def _parsed(template: str, count: int) -> ast.expr:
+    text = template
+    for k in range(count):
+        text = text.replace(f"{{{k}}}", f"_input_{k}_")
+    return ast.parse(text, mode="eval").body
+
+
+class _Filler(ast.NodeTransformer):
+    def __init__(self, inputs: Sequence[ast.expr]) -> None:
+        self.inputs = {f"_input_{k}_": node for k, node in enumerate(inputs)}
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return self.inputs.get(node.id, node)
+
+    def visit_Tuple(self, node: ast.Tuple) -> ast.expr:
+        node.elts = [self.visit(item) for item in node.elts]
+        return _whole_shape(node.elts) or node
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        self.generic_visit(node)
+        return node
+
+
+def fill(template: str, inputs: Sequence[ast.expr], op: Op) -> ast.expr:
+    """The template with its inputs filled in."""
+    node = _Filler(inputs).visit(copy.deepcopy(_parsed(template, len(op.inputs))))
+    if op.name == "dim":
+        source, axis = op.inputs[0], op.attrs["axis"]
+        node.extent = (source, axis, len(shape_of(source.type)))
+    elif op.name in ("reshape", "full", "empty", "broadcast_to"):
+        _shorten_shape(node, op)
+    result: ast.expr = node
+    return result
+
+
+def _whole_shape(items: Sequence[ast.expr]) -> ast.expr | None:
+    """`x.shape` for the tuple of all extents of one array."""
+    extents = [getattr(item, "extent", None) for item in items]
+    if not extents or None in extents:
+        return None
+    source, _, ndim = extents[0]  # type: ignore[misc]
+    if extents != [(source, axis, ndim) for axis in range(ndim)]:
+        return None
+    first = items[0]
+    assert isinstance(first, ast.Subscript)
+    return first.value
+
+
+def _shorten_shape(node: ast.expr, op: Op) -> None:
+    """`reshape(x.shape)`, `np.zeros(x.shape)` instead of listing the extents."""
+    assert isinstance(node, ast.Call)
+    if op.name == "reshape":
+        whole = _whole_shape(node.args)
+        if whole is not None:
+            node.args = [whole]
+    else:
+        place = 1 if op.name == "broadcast_to" else 0
+        whole = _whole_shape([node.args[place]])
+        if whole is not None:
+            node.args[place] = whole
+
+
+def names_in(node: ast.AST) -> frozenset[str]:
+    """The variables an expression reads."""
+    return frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name))
+
+
+def text_of(node: ast.expr) -> str:
+    """The text of an expression."""
+    return expression_text(node)
+
+
+def assignment(target: str, node: ast.expr, scalar: bool = False) -> ast.stmt:
+    """`target = node`; for scalars `target += term` where that says the same."""
+    if scalar and isinstance(node, ast.BinOp) and isinstance(node.left, ast.Name):
+        if node.left.id == target and isinstance(node.op, (ast.Add, ast.Sub, ast.Mult, ast.Div)):
+            return ast.AugAssign(name(target), node.op, node.right)  # type: ignore[arg-type]
+    return ast.Assign([name(target)], node, lineno=0)
+
+
+def check(condition: ast.expr, message: str) -> ast.stmt:
+    """`if condition: raise ValueError(message)`."""
+    error = ast.Call(name("ValueError"), [ast.Constant(message)], [])
+    return ast.If(condition, [ast.Raise(error, None)], [])
+
+
+def whole(target: ast.expr) -> ast.expr:
+    """A target that can be assigned in place."""
+    if isinstance(target, ast.Subscript):
+        return target
+    return ast.Subscript(target, ast.Constant(...), ast.Store())
+
+
+def accumulation(target: ast.expr, value: ast.expr) -> ast.stmt:
+    """`target += value`, or `-=` for a negated value."""
+    operator: ast.operator = ast.Add()
+    negated = _without_minus(value)
+    if negated is not None:
+        operator, value = ast.Sub(), negated
+    if not isinstance(target, (ast.Name, ast.Subscript)):
+        target = whole(target)
+    return ast.AugAssign(target, operator, value)  # type: ignore[arg-type]
+
+
+def _without_minus(node: ast.expr) -> ast.expr | None:
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return node.operand
+    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Div)):
+        left = _without_minus(node.left)
+        if left is not None:
+            return ast.BinOp(left, node.op, node.right)
+    return None
+
+
+def function(name_: str, arguments: Sequence[str], body: list[ast.stmt]) -> ast.FunctionDef:
+    """A function definition with positional parameters."""
+    parameters = ast.arguments(
+        posonlyargs=[], args=[ast.arg(a) for a in arguments], kwonlyargs=[], kw_defaults=[],
+        defaults=[],
+    )  # fmt: skip
+    return ast.FunctionDef(name_, parameters, body or [ast.Pass()], [], lineno=0)
+
+
+def comments(
+    statements: Sequence[tuple[ast.stmt, Op | None]], inside: Op | None = None
+) -> list[ast.stmt]:
+    """Statements with a comment before each group that came from one line of the user's.
+
+    The line of `inside`, the loop or branch around the statements, is not repeated.
+    """
+    result: list[ast.stmt] = []
+    group: list[ast.stmt] = []
+    place = inside.location if inside is not None else None
+    current = (place.file, place.statement_line) if place else None
+    line = ""
+
+    def close() -> None:
+        if line and not (len(group) == 1 and _is_same(group[0], line)) and group:
+            result.append(Comment(line))
+        result.extend(group)
+
+    for statement, op in statements:
+        location = op.location if op is not None else None
+        key = (location.file, location.statement_line) if location else current
+        if key != current:
+            close()
+            group, current, line = [], key, location.statement if location else ""
+        group.append(statement)
+    close()
+    return result
+
+
+def _is_same(statement: ast.stmt, line: str) -> bool:
+    """Whether the printed statement (or the head of a block) reads as the user's line."""
+    printed = to_source(statement).split("\n")[0].strip()
+    return _normal(printed) == _normal(line)
+
+
+@functools.cache
+def _normal(line: str) -> str:
+    text = line + " pass" if line.endswith(":") else line
+    if text.startswith(("elif", "else")):
+        return text
+    try:
+        return ast.unparse(ast.parse(text))
+    except SyntaxError:
+        return text

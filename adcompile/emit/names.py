@@ -1,0 +1,132 @@
+"""Chooses variable names for values, and decides when a name may be used again.
+
+Enters: hints from the user's source. Leaves: distinct Python identifiers; a name is taken over by a
+later value of the same type in the same region once its holder is not read any more.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+from typing import Any
+
+from adcompile.graph.ir import Graph, Region, Value
+
+_FREE = object()  # the region of a name whose holder's region has ended
+
+_RESERVED = frozenset(
+    {"np", "math", "range", "len", "abs", "float", "int", "bool", "ValueError", "max", "min"}
+)
+
+
+class LastUses:
+    """Per region, the position of the last operation that reads each value."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._last: dict[Region, dict[Value, int]] = {}
+        self._collect(graph.body)
+
+    def _collect(self, region: Region) -> set[Value]:
+        last: dict[Value, int] = {}
+        for position, op in enumerate(region.ops):
+            read = set(op.inputs)
+            for inner in op.regions:
+                read |= self._collect(inner)
+            for value in read:
+                last[value] = position
+        for value in region.yields:
+            last[value] = len(region.ops)
+        self._last[region] = last
+        return set(last)
+
+    def of(self, value: Value, region: Region) -> int:
+        """Position of the last reader, -1 for none."""
+        return self._last[region].get(value, -1)
+
+
+class Names:
+    """Names of the values of one function."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.last = LastUses(graph)
+        self.of: dict[Value, str] = {}
+        self.preferred: dict[Value, str] = {}
+        self._holder: dict[str, tuple[Value | None, Any]] = {}
+        self._types: dict[str, str] = {}
+        self.avoid: set[str] = set()
+        for value in graph.params:
+            self.give(value, self._unused(identifier(value.hint)), graph.body)
+        self._holder.setdefault(identifier(graph.name), (None, None))
+
+    def give(self, value: Value, name: str, region: Region) -> None:
+        """Bind a name to a value defined in `region`."""
+        self.of[value] = name
+        self._holder[name] = (value, region)
+        self._types[name] = _kind(value)
+
+    def reserve(self, value: Value, region: Region, position: int) -> str:
+        """A name for `value` whose old holder is not read at or after `position`."""
+        base = identifier(self.preferred.get(value) or value.hint or "t")
+        if self.may_take(base, value, region, position):
+            return base
+        return self._unused(base)
+
+    def may_take(self, name: str, value: Value, region: Region, position: int) -> bool:
+        """Whether `value`, defined at `position` of `region`, may be called `name`."""
+        if name in self.avoid or name in _RESERVED or keyword.iskeyword(name):
+            return False
+        if name not in self._holder:
+            return True
+        holder, home = self._holder[name]
+        if home is _FREE:
+            return self._types.get(name, _kind(value)) == _kind(value)
+        if holder is None:
+            return home is region
+        if self._types[name] != _kind(value):
+            return False
+        return home is region and self.last.of(holder, region) <= position
+
+    def holds(self, name: str, value: Value) -> bool:
+        """Whether the variable still holds this value."""
+        return self._holder.get(name, (None, None))[0] is value
+
+    def lend(self, name: str, region: Region) -> None:
+        """Let values of `region` take the name while its holder waits for the outcome."""
+        self._holder[name] = (None, region)
+
+    def lend_held(self, name: str, holder: Value, region: Region) -> None:
+        """Let values of `region` take the name once `holder` is not read in it any more."""
+        self._holder[name] = (holder, region)
+        self._types[name] = _kind(holder)
+
+    def leave(self, region: Region) -> None:
+        """Free the names of a region that has been emitted."""
+        for name, (_, home) in self._holder.items():
+            if home is region:
+                self._holder[name] = (None, _FREE)
+
+    def snapshot(self) -> tuple[dict[Value, str], dict[str, tuple[Value | None, Any]]]:
+        """State to go back to."""
+        return dict(self.of), dict(self._holder)
+
+    def restore(
+        self, state: tuple[dict[Value, str], dict[str, tuple[Value | None, Any]]]
+    ) -> None:
+        """Go back to a snapshot."""
+        self.of, self._holder = dict(state[0]), dict(state[1])
+
+    def _unused(self, base: str) -> str:
+        name, number = base, 1
+        while name in self._holder or name in self.avoid or name in _RESERVED or keyword.iskeyword(name):
+            name, number = f"{base}_{number}", number + 1
+        return name
+
+
+def identifier(hint: str) -> str:
+    """A valid Python identifier close to the hint."""
+    name = re.sub(r"\W", "_", hint) or "t"
+    return f"v{name}" if name[0].isdigit() else name
+
+
+def _kind(value: Value) -> str:
+    return f"{type(value.type).__name__} {value.type.dtype} {len(getattr(value.type, 'shape', ()))}"

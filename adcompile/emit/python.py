@@ -1,0 +1,243 @@
+"""Emits a graph as Python that a person can read and NumPy can run.
+
+Enters: a graph. Leaves: the text of a module with one function: variables named as the user named
+them, values read once written into the expression that reads them, one comment per original line.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import Any
+
+from adcompile.emit import assemble
+from adcompile.emit.control import ControlEmitter
+from adcompile.emit.names import Names, identifier
+from adcompile.emit.printer import to_source
+from adcompile.graph.aliases import Aliases
+from adcompile.graph.ir import Graph, Op, Region, Value, count_uses
+from adcompile.graph.types import Array, Scalar, Structure
+
+_MAX_INLINE = 72  # characters of an expression that is not given a name
+
+_ALWAYS_INLINE = frozenset({"constant", "dim"})
+
+
+@dataclass
+class Pending:
+    """An expression not yet written: it will stand where its value is read."""
+
+    node: ast.expr
+    reads_written: bool
+    names: frozenset[str]
+    op: Op
+
+
+@dataclass
+class Block:
+    """Statements of one region, each with the operation it came from."""
+
+    region: Region
+    statements: list[tuple[ast.stmt, Op | None]] = field(default_factory=list)
+
+
+def emit_python(graph: Graph, imports: str = "import numpy as np") -> str:
+    """The source of a module that defines the function `graph.name`."""
+    return PythonEmitter(graph).module(imports)
+
+
+class PythonEmitter(ControlEmitter):
+    """Emits one function."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.aliases = Aliases(graph)
+        self.names = Names(graph)
+        self.uses = count_uses(graph.body)
+        self.pending: dict[Value, Pending] = {}
+        self.inline_always: dict[Value, ast.expr] = {}
+        self.block = Block(graph.body)
+        self.position = 0
+
+    def module(self, imports: str) -> str:
+        """The text of the module."""
+        unpack: list[ast.stmt] = []
+        arguments = []
+        for parameter in self.graph.parameters:
+            name = self._parameter(parameter.name, parameter.structure, unpack)
+            arguments.append(name)
+        self.region_statements(self.graph.body)
+        result = self._result(self.graph.result, iter([self.read(v) for v in self.graph.outputs]))
+        tail = assemble.comments(self.block.statements) + [ast.Return(result)]
+        head: list[ast.stmt] = []
+        if self.graph.doc:
+            head.append(ast.Expr(ast.Constant(self.graph.doc)))
+        function = assemble.function(self.graph.name, arguments, [*head, *unpack, *tail])
+        text = to_source(ast.Module([function], []))
+        if "math." in text and "import math" not in imports:
+            imports = "import math\n\n" + imports
+        return f"{imports}\n\n\n{text}" if imports else text
+
+    def _parameter(self, name: str, structure: Structure, unpack: list[ast.stmt]) -> str:
+        if not isinstance(structure, tuple):
+            return self.names.of[structure]
+        targets = self._targets(structure)
+        unpack.append(ast.Assign([targets], assemble.name(identifier(name))))
+        return identifier(name)
+
+    def _targets(self, structure: Structure) -> ast.expr:
+        if isinstance(structure, tuple):
+            return ast.Tuple([self._targets(item) for item in structure], ast.Store())
+        return assemble.name(self.names.of[structure])
+
+    def _result(self, structure: Structure, items: Any) -> ast.expr:
+        if isinstance(structure, tuple):
+            return ast.Tuple([self._result(item, items) for item in structure], ast.Load())
+        node: ast.expr = next(items)
+        return node
+
+    # -- values ---------------------------------------------------------------------------------
+
+    def read(self, value: Value) -> ast.expr:
+        """The expression that reads a value here."""
+        if value in self.inline_always:
+            return self.inline_always[value]
+        if value in self.pending:
+            return self.pending.pop(value).node
+        return assemble.name(self.names.of[value])
+
+    def flush(self, only_memory: bool = False, name: str | None = None) -> None:
+        """Give names to waiting expressions: all, those that read written memory or one name."""
+        for value in list(self.pending):
+            waiting = self.pending.get(value)
+            if waiting is None:
+                continue
+            if name is not None and name not in waiting.names:
+                continue
+            if only_memory and not waiting.reads_written:
+                continue
+            del self.pending[value]
+            avoided = name is not None and name not in self.names.avoid
+            if avoided:
+                self.names.avoid.add(name)  # type: ignore[arg-type]
+            self.assign(value, waiting.node, waiting.op)
+            if avoided:
+                self.names.avoid.discard(name)  # type: ignore[arg-type]
+
+    def assign(self, value: Value, node: ast.expr, op: Op | None) -> None:
+        """Write `name = expression`."""
+        name = self.names.reserve(value, self.block.region, self.position)
+        self.flush(name=name)
+        self.names.give(value, name, self.block.region)
+        self.add(assemble.assignment(name, node, isinstance(value.type, Scalar)), op)
+
+    def add(self, statement: ast.stmt, op: Op | None) -> None:
+        """Append a statement."""
+        self.block.statements.append((statement, op))
+
+    # -- operations -----------------------------------------------------------------------------
+
+    def region_statements(self, region: Region) -> None:
+        """Emit the operations of a region into the current block."""
+        self._prefer_carried_names(region)
+        for position, op in enumerate(region.ops):
+            self.position = position
+            self.operation(op)
+        self.position = len(region.ops)
+
+    def operation(self, op: Op) -> None:
+        """Emit one operation."""
+        if op.regions:
+            self.structured(op)
+        elif op.name == "check_equal":
+            self.add(assemble.check(self._template(op), op.attrs["message"]), op)
+        elif op.record.writes:
+            self._write(op)
+        elif op.name == "undefined":
+            return
+        elif len(op.outputs) != 1 or op.name == "nonzero":
+            self._several(op)
+        else:
+            self._value(op)
+
+    def _template(self, op: Op) -> ast.expr:
+        return assemble.fill(self.spelling(op), [self.read(v) for v in op.inputs], op)
+
+    def spelling(self, op: Op) -> str:
+        """The template of an operation's spelling."""
+        show = op.record.show
+        assert show is not None, op
+        text: str = show(op) if callable(show) else show
+        return text
+
+    def _value(self, op: Op) -> None:
+        value = op.result
+        reads = self._reads_written(op)
+        for v in op.inputs:
+            reads = reads or (v in self.pending and self.pending[v].reads_written)
+        node = self._template(op)
+        if op.name in _ALWAYS_INLINE and not value.named:
+            self.inline_always[value] = node
+            return
+        self._wait_or_assign(value, node, op, reads)
+
+    def place(self, value: Value, node: ast.expr, op: Op) -> None:
+        """Give the value of a conditional expression its place."""
+        self._wait_or_assign(value, node, op, True)
+
+    def _wait_or_assign(self, value: Value, node: ast.expr, op: Op, reads: bool) -> None:
+        if self._inlines(value, node):
+            self.pending[value] = Pending(node, reads, assemble.names_in(node), op)
+        else:
+            self.assign(value, node, op)
+
+    def _reads_written(self, op: Op) -> bool:
+        if not op.record.reads or op.record.view:
+            return any(
+                isinstance(v.type, Array) and self.aliases.roots[v] & self.aliases.written
+                for v in op.inputs
+                if not op.record.view and op.name != "dim"
+            )
+        return any(
+            bool(self.aliases.roots.get(v, frozenset()) & self.aliases.written) for v in op.inputs
+        )
+
+    def _inlines(self, value: Value, node: ast.expr) -> bool:
+        if value.named or self.uses.get(value, 0) != 1:
+            return False
+        if len(assemble.text_of(node)) > _MAX_INLINE:
+            return False
+        return self._read_here(value)
+
+    def _read_here(self, value: Value) -> bool:
+        """Whether the one reader is in this region, not inside a nested one."""
+        region = self.block.region
+        if value in region.yields:
+            return True
+        last = self.names.last.of(value, region)
+        return 0 <= last < len(region.ops) and value in region.ops[last].inputs
+
+    def _several(self, op: Op) -> None:
+        node = self._template(op)
+        targets = []
+        for value in op.outputs:
+            name = self.names.reserve(value, self.block.region, self.position)
+            self.flush(name=name)
+            self.names.give(value, name, self.block.region)
+            targets.append(assemble.name(name))
+        self.add(ast.Assign([ast.Tuple(targets, ast.Store())], node, lineno=0), op)
+
+    def _write(self, op: Op) -> None:
+        if op.name == "pop":
+            self.flush(only_memory=True)
+            self.assign(op.result, self._template(op), op)
+            return
+        inputs = [self.read(v) for v in op.inputs]
+        self.flush(only_memory=True)
+        node = assemble.fill(self.spelling(op), inputs, op)
+        if op.name in ("push", "scatter_add"):
+            self.add(ast.Expr(node), op)
+        elif op.name in ("accumulate", "accumulate_at"):
+            self.add(assemble.accumulation(node, inputs[1]), op)
+        else:
+            self.add(ast.Assign([assemble.whole(node)], inputs[1], lineno=0), op)

@@ -1,0 +1,1 @@
+"""Graphs in, simpler graphs out: one small pass a file."""

@@ -1,0 +1,59 @@
+"""Run-time shape checks: once each, and as early as their extents are known.
+
+Enters: a graph. Leaves: the same graph with every check on arguments at its start and none twice.
+"""
+
+from __future__ import annotations
+
+from adcompile.graph.ir import Graph, Op, Region, Value
+
+
+def hoist_checks(graph: Graph) -> None:
+    """Move checks of arguments to the start; drop repeated ones."""
+    params = set(graph.params)
+    early: list[Op] = []
+    seen: set[frozenset[object]] = set()
+    _collect(graph.body, params, early, seen)
+    if not early:
+        return
+    moved: list[Op] = []
+    for check in early:
+        for value in check.inputs:
+            if value.op is not None and value.op not in moved:
+                moved.append(value.op)
+        moved.append(check)
+    rest = [op for op in graph.body.ops if op not in moved]
+    for op in graph.body.walk():
+        for region in op.regions:
+            region.ops = [inner for inner in region.ops if inner not in moved]
+    graph.body.ops = moved + rest
+
+
+def _collect(
+    region: Region, params: set[Value], early: list[Op], seen: set[frozenset[object]]
+) -> None:
+    for op in list(region.ops):
+        for inner in op.regions:
+            _collect(inner, params, early, seen)
+        if op.name != "check_equal":
+            continue
+        key = frozenset(_extent_key(v) for v in op.inputs)
+        if len(key) == 1 or key in seen:
+            region.ops.remove(op)
+        elif all(_of_argument(v, params) for v in op.inputs):
+            seen.add(key)
+            early.append(op)
+
+
+def _extent_key(value: Value) -> object:
+    if value.constant is not None:
+        return value.constant
+    if value.op is not None and value.op.name == "dim":
+        return (value.op.inputs[0], value.op.attrs["axis"])
+    return value
+
+
+def _of_argument(value: Value, params: set[Value]) -> bool:
+    if value.constant is not None:
+        return True
+    return value.op is not None and value.op.name == "dim" and value.op.inputs[0] in params

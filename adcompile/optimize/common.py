@@ -1,0 +1,65 @@
+"""Computes equal expressions once.
+
+Enters: a graph. Leaves: the same graph where a floating-point operation on the same values, in the
+same region or one around it, is read from the first. Only operations that read no written memory
+take part; index arithmetic stays where it is read.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from adcompile.graph.aliases import Aliases
+from adcompile.graph.ir import Graph, Op, Region, Value
+from adcompile.graph.types import is_float
+from adcompile.optimize.rewrite import final, replace
+
+
+def share_common(graph: Graph) -> None:
+    """Merge equal operations in place."""
+    mapping: dict[Value, Value] = {}
+    _region(graph.body, {}, mapping, Aliases(graph))
+    replace(graph, mapping)
+
+
+def _region(
+    region: Region, known: dict[Any, Value], mapping: dict[Value, Value], aliases: Aliases
+) -> None:
+    known = dict(known)
+    for op in region.ops:
+        for inner in op.regions:
+            _region(inner, known, mapping, aliases)
+        key = _key(op, mapping, aliases)
+        if key is None:
+            continue
+        if key in known:
+            first = known[key]
+            if not (first.named and op.result.named):
+                mapping[op.result] = first
+                if op.result.named:
+                    first.hint, first.named = op.result.hint, True
+        else:
+            known[key] = op.result
+
+
+def _key(op: Op, mapping: dict[Value, Value], aliases: Aliases) -> Any:
+    if len(op.outputs) != 1 or op.regions or op.record.writes or op.record.view:
+        return None
+    if not is_float(op.result.type) or op.name in ("load", "constant", "full", "empty", "undefined"):
+        return None
+    touched = aliases.roots.get(op.result, frozenset())
+    for value in op.inputs:
+        touched |= aliases.roots.get(value, frozenset())
+    if touched & aliases.written:
+        return None
+    inputs = tuple(_identity(final(v, mapping)) for v in op.inputs)
+    attrs = tuple(sorted((k, repr(v)) for k, v in op.attrs.items()))
+    return (op.name, inputs, attrs, str(op.result.type.dtype))
+
+
+def _identity(value: Value) -> Any:
+    if value.constant is not None:
+        return (value.constant, str(value.type), getattr(value.type, "weak", None))
+    if value.op is not None and value.op.name == "dim":
+        return ("dim", value.op.inputs[0], value.op.attrs["axis"])
+    return value

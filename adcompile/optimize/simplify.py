@@ -1,0 +1,265 @@
+"""Local algebra: constants folded, neutral elements dropped, needless broadcasts removed.
+
+Enters: a graph. Leaves: an equal graph with fewer operations. No rule changes the value of a
+floating-point result: `x * 0` stays, for `x` may be infinite.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+
+import numpy as np
+
+from adcompile.graph.builder import Builder
+from adcompile.graph.ir import Graph, Op, Region, Value
+from adcompile.graph.types import Array, Scalar, Type, is_float, is_integer, shape_of
+from adcompile.optimize.rewrite import final, replace
+
+
+def simplify(graph: Graph) -> None:
+    """Apply all local rules once, in order of operations."""
+    _Simplifier(graph).run()
+
+
+class _Simplifier:
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.builder = Builder(graph)
+        self.mapping: dict[Value, Value] = {}
+
+    def run(self) -> None:
+        with self.builder:
+            self._region(self.graph.body)
+        replace(self.graph, self.mapping)
+
+    def _region(self, region: Region) -> None:
+        old, region.ops = region.ops, []
+        with self.builder.inside(region):
+            for op in old:
+                op.inputs = [final(v, self.mapping) for v in op.inputs]
+                self._drop_unchanged(op)
+                for inner in op.regions:
+                    self._region(inner)
+                with self.builder.at(op.location):
+                    new = self._rewritten(op)
+                if new is None:
+                    region.ops.append(op)
+                else:
+                    self._take(op.result, new)
+        region.yields = [final(v, self.mapping) for v in region.yields]
+
+    def _take(self, old: Value, new: Value) -> None:
+        self.mapping[old] = new
+        fresh = new.op is not None and new.op.name != "dim" and new.constant is None
+        if fresh and old.named and not new.named:
+            new.hint, new.named = old.hint, True
+
+    def _drop_unchanged(self, op: Op) -> None:
+        """A value carried around a loop unchanged is the value before the loop."""
+        if op.name not in ("for", "while"):
+            return
+        skip, first = (3, 1) if op.name == "for" else (0, 0)
+        body = op.regions[0]
+        for k in reversed(range(len(op.outputs))):
+            param, end = body.params[first + k], final(body.yields[k], self.mapping)
+            initial = op.inputs[skip + k]
+            if end is param or end is initial:
+                for region in op.regions:
+                    self.mapping[region.params[first + k]] = initial
+                    del region.params[first + k]
+                self.mapping[op.outputs[k]] = initial
+                del op.inputs[skip + k], body.yields[k], op.outputs[k]
+
+    def _rewritten(self, op: Op) -> Value | None:
+        if len(op.outputs) != 1 or op.regions:
+            return None
+        folded = self._fold(op)
+        if folded is not None:
+            return folded
+        rule: Callable[[Op], Value | None] | None = getattr(self, f"_{op.name}", None)
+        if rule is not None:
+            new = rule(op)
+            if new is not None:
+                return new
+        if op.record.scalar is not None:
+            self._drop_broadcasts(op)
+        return None
+
+    def _fold(self, op: Op) -> Value | None:
+        record, type_ = op.record, op.result.type
+        if record.scalar is None or not isinstance(type_, Scalar) or not op.inputs:
+            return None
+        constants = [v.constant for v in op.inputs]
+        if None in constants or record.evaluate is None or op.name == "cast":
+            return None
+        if not all(isinstance(v.type, Scalar) and v.type.weak for v in op.inputs):
+            if not _same_dtype(op):
+                return None
+            dtype = np.dtype(type_.dtype).type
+            constants = [dtype(c) for c in constants]
+        try:
+            value = record.evaluate(*constants)
+        except (ArithmeticError, ValueError):
+            return None
+        return self.builder.constant(value, type_) if np.isfinite(value) else None
+
+    # -- neutral elements -----------------------------------------------------------------------
+
+    def _same(self, op: Op, value: Value) -> Value | None:
+        """`value`, if it has the type of the result."""
+        return value if self._equal_types(value.type, op.result.type) else None
+
+    def _equal_types(self, one: Type, other: Type) -> bool:
+        if type(one) is not type(other) or one.dtype != other.dtype:
+            return False
+        if isinstance(one, Scalar) and isinstance(other, Scalar):
+            return one.weak == other.weak
+        resolve = self.builder.resolve
+        shapes = ([resolve(d) for d in shape_of(t)] for t in (one, other))
+        return operator.eq(*shapes)
+
+    def _add(self, op: Op) -> Value | None:
+        a, b = op.inputs
+        if b.constant == 0 or a.constant == 0:
+            return self._same(op, a if b.constant == 0 else b)
+        negative = _negated(b)
+        if negative is not None and self._equal_types(b.type, negative.type):
+            return self._like(op, "sub", a, negative)
+        return self._collected(op, a, b, 1)
+
+    def _sub(self, op: Op) -> Value | None:
+        a, b = op.inputs
+        if b.constant == 0:
+            return self._same(op, a)
+        if a.constant == 0 and self._equal_types(b.type, op.result.type):
+            return self._like(op, "neg", b)
+        negative = _negated(b)
+        if negative is not None and self._equal_types(b.type, negative.type):
+            return self._like(op, "add", a, negative)
+        if a is b and is_integer(op.result.type) and isinstance(op.result.type, Scalar):
+            return self.builder.constant(0, op.result.type)
+        return self._collected(op, a, b, -1)
+
+    def _collected(self, op: Op, a: Value, b: Value, sign: int) -> Value | None:
+        """(x + 1) - 2 of integers becomes x - 1."""
+        inner, type_ = a.op, op.result.type
+        if not is_integer(type_) or b.constant is None or inner is None:
+            return None
+        if inner.name not in ("add", "sub") or inner.inputs[1].constant is None:
+            return None
+        if not isinstance(type_, Scalar) or inner.inputs[0].type != type_:
+            return None
+        shift = inner.inputs[1].constant * (1 if inner.name == "add" else -1) + sign * b.constant
+        if shift == 0:
+            return inner.inputs[0]
+        name = "add" if shift > 0 else "sub"
+        return self._like(op, name, inner.inputs[0], self.builder.constant(abs(shift)))
+
+    def _mul(self, op: Op) -> Value | None:
+        a, b = op.inputs
+        for factor, other in ((a, b), (b, a)):
+            if factor.constant == 1:
+                return self._same(op, other)
+            if factor.constant == -1 and self._equal_types(other.type, op.result.type):
+                return self._like(op, "neg", other)
+        return None
+
+    def _div(self, op: Op) -> Value | None:
+        return self._same(op, op.inputs[0]) if op.inputs[1].constant == 1 else None
+
+    def _floordiv(self, op: Op) -> Value | None:
+        return self._div(op) if is_integer(op.result.type) else None
+
+    def _pow(self, op: Op) -> Value | None:
+        return self._div(op)
+
+    def _neg(self, op: Op) -> Value | None:
+        inner = _negated(op.inputs[0])
+        return None if inner is None else self._same(op, inner)
+
+    def _maximum(self, op: Op) -> Value | None:
+        a, b = op.inputs
+        if b.constant == 0 and a.op is not None and a.op.name == "dim":
+            return self._same(op, a)
+        return None
+
+    def _where(self, op: Op) -> Value | None:
+        condition, yes, no = op.inputs
+        if condition.constant is not None:
+            return self._same(op, yes if condition.constant else no)
+        return None
+
+    def _cast(self, op: Op) -> Value | None:
+        return self._same(op, op.inputs[0])
+
+    def _identity(self, op: Op) -> Value | None:
+        return op.inputs[0]
+
+    def _like(self, op: Op, name: str, *inputs: Value) -> Value | None:
+        """A new operation that must have the type of the old."""
+        value: Value = self.builder.op(name, *inputs)
+        if self._equal_types(value.type, op.result.type):
+            return value
+        self.builder.region.ops.pop()
+        return None
+
+    # -- broadcasts -----------------------------------------------------------------------------
+
+    def _broadcast_to(self, op: Op) -> Value | None:
+        source = op.inputs[0]
+        same = self._same(op, source)
+        if same is not None:
+            return same
+        if isinstance(source.type, Scalar):
+            shape = shape_of(op.result.type)
+            value: Value = self.builder.op(
+                "full", source, *op.inputs[1:], dtype=op.result.type.dtype, shape=shape
+            )
+            return value
+        return None
+
+    def _drop_broadcasts(self, op: Op) -> None:
+        """Operands stretched to the shape that the other operands give anyway."""
+        if not isinstance(op.result.type, Array):
+            return
+        wanted = self._shape(op.result)
+        for k, value in enumerate(op.inputs):
+            if value.op is None or value.op.name not in ("broadcast_to", "full"):
+                continue
+            source = value.op.inputs[0]
+            if source.type.dtype != value.type.dtype:
+                continue
+            others = [self._shape(v) for j, v in enumerate(op.inputs) if j != k]
+            others.append(self._shape(source))
+            if _known_broadcast(others) == wanted:
+                op.inputs[k] = source
+
+    def _shape(self, value: Value) -> tuple[object, ...]:
+        return tuple(self.builder.resolve(d) for d in shape_of(value.type))
+
+
+def _known_broadcast(shapes: list[tuple[object, ...]]) -> tuple[object, ...] | None:
+    ndim = max(len(s) for s in shapes)
+    result: list[object] = []
+    for axis in range(ndim):
+        dims = {s[axis - ndim] for s in shapes if len(s) >= ndim - axis} - {1}
+        if len(dims) > 1:
+            return None
+        result.append(dims.pop() if dims else 1)
+    return tuple(result)
+
+
+def _negated(value: Value) -> Value | None:
+    if value.op is not None and value.op.name == "neg":
+        return value.op.inputs[0]
+    return None
+
+
+def _same_dtype(op: Op) -> bool:
+    dtype = op.result.type.dtype
+    return is_float(op.result.type) and all(
+        v.type.dtype == dtype or (isinstance(v.type, Scalar) and v.type.weak) for v in op.inputs
+    )
+
+
