@@ -1,0 +1,52 @@
+"""Emits a graph of loops as Python that Numba compiles to machine code.
+
+Enters: a scheduled graph. Leaves: the text of a module: scalar arithmetic spelled with `math`, and
+constants and conversions typed, because the compiler promotes differently from NumPy.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from adcompile.emit import assemble
+from adcompile.emit.python import PythonEmitter
+from adcompile.graph.ir import Graph, Op
+from adcompile.graph.types import Array, Scalar
+
+
+def emit_cpu(graph: Graph) -> str:
+    """The source of a module that defines the function `graph.name`."""
+    return CpuEmitter(graph).module("import math\n\nimport numpy as np")
+
+
+class CpuEmitter(PythonEmitter):
+    """Emits one function for the compiler."""
+
+    def spelling(self, op: Op) -> str:
+        """The compiler's spelling of an operation."""
+        if op.name == "cast":
+            return _CASTS.get(op.attrs["dtype"], f"np.{op.attrs['dtype']}({{0}})")
+        if op.name == "matmul":
+            return "np.dot({0}, {1})"
+        if op.record.scalar is not None and isinstance(op.result.type, Scalar):
+            if op.name in ("maximum", "minimum") and op.result.type.dtype.startswith("int"):
+                return f"{op.name[:3]}({{0}}, {{1}})"
+            return op.record.scalar
+        if op.name == "copy" and isinstance(op.result.type, Array):
+            return "{0}.copy()"
+        return super().spelling(op)
+
+    def _template(self, op: Op) -> ast.expr:
+        """Operands that the spelling repeats are given a name first."""
+        text = self.spelling(op)
+        for k, value in enumerate(op.inputs):
+            if text.count(f"{{{k}}}") > 1 and value in self.pending:
+                waiting = self.pending.pop(value)
+                if isinstance(waiting.node, (ast.Name, ast.Constant)):
+                    self.pending[value] = waiting
+                else:
+                    self.assign(value, waiting.node, waiting.op)
+        return assemble.fill(text, [self.read(v) for v in op.inputs], op)
+
+
+_CASTS = {"float64": "float({0})", "int64": "int({0})", "bool": "bool({0})"}

@@ -1,0 +1,1 @@
+"""Whole-array graphs in, graphs of scalar loop nests out."""

@@ -1,0 +1,270 @@
+"""Loop nests that fold axes: reductions, running sums and matrix products.
+
+Enters: `sum`, `max`, `min`, `argmax`, `argmin`, `cumsum` and `matmul` operations. Leaves: loops that
+carry an accumulator; products of matrices and vectors stay calls of the linear-algebra library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from adcompile.errors import InternalError
+from adcompile.graph.builder import Builder
+from adcompile.graph.ir import Op, Value
+from adcompile.graph.types import Array, Dim, Scalar, shape_of
+from adcompile.ops import memory
+from adcompile.schedule.access import Index
+from adcompile.schedule.scalars import converted
+
+
+class ReductionLoops:
+    """The part of the scheduler that folds axes."""
+
+    builder: Builder
+    values: dict[Value, Value]
+
+    def value(self, old: Value) -> Value:
+        """The new value of an old one."""
+        raise AssertionError
+
+    def read(self, old: Value, index: Index) -> Value:
+        """One element."""
+        raise AssertionError
+
+    def read_stretched(self, old: Value, index: Index) -> Value:
+        """One element of a broadcast value."""
+        raise AssertionError
+
+    def extents(self, old: Value) -> list[Value]:
+        """The extents of an array."""
+        raise AssertionError
+
+    def extent(self, dim: Dim) -> Value:
+        """One extent."""
+        raise AssertionError
+
+    def nest(self, extents: Sequence[Value], body: Callable[[Index], Any]) -> None:
+        """A loop nest."""
+        raise AssertionError
+
+    def contiguous(self, old: Value, layouts: str) -> Value:
+        """An array in memory with one of the layouts."""
+        raise AssertionError
+
+    def _name(self, old: Value, new: Value) -> None:
+        raise AssertionError
+
+    # -- folding --------------------------------------------------------------------------------
+
+    def fold(
+        self,
+        extents: Sequence[Value],
+        initial: list[Value],
+        body: Callable[[Index, list[Value]], list[Value]],
+        depth: int = 0,
+    ) -> list[Value]:
+        """Nested loops that carry scalars."""
+
+        def level(index: Index, carried: list[Value]) -> list[Value]:
+            if len(index) == len(extents):
+                return body(index, carried)
+            name = "ijklmn"[(depth + len(index)) % 6]
+            return self.builder.loop(
+                0, extents[len(index)], 1, carried, lambda i, c: level([*index, i], c), name
+            )
+
+        return level([], initial)
+
+    def _sum(self, op: Op) -> None:
+        axes, ndim = op.attrs["axes"], len(shape_of(op.inputs[0].type))
+        if isinstance(op.result.type, Array) and ndim - 1 not in axes:
+            self._sum_rows(op)
+            return
+        zero = self.builder.constant(0, Scalar(op.result.type.dtype))
+
+        def step(element: Value, index: Index, carried: list[Value]) -> list[Value]:
+            term = converted(self.builder, element, op.result.type.dtype)
+            total = carried[0] + term
+            total.hint = op.result.hint or "total"
+            return [total]
+
+        self._reduce(op, [zero], step)
+
+    def _sum_rows(self, op: Op) -> None:
+        """Sums whose last axis stays: whole rows are added, in the order of memory."""
+        source, axes, out = op.inputs[0], op.attrs["axes"], op.result
+        new = memory.full(self.builder, self.extents(out), 0, out.type.dtype)
+        self._name(out, new)
+        zero = self.builder.constant(0)
+
+        def body(index: Index) -> None:
+            if op.attrs["keepdims"]:
+                kept = [zero if k in axes else i for k, i in enumerate(index)]
+            else:
+                kept = [i for k, i in enumerate(index) if k not in axes]
+            element = converted(self.builder, self.read(source, index), out.type.dtype)
+            self.builder.op("accumulate_at", new, element, *kept)
+
+        self.nest(self.extents(source), body)
+
+    def _max(self, op: Op) -> None:
+        self._extremum(op, "maximum")
+
+    def _min(self, op: Op) -> None:
+        self._extremum(op, "minimum")
+
+    def _extremum(self, op: Op, name: str) -> None:
+        dtype = op.result.type.dtype
+        if np.dtype(dtype).kind == "f":
+            first: Any = -np.inf if name == "maximum" else np.inf
+        else:
+            limits = np.iinfo(dtype)
+            first = limits.min if name == "maximum" else limits.max
+        start = self.builder.constant(first, Scalar(dtype))
+
+        def step(element: Value, index: Index, carried: list[Value]) -> list[Value]:
+            best: Value = self.builder.op(name, carried[0], element)
+            best.hint, best.named = op.result.hint or "best", True
+            return [best]
+
+        self._reduce(op, [start], step)
+
+    def _argmax(self, op: Op) -> None:
+        self._arg_extremum(op, "gt", -np.inf)
+
+    def _argmin(self, op: Op) -> None:
+        self._arg_extremum(op, "lt", np.inf)
+
+    def _arg_extremum(self, op: Op, better: str, first: float) -> None:
+        source = op.inputs[0]
+        dtype = source.type.dtype
+        if np.dtype(dtype).kind != "f":
+            raise InternalError(f"`{op.name}` of {dtype} cannot be scheduled", op.location)
+        start = self.builder.constant(first, Scalar(dtype))
+        axes, extents = op.attrs["axes"], self.extents(source)
+
+        def step(element: Value, index: Index, carried: list[Value]) -> list[Value]:
+            best, place = carried
+            wins = self.builder.op(better, element, best)
+            here = self.builder.constant(0)
+            for axis in axes:
+                here = here * extents[axis] + index[axis]
+            return [
+                self.builder.op("where", wins, element, best),
+                self.builder.op("where", wins, here, place),
+            ]
+
+        self._reduce(op, [start, self.builder.constant(0)], step, result=1)
+
+    def _reduce(self, op: Op, initial: list[Value], step: Any, result: int = 0) -> None:
+        source, axes, out = op.inputs[0], op.attrs["axes"], op.result
+        extents = self.extents(source)
+        folded = [extents[k] for k in axes]
+
+        def at(kept: Index) -> Value:
+            def body(inner: Index, carried: list[Value]) -> list[Value]:
+                rest_kept, rest_inner = iter(kept), iter(inner)
+                index = [
+                    next(rest_inner) if k in axes else next(rest_kept)
+                    for k in range(len(extents))
+                ]
+                ends: list[Value] = step(self.read(source, index), index, carried)
+                return ends
+
+            return self.fold(folded, initial, body, depth=len(kept))[result]
+
+        if isinstance(out.type, Scalar):
+            self._name(out, at([]))
+        else:
+            new = memory.empty(self.builder, self.extents(out), out.type.dtype)
+            self._name(out, new)
+            outer = [e for k, e in enumerate(extents) if k not in axes]
+            zero = self.builder.constant(0)
+
+            def store(kept: Index) -> None:
+                place, rest = [], iter(kept)
+                for k in range(len(extents)):
+                    if k not in axes:
+                        place.append(next(rest))
+                    elif op.attrs["keepdims"]:
+                        place.append(zero)
+                self.builder.op("store", new, at(kept), *place)
+
+            self.nest(outer, store)
+
+    def _cumsum(self, op: Op) -> None:
+        source, axis, out = op.inputs[0], op.attrs["axis"], op.result
+        extents = self.extents(source)
+        new = memory.empty(self.builder, extents, out.type.dtype)
+        self._name(out, new)
+        zero = self.builder.constant(0, Scalar(out.type.dtype))
+
+        def line(kept: Index) -> None:
+            def body(inner: Index, carried: list[Value]) -> list[Value]:
+                index = [*kept[:axis], *inner, *kept[axis:]]
+                element = converted(self.builder, self.read(source, index), out.type.dtype)
+                total = carried[0] + element
+                total.hint, total.named = "total", True
+                self.builder.op("store", new, total, *index)
+                return [total]
+
+            self.fold([extents[axis]], [zero], body, depth=len(kept))
+
+        self.nest([e for k, e in enumerate(extents) if k != axis], line)
+
+    # -- products -------------------------------------------------------------------------------
+
+    def _matmul(self, op: Op) -> None:
+        a, b = op.inputs
+        ranks = len(shape_of(a.type)), len(shape_of(b.type))
+        dtype = op.result.type.dtype
+        if ranks == (1, 1):
+            self._dot(op)
+        elif max(ranks) > 2 or {a.type.dtype, b.type.dtype} != {dtype}:
+            self._matmul_loops(op)
+        else:
+            product = self.builder.op(
+                "matmul", self.contiguous(a, "CF"), self.contiguous(b, "CF")
+            )
+            self._name(op.result, product)
+
+    def _dot(self, op: Op) -> None:
+        a, b = op.inputs
+        dtype = op.result.type.dtype
+        zero = self.builder.constant(0, Scalar(dtype))
+
+        def body(index: Index, carried: list[Value]) -> list[Value]:
+            first, second = (converted(self.builder, self.read(v, index), dtype) for v in (a, b))
+            return [carried[0] + first * second]
+
+        (total,) = self.fold(self.extents(a), [zero], body)
+        self._name(op.result, total)
+
+    def _matmul_loops(self, op: Op) -> None:
+        """Stacks of matrices, by loops."""
+        a, b = op.inputs
+        out = op.result
+        dtype = out.type.dtype
+        vector_a, vector_b = (len(shape_of(v.type)) == 1 for v in (a, b))
+        inner = self.extents(a)[-1]
+        new = memory.empty(self.builder, self.extents(out), dtype)
+        self._name(out, new)
+        zero = self.builder.constant(0, Scalar(dtype))
+
+        def element(index: Index) -> None:
+            rest = list(index)
+            column = [] if vector_b else [rest.pop()]
+            row = [] if vector_a else [rest.pop()]
+
+            def body(k: Index, carried: list[Value]) -> list[Value]:
+                first = self.read_stretched(a, [*rest, *row, *k] if not vector_a else k)
+                second = self.read_stretched(b, [*rest, *k, *column] if not vector_b else k)
+                first, second = (converted(self.builder, v, dtype) for v in (first, second))
+                return [carried[0] + first * second]
+
+            self.builder.op("store", new, self.fold([inner], [zero], body, len(index))[0], *index)
+
+        self.nest(self.extents(out), element)
