@@ -1,0 +1,49 @@
+"""Compiles generated source for the CPU.
+
+Enters: the text of a module of plain Python. Leaves: a Numba dispatcher for one of its functions.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from typing import Any
+
+from numba.core.errors import NumbaPerformanceWarning, NumbaWarning
+
+from adcompile.execute.cache import module_from_source
+
+_FASTMATH = {"contract", "reassoc", "nsz"}
+
+
+def compile_source(
+    source: str, entry: str, *, fastmath: bool = True, parallel: bool = False, cache: bool = True
+) -> Any:
+    """The dispatcher of function `entry`; every function of the module is compiled.
+
+    fastmath   allow contraction and reassociation of sums; NaN and infinities keep their meaning
+    parallel   let Numba run `prange` loops on several threads
+    cache      keep machine code on disk
+    """
+    flags = sorted(_FASTMATH) if fastmath else False
+    decorator = (
+        f'@njit(error_model="numpy", boundscheck=False, fastmath={_flags(flags)}, '
+        f"parallel={parallel}, cache={cache})"
+    )
+    text = re.sub(r"^def ", f"{decorator}\ndef ", source, flags=re.MULTILINE)
+    text = "from numba import njit\n" + text
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NumbaWarning)
+        return getattr(module_from_source(text, entry), entry)
+
+
+def _flags(flags: Any) -> str:
+    return "False" if flags is False else "{" + ", ".join(f'"{f}"' for f in flags) + "}"
+
+
+def compile_for(dispatcher: Any, signature: tuple[Any, ...]) -> Any:
+    """The compile result of a dispatcher for argument types."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NumbaPerformanceWarning)
+        dispatcher.compile(signature)
+    return dispatcher.overloads[signature]

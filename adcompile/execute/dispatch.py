@@ -1,0 +1,99 @@
+"""A Numba dispatcher whose code is generated for each combination of argument types.
+
+Enters: a function that gives source text for argument types written as text. Leaves: a dispatcher
+that chooses by type in C, and that other compiled functions can call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from numba.core import sigutils, types
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.registry import CPUDispatcher
+from numba.core.typing.typeof import typeof, typeof_impl
+
+from adcompile.execute.cpu import compile_for, compile_source
+
+Generate = Callable[[tuple[str, ...]], tuple[str, str]]
+
+
+class GeneratedDispatcher(CPUDispatcher):  # type: ignore[misc]
+    """Compiles what `generate` writes for the types at hand.
+
+    Relies on two inner workings of Numba: `compile` is the one place where overloads are made, and
+    `add_overload` accepts the compile result of another function with the same argument types.
+    """
+
+    def __init__(self, template: Callable[..., Any], generate: Generate, **options: Any) -> None:
+        super().__init__(template)
+        self._generate = generate
+        self._compile_options = options
+
+    @global_compiler_lock  # type: ignore[untyped-decorator]
+    def compile(self, sig: Any) -> Any:
+        """Make the overload for a signature."""
+        arguments, _ = sigutils.normalize_signature(sig)
+        key = tuple(arguments)
+        existing = self.overloads.get(key)
+        if existing is not None:
+            return existing.entry_point
+        source, entry = self._generate(tuple(type_text(t) for t in key))
+        result = compile_for(compile_source(source, entry, **self._compile_options), key)
+        self.add_overload(result)
+        return result.entry_point
+
+
+def make_dispatcher(
+    template: Callable[..., Any], generate: Generate, **options: Any
+) -> GeneratedDispatcher:
+    """A dispatcher with the signature of `template`; `options` go to `compile_source`.
+
+    `generate` gets one type text per argument and gives (source, name of the function); what it
+    raises reaches a Python caller as it is.
+    """
+    return GeneratedDispatcher(template, generate, **options)
+
+
+_SCALARS = {
+    types.float64: "f8",
+    types.float32: "f4",
+    types.int64: "i8",
+    types.int32: "i4",
+    types.int16: "i2",
+    types.int8: "i1",
+    types.uint64: "u8",
+    types.uint32: "u4",
+    types.uint16: "u2",
+    types.uint8: "u1",
+    types.boolean: "b1",
+}
+
+
+def type_text(type_: Any) -> str:
+    """A Numba type as text: `f8`, `f8[:, ::1]`, `(f8, i8)`; `?name` for all others."""
+    if type_ in _SCALARS:
+        return _SCALARS[type_]
+    if isinstance(type_, types.Omitted):
+        return type_text(typeof(type_.value))
+    if isinstance(type_, (types.IntegerLiteral, types.BooleanLiteral)):
+        return type_text(type_.literal_type)
+    if isinstance(type_, types.Array) and type_.dtype in _SCALARS and type_.ndim > 0:
+        axes = [":"] * type_.ndim
+        if type_.layout == "C":
+            axes[-1] = "::1"
+        elif type_.layout == "F":
+            axes[0] = "::1"
+        return f"{_SCALARS[type_.dtype]}[{', '.join(axes)}]"
+    if isinstance(type_, types.BaseTuple):
+        return f"({', '.join(type_text(t) for t in type_)})"
+    return f"?{type_}"
+
+
+def register_callable(cls: type, dispatcher_of: Callable[[Any], Any]) -> None:
+    """Let instances of `cls` be called inside compiled functions, as their dispatcher."""
+
+    @typeof_impl.register(cls)  # type: ignore[untyped-decorator]
+    def _(instance: Any, context: Any) -> Any:
+        return types.Dispatcher(dispatcher_of(instance))
