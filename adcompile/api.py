@@ -6,7 +6,6 @@ Jacobians.
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -42,7 +41,7 @@ def _gradient(
     if not items:
         raise TypeMismatch("nothing to differentiate with respect to", hint="argnums=0")
     keep = [item for item in items if isinstance(item, str)]
-    derive = lambda graph: pipeline.gradient_graph(  # noqa: E731
+    derive = lambda graph, _: pipeline.gradient_graph(  # noqa: E731
         graph, items, single, pipeline.function_location(function), with_value, has_aux
     )
     prefix = "value_and_grad" if with_value else "grad"
@@ -97,7 +96,7 @@ def jit(function: Function | None = None, *, inplace: Names = (), **options: Any
         return lambda f: jit(f, inplace=inplace, **options)
     names = (inplace,) if isinstance(inplace, str) else tuple(inplace)
     return CompiledFunction(
-        function, lambda graph: graph, _signature(function), _name(function), inplace=names, **options
+        function, lambda graph, _: graph, _signature(function), _name(function), inplace=names, **options
     )
 
 
@@ -116,9 +115,8 @@ def jvp(
     ]
     made = CompiledFunction(
         function, pipeline.jvp_graph, inspect.Signature(parameters), f"jvp_{_name(function)}",
-        **options,
+        own=lambda types: types[0], **options,
     )  # fmt: skip
-    made._types = functools.partial(_split_types, made._types)  # type: ignore[method-assign]
     if primals is None or tangents is None:
         return made
     if len(primals) != len(tangents):
@@ -136,7 +134,7 @@ def _tangent(primal: Any, tangent: Any) -> Any:
         if array.shape != primal.shape:
             raise TypeMismatch(f"a tangent of shape {array.shape} for a primal of {primal.shape}")
         return array
-    return type(primal)(tangent) if isinstance(primal, np.generic) else tangent
+    return type(primal)(tangent) if isinstance(primal, (float, np.floating)) else tangent
 
 
 def vjp(function: Function, *primals: Any, **options: Any) -> tuple[Any, Callable[[Any], Any]]:
@@ -147,18 +145,16 @@ def vjp(function: Function, *primals: Any, **options: Any) -> tuple[Any, Callabl
     """
     value = jit(function, **options)(*primals)
     structure = tuple(type_of(p) for p in primals)
+    names = list(_signature(function).parameters.values())[: len(primals)]
     parameters = [
-        *_signature(function).parameters.values(),
+        *names,
         inspect.Parameter("cotangent", inspect.Parameter.KEYWORD_ONLY),
     ]
     parameters = [p.replace(kind=p.POSITIONAL_OR_KEYWORD, default=p.empty) for p in parameters]
     run = CompiledFunction(
         function, pipeline.vjp_graph, inspect.Signature(parameters), f"vjp_{_name(function)}",
-        **options,
+        own=lambda types: types[:-1], **options,
     )  # fmt: skip
-    count = len(primals)
-    all_types = run._types
-    run._types = lambda args: all_types(args)[:count]  # type: ignore[method-assign]
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
         results = iter(run(*primals, _like(cotangent, value)))
@@ -276,8 +272,3 @@ def _close(found: Any, wanted: Any, tolerances: tuple[float, float], what: str) 
     if not np.allclose(found, wanted, rtol, atol):
         raise AssertionError(f"{what}: {found} but finite differences give {wanted}")
 
-
-def _split_types(types_of: Callable[[Any], Any], args: Any) -> Any:
-    """Argument types of `jvp`: those of the primals, without the tangents."""
-    types = types_of(args)
-    return list(types[0]) if len(types) == 2 and isinstance(types[0], tuple) else types

@@ -23,13 +23,16 @@ from adcompile.graph.ir import Graph
 from adcompile.graph.show import GraphView
 from adcompile.graph.types import Array, Structure, leaves, parse_types, type_of, type_text
 
-Derive = Callable[[Graph], Graph]
+Derive = Callable[[Graph, Sequence[Structure]], Graph]
+Own = Callable[[Sequence[Structure]], Sequence[Structure]]
 _TARGETS = ("cpu", "python")
 
 
 class CompiledFunction:
     """A transformed function.
 
+    derive     makes the graph of the result from the function's graph and the types of a call
+    own        picks the types of the function's own arguments out of those of a call
     target     "cpu" compiles with Numba; "python" runs the readable source under NumPy
     fastmath   let the compiler contract and reassociate (NaN and infinities keep their meaning)
     parallel   let the compiler use several threads
@@ -50,6 +53,7 @@ class CompiledFunction:
         cache: bool = True,
         inplace: Sequence[str] = (),
         keep: Sequence[str] = (),
+        own: Own = lambda types: types,
     ) -> None:
         if target not in _TARGETS:
             raise TypeMismatch(f"target={target!r}", hint=f"one of {', '.join(_TARGETS)}")
@@ -60,7 +64,7 @@ class CompiledFunction:
         self._function = function
         self._derive = derive
         self._options = {"fastmath": fastmath, "parallel": parallel, "cache": cache}
-        self._inplace, self._keep = tuple(inplace), tuple(keep)
+        self._inplace, self._keep, self._own = tuple(inplace), tuple(keep), own
         for written in self._inplace:
             if written not in inspect.signature(function).parameters:
                 raise TypeMismatch(f"inplace={written!r}: `{function.__name__}` has no such argument")
@@ -85,9 +89,10 @@ class CompiledFunction:
 
     def __adcompile_graph__(self, types: Sequence[Structure]) -> Graph:
         """The derived graph for argument types, for use inside other functions."""
-        graph = pipeline.function_graph(self._function, types, self._inplace, self._keep)
+        own = self._own(types)
+        graph = pipeline.function_graph(self._function, own, self._inplace, self._keep)
         self._written.update(pipeline.written_arguments(graph))
-        return self._derive(graph)
+        return self._derive(graph, types)
 
     def _optimised(self, types: Sequence[Structure]) -> Graph:
         with self._lock:
@@ -143,7 +148,7 @@ class CompiledFunction:
             self._call = self._call_apart
             _refuse_overlap(self, args, kwargs)
         else:
-            self._call = dispatcher
+            self.__class__ = _calling(type(self), dispatcher, self.__signature__)
         return result
 
     def _call_apart(self, *args: Any, **kwargs: Any) -> Any:
@@ -209,7 +214,7 @@ class CompiledFunction:
             raise error
         bound = self._bound(args, kwargs)
         pattern = tuple(_ones(item) for item in bound)
-        if not any(any(leaf) for leaf in leaves(pattern) if leaf):
+        if not any(leaves(pattern)):
             raise ShapeError(message, self._checks[message]) from None
         key = (pattern, tuple(type_text(type_of(i)) for i in bound))
         try:
@@ -297,6 +302,25 @@ def _template(name: str, signature: inspect.Signature) -> Callable[..., Any]:
     function: Any = space[name]
     function.__defaults__ = tuple(p.default for p in parameters if p.default is not p.empty) or None
     return function  # type: ignore[no-any-return]
+
+
+def _calling(cls: type, dispatcher: Any, signature: inspect.Signature) -> type:
+    """A class whose calls go straight to `dispatcher`: named parameters cost half of `*args`."""
+    names = list(signature.parameters)
+    self_name = "self" if "self" not in names else "_self"
+    passed = ", ".join(names)
+    text = (
+        f"def __call__({', '.join([self_name, *names])}):\n"
+        f"    try:\n        return _dispatch({passed})\n"
+        f"    except ValueError as error:\n"
+        f"        return {self_name}._after_failed_check(error, ({passed}{',' * bool(names)}), {{}})\n"
+    )
+    space: dict[str, Any] = {"_dispatch": dispatcher}
+    exec(text, space)
+    call = space["__call__"]
+    defaults = [p.default for p in signature.parameters.values() if p.default is not p.empty]
+    call.__defaults__ = tuple(defaults) or None
+    return type(cls.__name__, (cls,), {"__call__": call, "__doc__": cls.__doc__})
 
 
 def _executable(source: str, name: str) -> Callable[..., Any]:

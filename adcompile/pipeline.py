@@ -19,7 +19,16 @@ from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Graph, Op, Parameter, Value
 from adcompile.graph.prune import prune
-from adcompile.graph.types import Array, Scalar, Structure, is_float, leaves, rebuild
+from adcompile.graph.types import (
+    Array,
+    Scalar,
+    Structure,
+    is_float,
+    leaves,
+    rebuild,
+    shape_of,
+    type_text,
+)
 from adcompile.optimize.accumulate import merge_accumulations
 from adcompile.optimize.checks import hoist_checks
 from adcompile.optimize.common import share_common
@@ -132,7 +141,7 @@ def gradient_graph(
     seeds: list[Value | None] = [None] * len(graph.outputs)
     builder = Builder(graph)
     assert isinstance(loss.type, Scalar)
-    seeds[0] = builder.constant(1.0, loss.type)
+    seeds[0] = builder.constant(1.0)
     kept = [loss] * with_value + rest
     old_result = graph.result
     append_reverse(graph, values, seeds, kept)
@@ -224,23 +233,24 @@ def _variable(graph: Graph, name: str, location: Location | None) -> Structure:
     return value
 
 
-def jvp_graph(graph: Graph) -> Graph:
+def jvp_graph(graph: Graph, types: Sequence[Structure]) -> Graph:
     """Forward mode: a function of (primals, tangents) that gives (result, its tangent)."""
     tangents: dict[Value, Value] = {}
-    builder = Builder(graph)
-    structures = []
-    for parameter in graph.parameters:
-        items = []
-        for value in leaves(parameter.structure):
-            tangent = builder_parameter(builder, value)
+    primals = tuple(p.structure for p in graph.parameters)
+    given = list(leaves(types[1]))
+    own = list(leaves(primals))
+    if len(given) != len(own):
+        raise TypeMismatch(f"{len(own)} primals but {len(given)} tangents")
+    items = []
+    with Builder(graph) as builder:
+        for value, type_ in zip(own, given, strict=True):
+            tangent = _companion(builder, value, type_, f"{value.hint}_dot", "tangent")
             items.append(tangent)
             if is_float(value.type):
                 tangents[value] = tangent
-        structures.append(rebuild(parameter.structure, iter(items)))
-    primals = tuple(p.structure for p in graph.parameters)
     graph.parameters = [
         Parameter("primals", primals),
-        Parameter("tangents", tuple(structures)),
+        Parameter("tangents", rebuild(primals, iter(items))),
     ]
     results = append_forward(graph, tangents)
     graph.body.yields = [*graph.outputs, *results]
@@ -249,45 +259,45 @@ def jvp_graph(graph: Graph) -> Graph:
     return graph
 
 
-def builder_parameter(builder: Builder, like: Value) -> Value:
-    """A further parameter of the type of `like`, named as its tangent."""
-    value = Value(like.type, f"{like.hint}_dot", named=True)
-    builder.graph.body.params.append(value)
-    return value
+def _companion(builder: Builder, value: Value, type_: Any, name: str, kind: str) -> Value:
+    """A further parameter: the tangent or cotangent of a value, checked to fit it."""
+    companion = builder.parameter(type_, name)
+    if not is_float(value.type):
+        return companion
+    have, want = shape_of(type_), shape_of(value.type)
+    if type_.dtype != value.type.dtype or len(have) != len(want):
+        raise TypeMismatch(
+            f"the {kind} `{name}` is {type_text(type_)}, but `{value.hint or 'the result'}` is "
+            f"{type_text(value.type)}",
+            hint=f"give the {kind} the same dtype and shape",
+        )
+    for own, wanted in zip(have, want, strict=True):
+        builder.unify(own, wanted, f"the {kind} has the shape of its value")
+    return companion
 
 
-def vjp_graph(graph: Graph) -> Graph:
+def vjp_graph(graph: Graph, types: Sequence[Structure]) -> Graph:
     """Reverse mode for any result: a function of the arguments and a cotangent.
 
     The result is one cotangent per float leaf of the arguments.
     """
-    builder = Builder(graph)
     seeds: list[Value | None] = []
     items = []
-    for number, value in enumerate(graph.outputs):
-        cotangent = Value(value.type, f"{value.hint or f'y{number}'}_bar", named=True)
-        graph.body.params.append(cotangent)
-        items.append(cotangent)
-        seeds.append(cotangent if is_float(value.type) else None)
-    _cotangent_checks(builder, graph.outputs, items)
+    given = list(leaves(types[-1]))
+    if len(given) != len(graph.outputs):
+        raise TypeMismatch(f"{len(graph.outputs)} results but {len(given)} cotangents")
+    with Builder(graph) as builder:
+        for number, (value, type_) in enumerate(zip(graph.outputs, given, strict=True)):
+            name = f"{value.hint or f'y{number}'}_bar"
+            cotangent = _companion(builder, value, type_, name, "cotangent")
+            items.append(cotangent)
+            seeds.append(cotangent if is_float(value.type) else None)
     graph.parameters.append(Parameter("cotangent", rebuild(graph.result, iter(items))))
     wanted = [v for p in graph.parameters[:-1] for v in leaves(p.structure) if is_float(v.type)]
     append_reverse(graph, wanted, seeds)
     graph.result = tuple(range(len(wanted)))
     graph.name = f"vjp_{graph.name}"
     return graph
-
-
-def _cotangent_checks(builder: Builder, outputs: Sequence[Value], cotangents: list[Value]) -> None:
-    """A cotangent has the shape of its result; its own extents are checked against it."""
-    with builder:
-        for output, cotangent in zip(outputs, cotangents, strict=True):
-            if isinstance(output.type, Array):
-                for axis, extent in enumerate(builder.shape(output)):
-                    own = builder.op("dim", cotangent, axis=axis)
-                    message = f"the cotangent must have the shape of the result (axis {axis})"
-                    builder.graph.checks[message] = None
-                    builder.op("check_equal", extent, own, message=message)
 
 
 def check_argument_names(function: Any, names: Sequence[str], known: Sequence[str]) -> None:

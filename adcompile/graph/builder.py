@@ -40,6 +40,7 @@ class Builder:
         self.location: Location | None = None
         self.operands: Sequence[Value] = ()
         self._same: dict[Symbol, Dim] = dict(graph.same)
+        self._same_in: dict[Region, dict[Symbol, Dim]] = {graph.body: self._same}
 
     def __enter__(self) -> Builder:
         if not hasattr(_local, "stack"):
@@ -54,7 +55,8 @@ class Builder:
     def inside(self, region: Region) -> Iterator[Region]:
         """Append to `region` for a while; what is unified there is known only there."""
         outer, self.region = self.region, region
-        known, self._same = self._same, dict(self._same)
+        known = self._same
+        self._same = self._same_in.setdefault(region, dict(known))
         try:
             yield region
         finally:
@@ -159,8 +161,20 @@ class Builder:
             if first.number < second.number:
                 first, second = second, first
         self._check(first, second, what)
-        self._same[first] = self.graph.same[first] = second
+        self.assume(first, second)
         return second
+
+    def assume(self, first: Dim, second: Dim) -> None:
+        """Take two extents as equal from here on: everywhere, or in the region at hand only."""
+        first, second = self.resolve(first), self.resolve(second)
+        if first == second:
+            return
+        if isinstance(first, int):
+            first, second = second, first
+        assert isinstance(first, Symbol)
+        self._same[first] = second
+        if self.region is self.graph.body:
+            self.graph.same[first] = second
 
     def _check(self, first: Dim, second: Dim, what: str) -> None:
         one, other = self.extent(first), self.extent(second)
@@ -168,7 +182,7 @@ class Builder:
         names = f"{describe_extent(other)} and {describe_extent(one)}"
         message = f"{names} must be equal: {what}{place}"
         self.graph.checks[message] = self.location
-        self.op("check_equal", other, one, message=message)
+        self.op("check_equal", other, one, message=message, dims=(first, second))
 
     def broadcast(self, shapes: Sequence[tuple[Dim, ...]], what: str) -> tuple[Dim, ...]:
         """The common shape of `shapes`; extents of 1 known at compile time stretch."""

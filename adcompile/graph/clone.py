@@ -63,5 +63,6 @@ def inline(builder: Builder, graph: Graph, arguments: list[Value]) -> list[Value
     for symbol, value in graph.extents.items():
         builder.graph.extents.setdefault(symbol, mapping.get(value, value))
     builder.graph.checks.update(graph.checks)
-    builder.graph.same.update(graph.same)
+    for one, other in graph.same.items():
+        builder.assume(one, other)
     return [mapping.get(v, v) for v in graph.outputs]

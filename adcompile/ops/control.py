@@ -79,7 +79,7 @@ register(
 )
 
 
-def _check(first: int, second: int, message: str) -> tuple[()]:
+def _check(first: int, second: int, message: str, dims: Any) -> tuple[()]:
     if first != second:
         raise ShapeError(message)
     return ()

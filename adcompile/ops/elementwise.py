@@ -164,6 +164,8 @@ def match(value: Value, like: Value) -> Value:
     The reverse of broadcasting; also widens a value that has fewer axes than `like`.
     """
     builder = current()
+    if isinstance(value.type, Scalar) and value.type.dtype != like.type.dtype:
+        value = builder.op("cast", value, dtype=like.type.dtype)
     have, want = shape_of(value.type), shape_of(like.type)
     extra = len(have) - len(want)
     if extra > 0:

@@ -1,6 +1,7 @@
 """Run-time shape checks: once each, and as early as their extents are known.
 
-Enters: a graph. Leaves: the same graph with every check on arguments at its start and none twice.
+Enters: a graph. Leaves: the same graph with the checks on arguments at its start and none twice;
+checks inside branches stay there, for the branch may not be taken.
 """
 
 from __future__ import annotations
@@ -33,8 +34,9 @@ def _collect(
     region: Region, params: set[Value], early: list[Op], seen: set[frozenset[object]]
 ) -> None:
     for op in list(region.ops):
-        for inner in op.regions:
-            _collect(inner, params, early, seen)
+        if op.name in ("for", "while"):
+            for inner in op.regions:
+                _collect(inner, params, early, seen)
         if op.name != "check_equal":
             continue
         key = frozenset(_extent_key(v) for v in op.inputs)

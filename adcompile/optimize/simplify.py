@@ -6,6 +6,7 @@ floating-point result: `x * 0` stays, for `x` may be infinite.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 
@@ -20,6 +21,9 @@ from adcompile.optimize.rewrite import final, replace
 def simplify(graph: Graph) -> None:
     """Apply all local rules once, in order of operations."""
     _Simplifier(graph).run()
+
+
+_CONVERTING = frozenset("add sub mul div pow where maximum minimum".split())
 
 
 class _Simplifier:
@@ -84,6 +88,7 @@ class _Simplifier:
                 return new
         if op.record.scalar is not None:
             self._drop_broadcasts(op)
+            self._drop_casts(op)
         return None
 
     def _fold(self, op: Op) -> Value | None:
@@ -163,7 +168,33 @@ class _Simplifier:
                 return self._same(op, other)
             if factor.constant == -1 and self._equal_types(other.type, op.result.type):
                 return self._like(op, "neg", other)
+        for factor, product in ((a, b), (b, a)):
+            new = self._moved_factor(op, factor, product)
+            if new is not None:
+                return new
         return None
+
+    def _moved_factor(self, op: Op, share: Value, product: Value) -> Value | None:
+        """(c / n) * (2 * x) becomes (2 c / n) * x: a power of two does not round."""
+        quotient, inner = share.op, product.op
+        if inner is None or inner.name != "mul":
+            return None
+        factor, rest = inner.inputs
+        if _power_of_two(factor) and isinstance(share.constant, float):
+            outer = self.builder.constant(share.constant * factor.constant, share.type)
+            return self._like(op, "mul", outer, rest)
+        if quotient is None or quotient.name != "div":
+            return None
+        if not _power_of_two(factor) or not self._equal_types(rest.type, product.type):
+            return None
+        numerator = quotient.inputs[0].constant
+        if numerator is None or not isinstance(share.type, Scalar):
+            return None
+        scaled = self.builder.constant(numerator * factor.constant, quotient.inputs[0].type)
+        new: Value = self.builder.op("div", scaled, quotient.inputs[1])
+        if not self._equal_types(new.type, share.type):
+            return None
+        return self._like(op, "mul", new, rest)
 
     def _div(self, op: Op) -> Value | None:
         return self._same(op, op.inputs[0]) if op.inputs[1].constant == 1 else None
@@ -235,6 +266,22 @@ class _Simplifier:
             if _known_broadcast(others) == wanted:
                 op.inputs[k] = source
 
+    def _drop_casts(self, op: Op) -> None:
+        """Weak scalars converted to the dtype that the other operands give them anyway."""
+        if op.name not in _CONVERTING:
+            return
+        for k, value in enumerate(op.inputs):
+            if value.op is None or value.op.name != "cast" or not isinstance(value.type, Scalar):
+                continue
+            source = value.op.inputs[0]
+            if not (isinstance(source.type, Scalar) and source.type.weak and is_float(source.type)):
+                continue
+            others = [v.type for j, v in enumerate(op.inputs) if j != k]
+            others = others[1:] if op.name == "where" and k > 0 else others
+            strong = [t for t in others if not (isinstance(t, Scalar) and t.weak)]
+            if strong and all(t.dtype == value.type.dtype for t in strong):
+                op.inputs[k] = source
+
     def _shape(self, value: Value) -> tuple[object, ...]:
         return tuple(self.builder.resolve(d) for d in shape_of(value.type))
 
@@ -248,6 +295,11 @@ def _known_broadcast(shapes: list[tuple[object, ...]]) -> tuple[object, ...] | N
             return None
         result.append(dims.pop() if dims else 1)
     return tuple(result)
+
+
+def _power_of_two(value: Value) -> bool:
+    number = value.constant
+    return isinstance(number, float) and number > 0 and math.frexp(number)[0] == 0.5
 
 
 def _negated(value: Value) -> Value | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 from adcompile.errors import (
@@ -56,9 +57,12 @@ def lower_function(
     environment: Environment = {}
     with builder, builder.at(source.location(source.node)):
         _check_signature(source, types)
-        for name, type_ in zip(names, types, strict=True):
-            item = _parameters(builder, name, type_)
+        for name, type_ in zip_longest(names, types):
             default = source.signature.parameters[name].default
+            if type_ is None:
+                environment[name] = default
+                continue
+            item = _parameters(builder, name, type_)
             graph.parameters.append(
                 Parameter(name, item, ... if default is inspect.Parameter.empty else default)
             )
@@ -79,7 +83,8 @@ def _check_signature(source: FunctionSource, types: Sequence[Structure]) -> None
             raise UnsupportedSyntax(
                 f"`{parameter}` is not in the compiled language", hint="name each parameter"
             )
-    if len(types) != len(parameters):
+    needed = [p for p in parameters if p.default is p.empty]
+    if not len(needed) <= len(types) <= len(parameters):
         raise TypeMismatch(f"{source.name} takes {len(parameters)} arguments, got {len(types)}")
 
 

@@ -16,7 +16,6 @@ from adcompile.graph.builder import Builder
 from adcompile.graph.clone import clone_graph, clone_value
 from adcompile.graph.ir import Graph, Op, Region, Value, count_uses
 from adcompile.graph.types import Array, Dim, Scalar, Symbol, shape_of
-from adcompile.ops import memory
 from adcompile.schedule import access as access_of
 from adcompile.schedule.access import Access, Index
 from adcompile.schedule.expand import expand_composites
@@ -33,6 +32,17 @@ def schedule_loops(graph: Graph) -> Graph:
     return LoopScheduler(copy).run()
 
 
+class _ScheduleBuilder(Builder):
+    """Appends to the scheduled graph, whose extents the scheduler knows."""
+
+    def __init__(self, scheduler: LoopScheduler) -> None:
+        super().__init__(scheduler.new)
+        self._scheduler = scheduler
+
+    def extent(self, dim: Dim) -> Value:
+        return self._scheduler.extent(dim)
+
+
 class LoopScheduler(ReductionLoops):
     """Rebuilds one graph."""
 
@@ -43,7 +53,7 @@ class LoopScheduler(ReductionLoops):
         self.readers = _readers(graph.body)
         self.new = Graph(graph.name, graph.parameters, Region(), graph.result, doc=graph.doc)
         self.new.same, self.new.checks = graph.same, graph.checks
-        self.builder = Builder(self.new)
+        self.builder = _ScheduleBuilder(self)
         self.values: dict[Value, Value] = {}
         self.accesses: dict[Value, Access] = {}
         self.waiting: dict[Value, Op] = {}
@@ -148,19 +158,8 @@ class LoopScheduler(ReductionLoops):
             if op.record.element is None:
                 raise InternalError(f"`{op.name}` cannot be scheduled", op.location)
             read = lambda k, place: self.read(op.inputs[k], list(place))  # noqa: E731
-            element: Value = self._with_extents(op, read, index)
+            element: Value = op.record.element(read, index, op)
             return converted(self.builder, element, op.result.type.dtype)
-
-    def _with_extents(self, op: Op, read: Callable[..., Value], index: Index) -> Value:
-        """Apply an element rule, which asks the builder for extents."""
-        for value in op.inputs:
-            for dim in shape_of(value.type):
-                resolved = self.builder.resolve(dim)
-                if isinstance(resolved, Symbol):
-                    self.new.extents[resolved] = self.extent(resolved)
-        assert op.record.element is not None
-        element: Value = op.record.element(read, index, op)
-        return element
 
     def _gathered(self, op: Op, index: Index) -> Value:
         array, *indices = op.inputs
@@ -246,6 +245,18 @@ class LoopScheduler(ReductionLoops):
         if isinstance(new.type, Array):
             self._see(old, None, new)
 
+    def _check_equal(self, op: Op) -> None:
+        self.builder.op("check_equal", *map(self._unresolved, op.inputs), **op.attrs)
+        self.builder.assume(*op.attrs["dims"])
+
+    def _unresolved(self, old: Value) -> Value:
+        """An extent read from its own array, not from one that a check makes equal."""
+        if old.op is None or old.op.name != "dim":
+            return self.value(old)
+        array = self.value(old.op.inputs[0])
+        extent: Value = self.builder.op("dim", array, **old.op.attrs)
+        return extent
+
     def _dim(self, op: Op) -> None:
         dim = shape_of(op.inputs[0].type)[op.attrs["axis"]]
         self._name(op.result, self.extent(dim))
@@ -272,18 +283,23 @@ class LoopScheduler(ReductionLoops):
         return self._copied(old)
 
     def _copied(self, old: Value) -> Value:
-        new = memory.empty(self.builder, self.extents(old), old.type.dtype)
+        new = self.allocated(old)
         self.nest(
             self.extents(old), lambda i: self.builder.op("store", new, self.read(old, i), *i)
         )
         return new
 
+    def allocated(self, old: Value) -> Value:
+        """A fresh array for the elements of an old value."""
+        assert isinstance(old.type, Array)
+        extents, shape = self.extents(old), old.type.shape
+        new: Value = self.builder.op("empty", *extents, dtype=old.type.dtype, shape=shape)
+        return new
+
     def _materialise(self, old: Value, op: Op) -> None:
         """Compute an array in a loop nest of its own."""
         self.waiting.pop(old, None)
-        assert isinstance(old.type, Array)
-        new = memory.empty(self.builder, self.extents(old), old.type.dtype)
-        new.type = Array(old.type.dtype, old.type.shape)
+        new = self.allocated(old)
         self._name(old, new)
         self.nest(
             self.extents(old), lambda i: self.builder.op("store", new, self._element(op, i), *i)

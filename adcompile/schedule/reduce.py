@@ -15,7 +15,6 @@ from adcompile.errors import InternalError
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Op, Value
 from adcompile.graph.types import Array, Dim, Scalar, shape_of
-from adcompile.ops import memory
 from adcompile.schedule.access import Index
 from adcompile.schedule.scalars import converted
 
@@ -52,6 +51,10 @@ class ReductionLoops:
 
     def contiguous(self, old: Value, layouts: str) -> Value:
         """An array in memory with one of the layouts."""
+        raise AssertionError
+
+    def allocated(self, old: Value) -> Value:
+        """A fresh array."""
         raise AssertionError
 
     def _name(self, old: Value, new: Value) -> None:
@@ -96,7 +99,9 @@ class ReductionLoops:
     def _sum_rows(self, op: Op) -> None:
         """Sums whose last axis stays: whole rows are added, in the order of memory."""
         source, axes, out = op.inputs[0], op.attrs["axes"], op.result
-        new = memory.full(self.builder, self.extents(out), 0, out.type.dtype)
+        new = self.builder.op(
+            "full", 0, *self.extents(out), dtype=out.type.dtype, shape=shape_of(out.type)
+        )
         self._name(out, new)
         zero = self.builder.constant(0)
 
@@ -179,7 +184,7 @@ class ReductionLoops:
         if isinstance(out.type, Scalar):
             self._name(out, at([]))
         else:
-            new = memory.empty(self.builder, self.extents(out), out.type.dtype)
+            new = self.allocated(out)
             self._name(out, new)
             outer = [e for k, e in enumerate(extents) if k not in axes]
             zero = self.builder.constant(0)
@@ -198,7 +203,7 @@ class ReductionLoops:
     def _cumsum(self, op: Op) -> None:
         source, axis, out = op.inputs[0], op.attrs["axis"], op.result
         extents = self.extents(source)
-        new = memory.empty(self.builder, extents, out.type.dtype)
+        new = self.allocated(out)
         self._name(out, new)
         zero = self.builder.constant(0, Scalar(out.type.dtype))
 
@@ -250,7 +255,7 @@ class ReductionLoops:
         dtype = out.type.dtype
         vector_a, vector_b = (len(shape_of(v.type)) == 1 for v in (a, b))
         inner = self.extents(a)[-1]
-        new = memory.empty(self.builder, self.extents(out), dtype)
+        new = self.allocated(out)
         self._name(out, new)
         zero = self.builder.constant(0, Scalar(dtype))
 
