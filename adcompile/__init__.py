@@ -1,9 +1,9 @@
 """adcompile: derivatives of Python functions as readable Python, compiled by Numba.
 
-    import adcompile as ad
+import adcompile as ad
 
-    @ad.grad
-    def loss(w, x, y): ...
+@ad.grad
+def loss(w, x, y): ...
 """
 
 from adcompile.api import (

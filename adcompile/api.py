@@ -96,7 +96,12 @@ def jit(function: Function | None = None, *, inplace: Names = (), **options: Any
         return lambda f: jit(f, inplace=inplace, **options)
     names = (inplace,) if isinstance(inplace, str) else tuple(inplace)
     return CompiledFunction(
-        function, lambda graph, _: graph, _signature(function), _name(function), inplace=names, **options
+        function,
+        lambda graph, _: graph,
+        _signature(function),
+        _name(function),
+        inplace=names,
+        **options,
     )
 
 
@@ -111,7 +116,8 @@ def jvp(
     tangents have the types of their primals (those of integers are ignored).
     """
     parameters = [
-        inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD) for n in ("primals", "tangents")
+        inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        for n in ("primals", "tangents")
     ]
     made = CompiledFunction(
         function, pipeline.jvp_graph, inspect.Signature(parameters), f"jvp_{_name(function)}",
@@ -271,4 +277,3 @@ def _close(found: Any, wanted: Any, tolerances: tuple[float, float], what: str) 
     atol, rtol = tolerances
     if not np.allclose(found, wanted, rtol, atol):
         raise AssertionError(f"{what}: {found} but finite differences give {wanted}")
-

@@ -1,7 +1,7 @@
 """The callable that every transformation gives back.
 
-Enters: a Python function, a way to derive a graph from its graph, options. Leaves: an object that is
-called like the function, compiles once per combination of argument types, prints its source, draws
+Enters: a Python function, a way to derive a graph from its graph, options. Leaves: an object that
+is called like the function, compiles once per combination of argument types, prints its source, draws
 its graph, and can be called inside `@njit` code.
 """
 
@@ -67,7 +67,9 @@ class CompiledFunction:
         self._inplace, self._keep, self._own = tuple(inplace), tuple(keep), own
         for written in self._inplace:
             if written not in inspect.signature(function).parameters:
-                raise TypeMismatch(f"inplace={written!r}: `{function.__name__}` has no such argument")
+                raise TypeMismatch(
+                    f"inplace={written!r}: `{function.__name__}` has no such argument"
+                )
         self._checks: dict[str, Location | None] = {}
         self._written: set[str] = set()
         self._python: dict[tuple[str, ...], Callable[..., Any]] = {}
@@ -133,7 +135,9 @@ class CompiledFunction:
         parameters = list(self.__signature__.parameters.values())
         for parameter in parameters[len(types) :]:
             if parameter.default is parameter.empty:
-                raise TypeMismatch(f"`{self.__name__}` needs an argument or type for `{parameter.name}`")
+                raise TypeMismatch(
+                    f"`{self.__name__}` needs an argument or type for `{parameter.name}`"
+                )
             types.append(type_of(parameter.default))
         return types
 
@@ -170,7 +174,9 @@ class CompiledFunction:
             graph = self._optimised(types)
             return pipeline.compiler_source(graph), graph.name
 
-        return make_dispatcher(_template(self.__name__, self.__signature__), generate, **self._options)
+        return make_dispatcher(
+            _template(self.__name__, self.__signature__), generate, **self._options
+        )
 
     def _known(self, texts: tuple[str, ...]) -> tuple[str, ...]:
         for text, name in zip(texts, self.__signature__.parameters, strict=True):
@@ -313,7 +319,8 @@ def _calling(cls: type, dispatcher: Any, signature: inspect.Signature) -> type:
         f"def __call__({', '.join([self_name, *names])}):\n"
         f"    try:\n        return _dispatch({passed})\n"
         f"    except ValueError as error:\n"
-        f"        return {self_name}._after_failed_check(error, ({passed}{',' * bool(names)}), {{}})\n"
+        f"        bound = ({passed}{',' * bool(names)})\n"
+        f"        return {self_name}._after_failed_check(error, bound, {{}})\n"
     )
     space: dict[str, Any] = {"_dispatch": dispatcher}
     exec(text, space)

@@ -87,9 +87,7 @@ def function_location(function: Any) -> Location | None:
 def written_arguments(graph: Graph) -> list[str]:
     """Names of the parameters whose arrays the function writes."""
     written = Aliases(graph).written
-    return [
-        p.name for p in graph.parameters if any(v in written for v in leaves(p.structure))
-    ]
+    return [p.name for p in graph.parameters if any(v in written for v in leaves(p.structure))]
 
 
 def protect_arguments(graph: Graph, inplace: Sequence[str]) -> None:

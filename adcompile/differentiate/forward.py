@@ -36,15 +36,14 @@ class Forward:
 
     def run(self) -> list[Value]:
         """Transform the body; gives the tangents of the outputs."""
-        with self.builder:
-            with self.builder.inside(self.graph.body):
-                old, self.graph.body.ops = self.graph.body.ops, []
-                for value in self.graph.params:
-                    if self._needs_buffer(value) and value not in self.tangents:
-                        self._extents_first(old, value)
-                        self.tangents[value] = zeros_like(self.builder, value)
-                self._ops(old)
-                return [self._or_zero(v) for v in self.graph.outputs]
+        with self.builder, self.builder.inside(self.graph.body):
+            old, self.graph.body.ops = self.graph.body.ops, []
+            for value in self.graph.params:
+                if self._needs_buffer(value) and value not in self.tangents:
+                    self._extents_first(old, value)
+                    self.tangents[value] = zeros_like(self.builder, value)
+            self._ops(old)
+            return [self._or_zero(v) for v in self.graph.outputs]
 
     def _extents_first(self, old: list[Op], value: Value) -> None:
         for op in [o for o in old if o.name == "dim" and o.inputs[0] is value]:
@@ -116,7 +115,9 @@ class Forward:
         self.builder.region.ops.append(op)
         tangent = self.tangents.get(op.inputs[0])
         if tangent is not None and self._varied(op.result):
-            self._settle(op, op.result, self.builder.op(op.name, tangent, *op.inputs[1:], **op.attrs))
+            self._settle(
+                op, op.result, self.builder.op(op.name, tangent, *op.inputs[1:], **op.attrs)
+            )
 
     def _write(self, op: Op) -> None:
         """The same write into the tangent buffer; it reads nothing that the write changes."""
@@ -201,5 +202,3 @@ class Forward:
             tangent.op = op
             self.tangents[value] = tangent
         op.outputs = op.outputs + [self.tangents[op.outputs[k]] for k in active]
-
-

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from adcompile.errors import NotDifferentiable
 from adcompile.differentiate.activity import Activity
 from adcompile.differentiate.residuals import Mirror, settle
 from adcompile.differentiate.shadows import Shadows, invertible
+from adcompile.errors import NotDifferentiable
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Graph, Op, Region, Value
@@ -366,5 +366,3 @@ def _defined(region: Region) -> set[Value]:
         for inner in op.regions:
             own.update(inner.params)
     return own
-
-

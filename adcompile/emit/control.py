@@ -76,10 +76,12 @@ class ControlEmitter:
         sides = []
         for region in op.regions:
             statements = self._inner(op, region, [])
-            if statements or region.yields[0] in self.uses and _undefined(region.yields[0]):
+            if statements or (region.yields[0] in self.uses and _undefined(region.yields[0])):
                 break
             sides.append(self._short(region.yields[0]))
-        if len(sides) < 2 or any(s is None or len(assemble.text_of(s)) > _MAX_TERNARY for s in sides):
+        if len(sides) < 2 or any(
+            s is None or len(assemble.text_of(s)) > _MAX_TERNARY for s in sides
+        ):
             self.names.restore(saved[0])
             self.pending, self.inline_always = saved[1], saved[2]
             return False
@@ -143,9 +145,7 @@ class ControlEmitter:
                     return value
         return None
 
-    def _inner(
-        self, op: Op, region: Region, ends: Sequence[tuple[str, Value]]
-    ) -> list[ast.stmt]:
+    def _inner(self, op: Op, region: Region, ends: Sequence[tuple[str, Value]]) -> list[ast.stmt]:
         """Emit a nested region and the assignments at its end."""
         outer, position = self.block, self.position
         self.block = type(outer)(region)
@@ -168,9 +168,7 @@ class ControlEmitter:
         self.flush()
         targets = [target for target, _ in todo]
         clash = any(
-            name in assemble.names_in(node)
-            for k, node in enumerate(nodes)
-            for name in targets[:k]
+            name in assemble.names_in(node) for k, node in enumerate(nodes) for name in targets[:k]
         )
         last = self.block.region.ops[-1] if self.block.region.ops else None
         if clash:

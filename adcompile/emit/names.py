@@ -109,15 +109,18 @@ class Names:
         """State to go back to."""
         return dict(self.of), dict(self._holder)
 
-    def restore(
-        self, state: tuple[dict[Value, str], dict[str, tuple[Value | None, Any]]]
-    ) -> None:
+    def restore(self, state: tuple[dict[Value, str], dict[str, tuple[Value | None, Any]]]) -> None:
         """Go back to a snapshot."""
         self.of, self._holder = dict(state[0]), dict(state[1])
 
     def _unused(self, base: str) -> str:
         name, number = base, 1
-        while name in self._holder or name in self.avoid or name in _RESERVED or keyword.iskeyword(name):
+        while (
+            name in self._holder
+            or name in self.avoid
+            or name in _RESERVED
+            or keyword.iskeyword(name)
+        ):
             name, number = f"{base}_{number}", number + 1
         return name
 

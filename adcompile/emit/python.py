@@ -68,7 +68,7 @@ class PythonEmitter(ControlEmitter):
             arguments.append(name)
         self.region_statements(self.graph.body)
         result = self._result(self.graph.result, iter([self.read(v) for v in self.graph.outputs]))
-        tail = assemble.comments(self.block.statements) + [ast.Return(result)]
+        tail = [*assemble.comments(self.block.statements), ast.Return(result)]
         head: list[ast.stmt] = []
         if self.graph.doc:
             head.append(ast.Expr(ast.Constant(self.graph.doc)))
@@ -219,7 +219,7 @@ class PythonEmitter(ControlEmitter):
 
     def _several(self, op: Op) -> None:
         node = self._template(op)
-        targets = []
+        targets: list[ast.expr] = []
         for value in op.outputs:
             name = self.names.reserve(value, self.block.region, self.position)
             self.flush(name=name)

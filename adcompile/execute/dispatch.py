@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from numba.core import sigutils, types
+from numba.core import sigutils
+from numba.core import types as _types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import CPUDispatcher
 from numba.core.typing.typeof import typeof, typeof_impl
 
 from adcompile.execute.cpu import compile_for, compile_source
 
+types: Any = _types  # its names come from star imports
 Generate = Callable[[tuple[str, ...]], tuple[str, str]]
 
 

@@ -55,12 +55,16 @@ class GraphView:
         shown = {k: v for k, v in op.attrs.items() if k in ("axes", "axis", "keepdims", "message")}
         attrs = "".join(f", {k}={v!r}" for k, v in shown.items())
         outputs = ", ".join(self._typed(v) for v in op.outputs)
-        return f"{outputs} = {op.name}({inputs}{attrs})" if outputs else f"{op.name}({inputs}{attrs})"
+        return (
+            f"{outputs} = {op.name}({inputs}{attrs})" if outputs else f"{op.name}({inputs}{attrs})"
+        )
 
     def name(self, value: Value) -> str:
         """How a value is called in pictures and text."""
         if value.constant is not None:
-            return f"{value.constant:g}" if isinstance(value.constant, float) else str(value.constant)
+            return (
+                f"{value.constant:g}" if isinstance(value.constant, float) else str(value.constant)
+            )
         if value.op is not None and value.op.name == "dim" and not value.named:
             return f"{self.name(value.op.inputs[0])}.shape[{value.op.attrs['axis']}]"
         return self._names[value]
@@ -140,7 +144,8 @@ class GraphView:
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{total:.0f}" height="{height}" '
             f'viewBox="0 0 {total:.0f} {height}" font-family="monospace" font-size="14">',
             '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" '
-            'markerHeight="8" orient="auto"><path d="M0 0 L8 4 L0 8 z" fill="#555"/></marker></defs>',
+            'markerHeight="8" orient="auto"><path d="M0 0 L8 4 L0 8 z" fill="#555"/>'
+            "</marker></defs>",
             f'<rect width="{total:.0f}" height="{height}" fill="white"/>',
         ]
         for a, b, label in edges:

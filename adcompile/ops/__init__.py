@@ -6,6 +6,8 @@ from adcompile.ops import (  # noqa: F401
     functions,
     linear,
     memory,
+    reduction_spellings,
     reductions,
+    shape_spellings,
     shapes,
 )

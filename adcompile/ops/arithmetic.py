@@ -74,9 +74,7 @@ for _name, _symbol, _ufunc in (
     ("lt", "<", np.less), ("le", "<=", np.less_equal), ("gt", ">", np.greater),
     ("ge", ">=", np.greater_equal), ("eq", "==", np.equal), ("ne", "!=", np.not_equal),
 ):  # fmt: skip
-    elementwise(
-        _name, _ufunc, f"{{0}} {_symbol} {{1}}", result="bool", inactive=True, cheap=True
-    )
+    elementwise(_name, _ufunc, f"{{0}} {_symbol} {{1}}", result="bool", inactive=True, cheap=True)
 
 elementwise(
     "logical_and", np.logical_and, "{0} and {1}", result="bool", inactive=True, cheap=True,
@@ -185,6 +183,7 @@ def _cast_show(op: Op) -> str:
     dtype = op.attrs["dtype"]
     if isinstance(op.result.type, Array):
         return f"{{0}}.astype(np.{'bool_' if dtype == 'bool' else dtype})"
+    assert isinstance(op.result.type, Scalar)
     if op.result.type.weak or dtype == "bool":
         return {"float64": "float({0})", "int64": "int({0})", "bool": "bool({0})"}[dtype]
     return f"np.{dtype}({{0}})"
@@ -204,9 +203,10 @@ register(
         jvp=lambda ts, outs, ins, attrs: [
             match(ts[0], outs[0]) if is_float(outs[0].type) else None
         ],
-        vjp=lambda cts, outs, ins, attrs: [match(cts[0], ins[0]) if is_float(ins[0].type) else None],
+        vjp=lambda cts, outs, ins, attrs: [
+            match(cts[0], ins[0]) if is_float(ins[0].type) else None
+        ],
         reads=False,
         cheap=True,
     )
 )
-

@@ -35,7 +35,11 @@ def _constant_show(op: Op) -> str:
     text = f"np.{value!r}" if value != value or value in (np.inf, -np.inf) else repr(value)
     if text.startswith("np.-"):
         text = "-np.inf"
-    return text if type_.weak or type_.dtype in ("float64", "int64", "bool") else f"np.{type_.dtype}({text})"
+    return (
+        text
+        if type_.weak or type_.dtype in ("float64", "int64", "bool")
+        else f"np.{type_.dtype}({text})"
+    )
 
 
 register(

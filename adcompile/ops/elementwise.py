@@ -114,9 +114,45 @@ def _masked(value: Value) -> bool:
 
 
 FINITE = frozenset(
-    "add sub mul neg sin cos tanh abs sign maximum minimum where sum mean matmul outer dim cast "
-    "slice load transpose reshape broadcast_to constant full square arctan gather lt le gt ge eq ne"
-    " identity copy concatenate".split()
+    [
+        "add",
+        "sub",
+        "mul",
+        "neg",
+        "sin",
+        "cos",
+        "tanh",
+        "abs",
+        "sign",
+        "maximum",
+        "minimum",
+        "where",
+        "sum",
+        "mean",
+        "matmul",
+        "outer",
+        "dim",
+        "cast",
+        "slice",
+        "load",
+        "transpose",
+        "reshape",
+        "broadcast_to",
+        "constant",
+        "full",
+        "square",
+        "arctan",
+        "gather",
+        "lt",
+        "le",
+        "gt",
+        "ge",
+        "eq",
+        "ne",
+        "identity",
+        "copy",
+        "concatenate",
+    ]
 )
 
 

@@ -50,25 +50,22 @@ def _with_axis(value: Value, position: int) -> Value:
 
 def _matmul_vjp(cotangents: Any, outputs: Any, inputs: list[Value], attrs: Attrs) -> list[Any]:
     (g,), (a, b) = cotangents, inputs
+    op, last = current().op, len(shape_of(g.type))
     ranks = min(len(shape_of(a.type)), 2), min(len(shape_of(b.type)), 2)
     stacked = len(shape_of(b.type)) > 2 or len(shape_of(a.type)) > 2
     if ranks == (1, 1):
-        pair = lambda: (g * b, g * a)  # noqa: E731
-    elif ranks == (2, 1) and not stacked:
-        pair = lambda: (current().op("outer", g, b), _swapped(a) @ g)  # noqa: E731
-    elif ranks == (1, 2) and not stacked:
-        pair = lambda: (b @ g, current().op("outer", a, g))  # noqa: E731
+        first, second = g * b, g * a
+    elif ranks == (2, 1) and stacked:
+        first, second = _with_axis(g, last) * b, _with_axis(g, last) * a
     elif ranks == (2, 1):
-        pair = lambda: (_with_axis(g, len(shape_of(g.type))) * b, _with_axis(g, len(shape_of(g.type))) * a)  # noqa: E731,E501
+        first, second = op("outer", g, b), _swapped(a) @ g
+    elif ranks == (1, 2) and stacked:
+        column = op("sum", b @ _with_axis(g, last), axes=(last,), keepdims=False)
+        first, second = column, _with_axis(a, 1) * _with_axis(g, last - 1)
     elif ranks == (1, 2):
-        column = len(shape_of(a.type))
-        pair = lambda: (b @ _with_axis(g, len(shape_of(g.type))), _with_axis(a, column) * _with_axis(g, len(shape_of(g.type)) - 1))  # noqa: E731,E501
+        first, second = b @ g, op("outer", a, g)
     else:
-        pair = lambda: (g @ _swapped(b), _swapped(a) @ g)  # noqa: E731
-    first, second = pair()
-    if ranks == (1, 2) and stacked:
-        last = len(shape_of(first.type)) - 1
-        first = current().op("sum", first, axes=(last,), keepdims=False)
+        first, second = g @ _swapped(b), _swapped(a) @ g
     return [
         match(first, a) if is_float(a.type) else None,
         match(second, b) if is_float(b.type) else None,

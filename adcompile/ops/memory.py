@@ -313,9 +313,7 @@ def _scatter_show(op: Op) -> str:
     return f"np.add.at({{0}}, {f'({indices})' if ',' in indices else indices}, {{1}})"
 
 
-register(
-    Record("scatter_add", _nothing, _scatter_add, show=_scatter_show, writes=True, keeps=True)
-)
+register(Record("scatter_add", _nothing, _scatter_add, show=_scatter_show, writes=True, keeps=True))
 
 
 def _nonzero_infer(builder: Builder, types: Sequence[Type], attrs: Attrs) -> list[Type]:

@@ -55,9 +55,7 @@ def _reduction(name: str, numpy: Any, jvp: Any, vjp: Any, **more: Any) -> None:
             text += f", axis={axes[0] if len(axes) == 1 else axes}"
         return text + (", keepdims=True)" if keepdims else ")")
 
-    register(
-        Record(name, infer, evaluate, show=show, jvp=jvp, vjp=vjp, numpy=(numpy,), **more)
-    )
+    register(Record(name, infer, evaluate, show=show, jvp=jvp, vjp=vjp, numpy=(numpy,), **more))
 
 
 def _restored(value: Value, like: Value, attrs: Attrs) -> Value:

@@ -219,15 +219,19 @@ def _concatenate_element(read: Any, index: Sequence[Value], op: Op) -> Value:
     return choose(0, builder.constant(0))
 
 
+def _concatenate_show(op: Op) -> str:
+    items = ", ".join(f"{{{k}}}" for k in range(len(op.inputs)))
+    comma = "," if len(op.inputs) == 1 else ""
+    axis = f", {op.attrs['axis']}" if op.attrs["axis"] else ""
+    return f"np.concatenate(({items}{comma}){axis})"
+
+
 register(
     Record(
         "concatenate",
         _concatenate_infer,
         lambda *parts, axis: np.concatenate(parts, axis),
-        show=lambda op: (
-            f"np.concatenate(({', '.join(f'{{{k}}}' for k in range(len(op.inputs)))}"
-            f"{',' if len(op.inputs) == 1 else ''}){', ' + str(a) if (a := op.attrs['axis']) else ''})"
-        ),
+        show=_concatenate_show,
         jvp=_concatenate_jvp,
         vjp=lambda cts, outs, ins, attrs: _pieces(cts[0], ins, attrs["axis"]),
         element=_concatenate_element,

@@ -41,9 +41,7 @@ def _stores(region: Region) -> None:
             if same:
                 region.ops.remove(zeroed)
                 position = region.ops.index(op)
-                region.ops[position] = Op(
-                    RECORDS["store"], op.inputs, {}, [], location=op.location
-                )
+                region.ops[position] = Op(RECORDS["store"], op.inputs, {}, [], location=op.location)
             zeroed = None
         elif op.regions or op.record.writes or op.record.reads:
             zeroed = None

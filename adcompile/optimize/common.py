@@ -45,7 +45,13 @@ def _region(
 def _key(op: Op, mapping: dict[Value, Value], aliases: Aliases) -> Any:
     if len(op.outputs) != 1 or op.regions or op.record.writes or op.record.view:
         return None
-    if not is_float(op.result.type) or op.name in ("load", "constant", "full", "empty", "undefined"):
+    if not is_float(op.result.type) or op.name in (
+        "load",
+        "constant",
+        "full",
+        "empty",
+        "undefined",
+    ):
         return None
     touched = aliases.roots.get(op.result, frozenset())
     for value in op.inputs:

@@ -23,7 +23,7 @@ def simplify(graph: Graph) -> None:
     _Simplifier(graph).run()
 
 
-_CONVERTING = frozenset("add sub mul div pow where maximum minimum".split())
+_CONVERTING = frozenset(["add", "sub", "mul", "div", "pow", "where", "maximum", "minimum"])
 
 
 class _Simplifier:
@@ -181,6 +181,7 @@ class _Simplifier:
             return None
         factor, rest = inner.inputs
         if _power_of_two(factor) and isinstance(share.constant, float):
+            assert isinstance(share.type, Scalar)
             outer = self.builder.constant(share.constant * factor.constant, share.type)
             return self._like(op, "mul", outer, rest)
         if quotient is None or quotient.name != "div":
@@ -190,7 +191,9 @@ class _Simplifier:
         numerator = quotient.inputs[0].constant
         if numerator is None or not isinstance(share.type, Scalar):
             return None
-        scaled = self.builder.constant(numerator * factor.constant, quotient.inputs[0].type)
+        numerator_type = quotient.inputs[0].type
+        assert isinstance(numerator_type, Scalar)
+        scaled = self.builder.constant(numerator * factor.constant, numerator_type)
         new: Value = self.builder.op("div", scaled, quotient.inputs[1])
         if not self._equal_types(new.type, share.type):
             return None
@@ -313,5 +316,3 @@ def _same_dtype(op: Op) -> bool:
     return is_float(op.result.type) and all(
         v.type.dtype == dtype or (isinstance(v.type, Scalar) and v.type.weak) for v in op.inputs
     )
-
-

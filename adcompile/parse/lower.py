@@ -43,9 +43,7 @@ from adcompile.parse.source import FunctionSource, read_source
 _NOTHING = object()  # a block that ended without `return`
 
 
-def lower_function(
-    candidate: Any, types: Sequence[Structure], keep: Sequence[str] = ()
-) -> Graph:
+def lower_function(candidate: Any, types: Sequence[Structure], keep: Sequence[str] = ()) -> Graph:
     """The graph of a function for arguments of the given types (nested tuples of types).
 
     `keep` names variables that must stay values of their own, to be differentiated by name.
@@ -243,7 +241,9 @@ class Lowering(ExpressionLowering):
         names = assigned_names([*node.body, *node.orelse])
         joined, kept = [], []
         for name in names:
-            items = [env.get(name, Unbound("has no value on one side of an `if`")) for _, env in sides]
+            items = [
+                env.get(name, Unbound("has no value on one side of an `if`")) for _, env in sides
+            ]
             if any(isinstance(item, Unbound) for item in items):
                 self.environment[name] = Unbound("has no value on one side of an `if`")
             elif same_static(*items):
@@ -253,7 +253,9 @@ class Lowering(ExpressionLowering):
             else:
                 joined.append(name)
                 kept.append(items)
-        regions = [(region, tuple(items[k] for items in kept)) for k, (region, _) in enumerate(sides)]
+        regions = [
+            (region, tuple(items[k] for items in kept)) for k, (region, _) in enumerate(sides)
+        ]
         outcome = self.join_branches(condition, regions, "a variable assigned in an `if`")
         for name, item in zip(joined, outcome, strict=True):
             for value in flatten(item):

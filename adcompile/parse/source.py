@@ -68,7 +68,9 @@ class FunctionSource:
 
 def _without_comment(text: str) -> str:
     position = text.find("#")
-    return text[:position].rstrip() if position > 0 and "'" not in text and '"' not in text else text
+    return (
+        text[:position].rstrip() if position > 0 and "'" not in text and '"' not in text else text
+    )
 
 
 def python_function(candidate: Any) -> types.FunctionType | None:
@@ -123,11 +125,15 @@ def _lambda_source(function: types.FunctionType, file: str) -> FunctionSource:
         if isinstance(node, ast.Lambda) and node.lineno == line
     ]
     if len(found) > 1:
-        columns = {p[2] for p in function.__code__.co_positions() if p[2] is not None and p[0] == line}
+        columns = {
+            p[2] for p in function.__code__.co_positions() if p[2] is not None and p[0] == line
+        }
         inside = [
             node
             for node in found
-            if all(node.body.col_offset <= c <= (node.body.end_col_offset or c) for c in columns if c)
+            if all(
+                node.body.col_offset <= c <= (node.body.end_col_offset or c) for c in columns if c
+            )
             or node.lineno != node.end_lineno
         ]
         found = [n for n in inside if _same_code(n, function)] or inside or found

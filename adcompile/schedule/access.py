@@ -76,7 +76,9 @@ def wrapped(builder: Builder, index: Value, extent: Value) -> Value:
     return result
 
 
-def _bounds(builder: Builder, item: tuple[object, ...], rest: object, extent: Value) -> tuple[Value, Value]:
+def _bounds(
+    builder: Builder, item: tuple[object, ...], rest: object, extent: Value
+) -> tuple[Value, Value]:
     _, has_start, has_stop, step = item
     assert isinstance(step, int)
     up = step > 0
@@ -92,7 +94,9 @@ def _bounds(builder: Builder, item: tuple[object, ...], rest: object, extent: Va
     start = clipped(next(rest)) if has_start else first  # type: ignore[call-overload]
     stop = clipped(next(rest)) if has_stop else last  # type: ignore[call-overload]
     span = stop - start + (step - 1 if up else step + 1)
-    length = span if abs(step) == 1 and not (has_start or has_stop) else builder.op(
-        "maximum", span if step == 1 else builder.op("floordiv", span, step), 0
+    length = (
+        span
+        if abs(step) == 1 and not (has_start or has_stop)
+        else builder.op("maximum", span if step == 1 else builder.op("floordiv", span, step), 0)
     )
     return start, length

@@ -139,10 +139,7 @@ class LoopScheduler(ReductionLoops):
         zero = self.builder.constant(0)
         return self.read(
             old,
-            [
-                zero if self.builder.resolve(d) == 1 else i
-                for d, i in zip(shape, own, strict=True)
-            ],
+            [zero if self.builder.resolve(d) == 1 else i for d, i in zip(shape, own, strict=True)],
         )
 
     def _element(self, op: Op, index: Index) -> Value:
@@ -200,7 +197,9 @@ class LoopScheduler(ReductionLoops):
             self._structured(op)
         elif special is not None:
             special(op)
-        elif op.name in _REAL or not any(isinstance(v.type, Array) for v in [*op.inputs, *op.outputs]):
+        elif op.name in _REAL or not any(
+            isinstance(v.type, Array) for v in [*op.inputs, *op.outputs]
+        ):
             self._scalar_or_real(op)
         elif op.name == "slice":
             bounds = [self.value(v) for v in op.inputs[1:]]
@@ -214,7 +213,9 @@ class LoopScheduler(ReductionLoops):
 
     def _scalar_or_real(self, op: Op) -> None:
         if op.record.scalar is not None:
-            self._name(op.result, scalar_operation(self.builder, op, [self.value(v) for v in op.inputs]))
+            self._name(
+                op.result, scalar_operation(self.builder, op, [self.value(v) for v in op.inputs])
+            )
             return
         if op.name == "full" and self._fuses(op):
             self.waiting[op.result] = op
@@ -284,9 +285,7 @@ class LoopScheduler(ReductionLoops):
 
     def _copied(self, old: Value) -> Value:
         new = self.allocated(old)
-        self.nest(
-            self.extents(old), lambda i: self.builder.op("store", new, self.read(old, i), *i)
-        )
+        self.nest(self.extents(old), lambda i: self.builder.op("store", new, self.read(old, i), *i))
         return new
 
     def allocated(self, old: Value) -> Value:
@@ -331,7 +330,11 @@ class LoopScheduler(ReductionLoops):
         value = op.result
         if self.uses.get(value, 0) != 1 or value not in self.readers:
             return False
-        if op.record.scalar is None and op.record.element is None and op.name not in ("full", "gather"):
+        if (
+            op.record.scalar is None
+            and op.record.element is None
+            and op.name not in ("full", "gather")
+        ):
             return False
         reader, region = self.readers[value]
         if op not in region.ops:
@@ -433,9 +436,7 @@ class LoopScheduler(ReductionLoops):
         name = "store" if op.name == "assign" else "accumulate_at"
 
         def body(index: Index) -> None:
-            element = converted(
-                self.builder, self.read_stretched(value, index), target.type.dtype
-            )
+            element = converted(self.builder, self.read_stretched(value, index), target.type.dtype)
             self.builder.op(name, reached.base, element, *reached.place(index))
 
         self.nest(reached.extents, body)
@@ -489,9 +490,7 @@ class LoopScheduler(ReductionLoops):
             ]
         regions = [self._region(region, types) for region in op.regions]
         outputs = [clone_value(v, self.values) for v in op.outputs]
-        self.builder.region.ops.append(
-            Op(op.record, inputs, {}, outputs, regions, op.location)
-        )
+        self.builder.region.ops.append(Op(op.record, inputs, {}, outputs, regions, op.location))
 
     def _region(self, old: Region, types: list[Any]) -> Region:
         region = Region([clone_value(v, self.values) for v in old.params])

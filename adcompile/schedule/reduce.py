@@ -1,7 +1,7 @@
 """Loop nests that fold axes: reductions, running sums and matrix products.
 
-Enters: `sum`, `max`, `min`, `argmax`, `argmin`, `cumsum` and `matmul` operations. Leaves: loops that
-carry an accumulator; products of matrices and vectors stay calls of the linear-algebra library.
+Enters: `sum`, `max`, `min`, `argmax`, `argmin`, `cumsum` and `matmul` operations. Leaves: loops
+that carry an accumulator; products of matrices and vectors stay calls of the linear-algebra library.
 """
 
 from __future__ import annotations
@@ -173,8 +173,7 @@ class ReductionLoops:
             def body(inner: Index, carried: list[Value]) -> list[Value]:
                 rest_kept, rest_inner = iter(kept), iter(inner)
                 index = [
-                    next(rest_inner) if k in axes else next(rest_kept)
-                    for k in range(len(extents))
+                    next(rest_inner) if k in axes else next(rest_kept) for k in range(len(extents))
                 ]
                 ends: list[Value] = step(self.read(source, index), index, carried)
                 return ends
@@ -231,9 +230,7 @@ class ReductionLoops:
         elif max(ranks) > 2 or {a.type.dtype, b.type.dtype} != {dtype}:
             self._matmul_loops(op)
         else:
-            product = self.builder.op(
-                "matmul", self.contiguous(a, "CF"), self.contiguous(b, "CF")
-            )
+            product = self.builder.op("matmul", self.contiguous(a, "CF"), self.contiguous(b, "CF"))
             self._name(op.result, product)
 
     def _dot(self, op: Op) -> None:

@@ -1,0 +1,371 @@
+"""NumPy's names for making arrays and moving their elements.
+
+Enters: calls, methods and attributes such as `np.zeros((n, m))`, `x.reshape(n, -1)` and `x.T`.
+Leaves: operations appended with the builder in force.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from adcompile.errors import ShapeError, TypeMismatch
+from adcompile.graph.builder import current
+from adcompile.graph.ir import Value
+from adcompile.graph.types import Array, Scalar, shape_of
+from adcompile.ops import memory, shapes
+from adcompile.ops.spellings import (
+    ATTRIBUTES,
+    CALLS,
+    as_value,
+    dtype_name,
+    normal_axes,
+    spelled,
+    static,
+)
+
+# -- shape ---------------------------------------------------------------------------------------
+
+
+@spelled(np.transpose, method="transpose")
+def transpose(a: Any, *axes: Any) -> Value:
+    """Axes in reverse or in the given order."""
+    value = as_value(a)
+    ndim = len(shape_of(value.type))
+    if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], tuple)):
+        axes = axes[0] or ()
+    order = tuple(static(k, "axes") % ndim for k in axes) or tuple(reversed(range(ndim)))
+    if sorted(order) != list(range(ndim)):
+        raise ShapeError(f"axes {order} do not name each of the {ndim} axes once")
+    if ndim < 2:
+        return value
+    result: Value = current().op("transpose", value, axes=order)
+    return result
+
+
+ATTRIBUTES["T"] = transpose
+ATTRIBUTES["shape"] = lambda x: tuple(current().shape(x))
+ATTRIBUTES["ndim"] = lambda x: len(shape_of(x.type))
+ATTRIBUTES["dtype"] = lambda x: np.dtype(x.type.dtype)
+
+
+def _size(x: Value) -> Any:
+    total = current().constant(1)
+    for extent in current().shape(x):
+        total = total * extent
+    return total
+
+
+ATTRIBUTES["size"] = _size
+CALLS[np.size] = lambda a: _size(as_value(a))
+CALLS[np.shape] = lambda a: tuple(current().shape(as_value(a)))
+CALLS[np.ndim] = lambda a: len(shape_of(as_value(a).type))
+
+
+@spelled(builtins.len)
+def length(x: Any) -> Any:
+    """The first extent of an array, the length of a tuple."""
+    if isinstance(x, (tuple, str)):
+        return len(x)
+    shape = current().shape(as_value(x))
+    if not shape:
+        raise TypeMismatch("`len` of a scalar")
+    return shape[0]
+
+
+@spelled(np.reshape, method="reshape")
+def reshape(a: Any, *shape: Any) -> Value:
+    """The same elements in row-major order with new extents; one may be -1."""
+    value, builder = as_value(a), current()
+    extents = list(shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape)
+    unknown = [k for k, e in enumerate(extents) if not isinstance(e, Value) and e == -1]
+    if len(unknown) > 1:
+        raise ShapeError("only one extent may be -1")
+    values = [builder.value(e) for e in extents]
+    if unknown:
+        rest = builder.constant(1)
+        for k, extent in enumerate(values):
+            rest = rest * extent if k != unknown[0] else rest
+        size = _size(value)
+        values[unknown[0]] = builder.op("floordiv", size, rest) if rest.constant != 1 else size
+    total = builder.constant(1)
+    for extent in values:
+        total = total * extent
+    known = total.constant, _size(value).constant
+    if None not in known and known[0] != known[1]:
+        raise ShapeError(f"{known[1]} elements cannot be reshaped to {known[0]}")
+    if isinstance(value.type, Scalar):
+        return memory.full(builder, values, value, value.type.dtype)
+    return shapes.reshape(builder, value, values)
+
+
+@spelled(np.ravel, method="ravel")
+def ravel(a: Any) -> Value:
+    """All elements as a vector, in row-major order."""
+    value = as_value(a)
+    return value if len(shape_of(value.type)) == 1 else reshape(value, -1)
+
+
+@spelled(method="flatten")
+def flatten(a: Any) -> Value:
+    """A copy of all elements as a vector, in row-major order."""
+    return copy(ravel(a))
+
+
+@spelled(np.squeeze, method="squeeze")
+def squeeze(a: Any, axis: Any = None) -> Value:
+    """Without the axes of extent 1; without `axis`, those known at compile time."""
+    value, builder = as_value(a), current()
+    shape = shape_of(value.type)
+    if axis is None and any(not isinstance(builder.resolve(dim), int) for dim in shape):
+        raise ShapeError("`squeeze` must know which axes", hint="np.squeeze(x, axis=...)")
+    axes = (
+        [k for k, d in enumerate(shape) if d == 1]
+        if axis is None
+        else normal_axes(axis, len(shape))
+    )
+    for k in axes:
+        builder.unify(shape[k], 1, "squeeze")
+    spec = tuple("index" if k in axes else memory.FULL for k in range(len(shape)))
+    zeros = [builder.constant(0) for _ in axes]
+    name = "load" if len(axes) == len(shape) else "slice"
+    result: Value = builder.op(name, value, *zeros, **({} if name == "load" else {"spec": spec}))
+    return result if axes else value
+
+
+@spelled(np.expand_dims)
+def expand_dims(a: Any, axis: Any) -> Value:
+    """With new axes of extent 1."""
+    value = as_value(a)
+    count = len(shape_of(value.type)) + (len(axis) if isinstance(axis, tuple) else 1)
+    axes = normal_axes(axis, count)
+    if isinstance(value.type, Scalar):
+        return memory.full(current(), [1] * count, value, value.type.dtype)
+    spec = tuple("new" if k in axes else memory.FULL for k in range(count))
+    result: Value = current().op("slice", value, spec=spec)
+    return result
+
+
+@spelled(np.concatenate)
+def concatenate(arrays: Any, axis: Any = 0) -> Value:
+    """Arrays joined along an axis."""
+    parts = [as_value(x) for x in arrays]
+    if any(isinstance(p.type, Scalar) for p in parts):
+        raise TypeMismatch("scalars cannot be concatenated", hint="np.stack((a, b))")
+    (k,) = normal_axes(static(axis, "axis"), len(shape_of(parts[0].type)))
+    result: Value = current().op("concatenate", *parts, axis=k)
+    return result
+
+
+@spelled(np.asarray)
+def asarray(a: Any, dtype: Any = None) -> Value:
+    """The array itself if it has the dtype, else a converted copy."""
+    value = as_value(a)
+    if isinstance(value.type, Scalar) or dtype is None or value.type.dtype == dtype_name(dtype):
+        return value
+    return astype(value, dtype)
+
+
+@spelled(np.stack, np.array)
+def stack(arrays: Any, axis: Any = 0, dtype: Any = None) -> Value:
+    """Arrays or scalars joined along a new axis."""
+    if isinstance(arrays, Value):
+        return copy(arrays) if dtype is None else astype(arrays, dtype)
+    if not isinstance(arrays, (tuple, list)) or not arrays:
+        raise TypeMismatch("expected a tuple or list of numbers or arrays")
+    parts = [expand_dims(x, axis) for x in arrays]
+    types = [as_value(x).type for x in arrays]
+    common = np.result_type(*(t.dtype for t in types)).name
+    parts = [p if p.type.dtype == common else astype(p, common) for p in parts]
+    joined = concatenate(tuple(parts), axis)
+    return joined if dtype is None else astype(joined, dtype)
+
+
+@spelled(np.flip)
+def flip(m: Any, axis: Any = None) -> Value:
+    """Elements in reverse order along the axes."""
+    value = as_value(m)
+    axes = normal_axes(axis, len(shape_of(value.type)))
+    ndim = len(shape_of(value.type))
+    spec = tuple(("slice", False, False, -1) if k in axes else memory.FULL for k in range(ndim))
+    result: Value = current().op("slice", value, spec=spec)
+    return result
+
+
+@spelled(np.broadcast_to)
+def broadcast_to(array: Any, shape: Any) -> Value:
+    """`array` stretched to `shape`."""
+    extents = shape if isinstance(shape, tuple) else (shape,)
+    values = [current().value(e) for e in extents]
+    return shapes.broadcast_to(current(), as_value(array), values)
+
+
+@spelled(np.copy, method="copy")
+def copy(a: Any) -> Value:
+    """A fresh array with the same elements."""
+    value = as_value(a)
+    return value if isinstance(value.type, Scalar) else current().op("copy", value)
+
+
+@spelled(method="astype")
+def astype(a: Any, dtype: Any) -> Value:
+    """Elements converted to another dtype."""
+    value, name = as_value(a), dtype_name(dtype)
+    if isinstance(value.type, Array) and value.type.dtype == name:
+        return copy(value)
+    result: Value = current().op("cast", value, dtype=name)
+    return result
+
+
+for _dtype in (np.float32, np.float64, np.int64, np.int32, np.bool_):
+    CALLS[_dtype] = lambda x, _dtype=_dtype: astype(x, _dtype)
+
+
+def _python_number(dtype: str) -> Callable[[Any], Any]:
+    def apply(x: Any) -> Any:
+        if not isinstance(x, Value):
+            return getattr(builtins, {"float64": "float", "int64": "int"}.get(dtype, dtype))(x)
+        if isinstance(x.type, Array):
+            raise TypeMismatch("an array is no number", hint="index it, or use astype")
+        return current().op("cast", x, dtype=dtype, weak=True)
+
+    return apply
+
+
+CALLS[float], CALLS[int], CALLS[bool] = (_python_number(d) for d in ("float64", "int64", "bool"))
+
+
+# -- creation ------------------------------------------------------------------------------------
+
+
+def _extents(shape: Any) -> Sequence[Any]:
+    return shape if isinstance(shape, (tuple, list)) else (shape,)
+
+
+@spelled(np.zeros)
+def zeros(shape: Any, dtype: Any = np.float64) -> Value:
+    """Zeros."""
+    return memory.full(current(), _extents(shape), 0, dtype_name(dtype))
+
+
+@spelled(np.ones)
+def ones(shape: Any, dtype: Any = np.float64) -> Value:
+    """Ones."""
+    return memory.full(current(), _extents(shape), 1, dtype_name(dtype))
+
+
+@spelled(np.empty)
+def empty(shape: Any, dtype: Any = np.float64) -> Value:
+    """An array to be filled."""
+    return memory.empty(current(), _extents(shape), dtype_name(dtype))
+
+
+@spelled(np.full)
+def full(shape: Any, fill_value: Any, dtype: Any = None) -> Value:
+    """An array filled with one value."""
+    value = as_value(fill_value)
+    name = value.type.dtype if dtype is None else dtype_name(dtype)
+    if isinstance(value.type, Array):
+        return copy(broadcast_to(value, shape))
+    return memory.full(current(), _extents(shape), value, name)
+
+
+def _like(make: Callable[..., Value]) -> Callable[..., Value]:
+    def apply(a: Any, *rest: Any, dtype: Any = None) -> Value:
+        value = as_value(a)
+        if isinstance(value.type, Scalar):
+            raise TypeMismatch("expected an array", hint="use a number")
+        shape = tuple(current().shape(value))
+        return make(shape, *rest, dtype=value.type.dtype if dtype is None else dtype)
+
+    return apply
+
+
+CALLS[np.zeros_like], CALLS[np.ones_like] = _like(zeros), _like(ones)
+CALLS[np.empty_like], CALLS[np.full_like] = _like(empty), _like(full)
+
+
+def _count_from(builder_range: tuple[Any, Any, Any]) -> Value:
+    start, stop, step = builder_range
+    op = current().op
+    if step == 1 and start == 0:
+        return as_value(stop)
+    span = as_value(stop) - start
+    return op("maximum", op("cast", op("ceil", span / step), dtype="int64", weak=True), 0)
+
+
+@spelled(np.arange)
+def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> Value:
+    """Evenly spaced values with a given step."""
+    if stop is None:
+        start, stop = 0, start
+    count = _count_from((start, stop, step))
+    name = None if dtype is None else dtype_name(dtype)
+    line = current().op("iota", count, shape=(current().dim_of(count),))
+    if (start, step) == (0, 1) and not isinstance(start, Value):
+        if not isinstance(stop, Value) or stop.type.dtype == "int64":
+            return line if name in (None, "int64") else astype(line, name)
+    values = line * as_value(step) + as_value(start)
+    return values if name in (None, values.type.dtype) else astype(values, name)
+
+
+@spelled(np.linspace)
+def linspace(start: Any, stop: Any, num: Any = 50, endpoint: Any = True) -> Value:
+    """`num` evenly spaced values from `start` to `stop`."""
+    count = as_value(num)
+    line = current().op("iota", count, shape=(current().dim_of(count),))
+    parts = current().op("maximum", count - 1, 1) if static(endpoint, "endpoint") else count
+    position = current().op("cast", line, dtype="float64") / parts
+    return as_value(start) + position * (as_value(stop) - as_value(start))
+
+
+@spelled(np.eye, np.identity)
+def eye(n: Any, m: Any = None, dtype: Any = np.float64) -> Value:
+    """Ones on the main diagonal, zeros elsewhere."""
+    rows, columns = (
+        current().op("iota", v, shape=(current().dim_of(v),))
+        for v in (as_value(n), as_value(n if m is None else m))
+    )
+    same = current().op("eq", expand_dims(rows, 1), columns)
+    return astype(same, dtype)
+
+
+@spelled(np.diag, np.diagonal, method="diagonal")
+def diag(v: Any) -> Value:
+    """The main diagonal of a matrix, or the matrix with a given diagonal."""
+    value, builder = as_value(v), current()
+    shape = builder.shape(value)
+    if len(shape) == 1:
+        line = builder.op("iota", shape[0], shape=(shape_of(value.type)[0],))
+        same = builder.op("eq", expand_dims(line, 1), line)
+        return builder.op("where", same, value, 0)  # type: ignore[no-any-return]
+    if len(shape) != 2:
+        raise ShapeError("`diag` needs one or two axes")
+    count = builder.op("minimum", *shape)
+    line = builder.op("iota", count, shape=(builder.dim_of(count),))
+    return builder.op("gather", value, line, line, axis=0)  # type: ignore[no-any-return]
+
+
+@spelled(np.roll)
+def roll(a: Any, shift: Any, axis: Any = None) -> Value:
+    """Elements moved along an axis, those that leave entering at the other end."""
+    value, builder = as_value(a), current()
+    if axis is None:
+        flat = roll(ravel(value), shift, 0)
+        return reshape(flat, tuple(builder.shape(value))) if len(shape_of(value.type)) > 1 else flat
+    (k,) = normal_axes(axis, len(shape_of(value.type)))
+    extent = builder.shape(value)[k]
+    cut = builder.op("mod", -as_value(shift), extent)
+    spec = [memory.FULL] * len(shape_of(value.type))
+    spec[k] = ("slice", True, False, 1)
+    tail = builder.op("slice", value, cut, spec=tuple(spec))
+    spec[k] = ("slice", False, True, 1)
+    head = builder.op("slice", value, cut, spec=tuple(spec))
+    joined = builder.op("concatenate", tail, head, axis=k)
+    for symbol in (shape_of(joined.type)[k],):
+        if not isinstance(symbol, int):
+            builder.graph.extents[symbol] = extent
+    return joined  # type: ignore[no-any-return]
