@@ -13,7 +13,7 @@ from adcompile.graph.builder import Builder
 from adcompile.graph.clone import clone_op
 from adcompile.graph.ir import RECORDS, Graph, Op, Region, Value
 from adcompile.graph.prune import prune
-from adcompile.graph.types import Array, Scalar, StackOf, shape_of
+from adcompile.graph.types import Array, Scalar, StackOf, Symbol, shape_of
 from adcompile.ops import memory
 
 
@@ -50,6 +50,7 @@ class Mirror:
     ) -> None:
         """Declare a reverse region, and for loops the value that repeats the index."""
         self.reverse[region] = reverse
+        reverse.same, reverse.extents = dict(region.same), dict(region.extents)
         if index is not None and reverse_index is not None:
             self.index[index] = reverse_index
 
@@ -140,6 +141,12 @@ class _Settlement:
         for reverse in list(self.mirror.reverse.values()):
             self._rewrite(reverse)
         self._rewrite_body()
+        for region, reverse in self.mirror.reverse.items():
+            reverse.extents = {
+                s: self.available.get(v, v)
+                for s, v in reverse.extents.items()
+                if self.mirror.home.get(v) is not region or v in self.available
+            }
         for region, ops in self.front.items():
             region.ops[:0] = ops
         for loop, ops in self.before_loop.items():
@@ -320,7 +327,7 @@ class _Settlement:
                     wanted.append(self.mirror.trip_count(op, self.builder))
         home_of = self.mirror.home
         wanted += [
-            self.mirror.graph.extents[d] if not isinstance(d, int) else self.builder.constant(d)
+            self._extent(d, home) if not isinstance(d, int) else self.builder.constant(d)
             for d in shape_of(value.type)
         ]
         scratch = {v for op in counting.ops for v in op.outputs}
@@ -331,6 +338,12 @@ class _Settlement:
                 return None
             sizes.append(moved)
         return sizes
+
+    def _extent(self, symbol: Symbol, home: Region) -> Value:
+        """The value that holds an extent, as seen from a forward region."""
+        while symbol not in home.extents:
+            home = self.mirror.parents[home][1]
+        return home.extents[symbol]
 
     def _outside(
         self, value: Value, loop: Op, scratch: set[Value], home_of: dict[Value, Region]

@@ -39,8 +39,9 @@ class Builder:
         self.region = graph.body
         self.location: Location | None = None
         self.operands: Sequence[Value] = ()
-        self._same: dict[Symbol, Dim] = dict(graph.same)
-        self._same_in: dict[Region, dict[Symbol, Dim]] = {graph.body: self._same}
+        self._same: dict[Symbol, Dim] = dict(graph.body.same)
+        self._extents: dict[Symbol, Value] = dict(graph.body.extents)
+        self._known = {graph.body: (self._same, self._extents)}
 
     def __enter__(self) -> Builder:
         if not hasattr(_local, "stack"):
@@ -53,14 +54,16 @@ class Builder:
 
     @contextmanager
     def inside(self, region: Region) -> Iterator[Region]:
-        """Append to `region` for a while; what is unified there is known only there."""
+        """Append to `region` for a while; what is learned there of extents holds only there."""
         outer, self.region = self.region, region
-        known = self._same
-        self._same = self._same_in.setdefault(region, dict(known))
+        same, extents = self._same, self._extents
+        if region not in self._known:
+            self._known[region] = {**same, **region.same}, {**extents, **region.extents}
+        self._same, self._extents = self._known[region]
         try:
             yield region
         finally:
-            self.region, self._same = outer, known
+            self.region, self._same, self._extents = outer, same, extents
 
     @contextmanager
     def at(self, location: Location | None) -> Iterator[None]:
@@ -114,8 +117,12 @@ class Builder:
 
     def _record_extents(self, value: Value) -> None:
         for axis, dim in enumerate(shape_of(value.type)):
-            if isinstance(dim, Symbol) and dim not in self.graph.extents:
-                self.graph.extents[dim] = self.op("dim", value, axis=axis)
+            if isinstance(dim, Symbol) and dim not in self._extents:
+                self.learn(dim, self.op("dim", value, axis=axis))
+
+    def learn(self, symbol: Symbol, extent: Value) -> None:
+        """Note the value that holds an extent in this region."""
+        self._extents[symbol] = self.region.extents[symbol] = extent
 
     def resolve(self, dim: Dim) -> Dim:
         """The representative of all extents known to equal `dim`."""
@@ -126,7 +133,7 @@ class Builder:
     def extent(self, dim: Dim) -> Value:
         """The value that holds an extent."""
         dim = self.resolve(dim)
-        return self.constant(dim) if isinstance(dim, int) else self.graph.extents[dim]
+        return self.constant(dim) if isinstance(dim, int) else self._extents[dim]
 
     def shape(self, value: Value) -> list[Value]:
         """The values that hold all extents of an array."""
@@ -136,11 +143,11 @@ class Builder:
         """The dimension a scalar value stands for: known, shared, or new."""
         if isinstance(extent.constant, int):
             return int(extent.constant)
-        for symbol, value in self.graph.extents.items():
+        for symbol, value in self._extents.items():
             if value is extent:
                 return self.resolve(symbol)
         symbol = Symbol(extent.hint or "n")
-        self.graph.extents[symbol] = extent
+        self.learn(symbol, extent)
         return symbol
 
     def unify(self, first: Dim, second: Dim, what: str) -> Dim:
@@ -172,9 +179,7 @@ class Builder:
         if isinstance(first, int):
             first, second = second, first
         assert isinstance(first, Symbol)
-        self._same[first] = second
-        if self.region is self.graph.body:
-            self.graph.same[first] = second
+        self._same[first] = self.region.same[first] = second
 
     def _check(self, first: Dim, second: Dim, what: str) -> None:
         one, other = self.extent(first), self.extent(second)

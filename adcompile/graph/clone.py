@@ -34,6 +34,8 @@ def clone_region(region: Region, mapping: dict[Value, Value]) -> Region:
     copy = Region([clone_value(v, mapping) for v in region.params])
     copy.ops = [clone_op(op, mapping) for op in region.ops]
     copy.yields = [mapping.get(v, v) for v in region.yields]
+    copy.extents = {s: mapping.get(v, v) for s, v in region.extents.items()}
+    copy.same = dict(region.same)
     return copy
 
 
@@ -45,9 +47,7 @@ def clone_graph(graph: Graph) -> tuple[Graph, dict[Value, Value]]:
     for p in graph.parameters:
         items = (mapping[v] for v in leaves(p.structure))
         copy.parameters.append(Parameter(p.name, rebuild(p.structure, items), p.default))
-    copy.same = dict(graph.same)
     copy.lengths = {_renamed(key, mapping): s for key, s in graph.lengths.items()}
-    copy.extents = {s: mapping.get(v, v) for s, v in graph.extents.items()}
     copy.bindings = {n: [mapping.get(v, v) for v in vs] for n, vs in graph.bindings.items()}
     return copy, mapping
 
@@ -60,9 +60,9 @@ def inline(builder: Builder, graph: Graph, arguments: list[Value]) -> list[Value
     """Append the body of `graph`, called with `arguments`; gives its flattened results."""
     mapping = dict(zip(graph.params, arguments, strict=True))
     builder.region.ops.extend(clone_op(op, mapping) for op in graph.body.ops)
-    for symbol, value in graph.extents.items():
-        builder.graph.extents.setdefault(symbol, mapping.get(value, value))
+    for symbol, value in graph.body.extents.items():
+        builder.learn(symbol, mapping.get(value, value))
     builder.graph.checks.update(graph.checks)
-    for one, other in graph.same.items():
+    for one, other in graph.body.same.items():
         builder.assume(one, other)
     return [mapping.get(v, v) for v in graph.outputs]

@@ -163,11 +163,17 @@ class Op:
 
 @dataclass(eq=False)
 class Region:
-    """A straight list of operations with parameters and the values it yields."""
+    """A straight list of operations with parameters and the values it yields.
+
+    `extents` gives the value that holds each symbolic extent met first in this region; `same` holds
+    the extents that the region's checks make equal. Both hold in the regions inside, too.
+    """
 
     params: list[Value] = field(default_factory=list)
     ops: list[Op] = field(default_factory=list)
     yields: list[Value] = field(default_factory=list)
+    extents: dict[Symbol, Value] = field(default_factory=dict)
+    same: dict[Symbol, Dim] = field(default_factory=dict)
 
     def walk(self) -> Iterator[Op]:
         """All operations, nested ones after the one that holds them."""
@@ -190,20 +196,17 @@ class Parameter:
 class Graph:
     """A function: parameters (flattened in `body.params`), a body, and the shape of its result.
 
-    `extents` gives the value that holds each symbolic extent. `bindings` lists, for every name the
-    user assigned at the top level, the values it was bound to. `checks` maps the message of each
-    run-time check to the place it guards; `same` holds the extents those checks make equal;
-    `lengths` gives equal slices of equal extents the same new extent.
+    `bindings` lists, for every name the user assigned at the top level, the values it was bound to.
+    `checks` maps the message of each run-time check to the place it guards; `lengths` gives equal
+    slices of equal extents the same new extent.
     """
 
     name: str
     parameters: list[Parameter]
     body: Region
     result: Structure = None
-    extents: dict[Symbol, Value] = field(default_factory=dict)
     bindings: dict[str, list[Value]] = field(default_factory=dict)
     checks: dict[str, Location | None] = field(default_factory=dict)
-    same: dict[Symbol, Dim] = field(default_factory=dict)
     lengths: dict[Any, Symbol] = field(default_factory=dict)
     doc: str = ""
 

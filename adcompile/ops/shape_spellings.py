@@ -367,5 +367,5 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Value:
     joined = builder.op("concatenate", tail, head, axis=k)
     for symbol in (shape_of(joined.type)[k],):
         if not isinstance(symbol, int):
-            builder.graph.extents[symbol] = extent
+            builder.learn(symbol, extent)
     return joined  # type: ignore[no-any-return]

@@ -6,6 +6,7 @@ checks inside branches stay there, for the branch may not be taken.
 
 from __future__ import annotations
 
+from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Graph, Op, Region, Value
 
 
@@ -23,6 +24,7 @@ def hoist_checks(graph: Graph) -> None:
             if value.op is not None and value.op not in moved:
                 moved.append(value.op)
         moved.append(check)
+        Builder(graph).assume(*check.attrs["dims"])
     rest = [op for op in graph.body.ops if op not in moved]
     for op in graph.body.walk():
         for region in op.regions:

@@ -13,8 +13,6 @@ def replace(graph: Graph, mapping: dict[Value, Value]) -> None:
     """Read `mapping[v]` wherever `v` was read."""
     if mapping:
         _replace_in(graph.body, mapping)
-        for symbol, value in graph.extents.items():
-            graph.extents[symbol] = final(value, mapping)
         graph.bindings = {n: [final(v, mapping) for v in vs] for n, vs in graph.bindings.items()}
 
 
@@ -31,3 +29,4 @@ def _replace_in(region: Region, mapping: dict[Value, Value]) -> None:
         for inner in op.regions:
             _replace_in(inner, mapping)
     region.yields = [final(v, mapping) for v in region.yields]
+    region.extents = {s: final(v, mapping) for s, v in region.extents.items()}

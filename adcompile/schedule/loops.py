@@ -52,7 +52,9 @@ class LoopScheduler(ReductionLoops):
         self.uses = count_uses(graph.body)
         self.readers = _readers(graph.body)
         self.new = Graph(graph.name, graph.parameters, Region(), graph.result, doc=graph.doc)
-        self.new.same, self.new.checks = graph.same, graph.checks
+        self.new.checks = graph.checks
+        self.new.body.same = dict(graph.body.same)
+        self.old_extents = graph.body.extents
         self.builder = _ScheduleBuilder(self)
         self.values: dict[Value, Value] = {}
         self.accesses: dict[Value, Access] = {}
@@ -93,7 +95,7 @@ class LoopScheduler(ReductionLoops):
             return self.builder.constant(dim)
         found = self.seen.get(dim)
         if found is None:
-            found = self.values[self.old.extents[dim]]
+            found = self.values[self.old_extents[dim]]
         elif isinstance(found, tuple):
             found = self.builder.op("dim", found[0], axis=found[1])
         if self.builder.region is self.region:
@@ -252,11 +254,14 @@ class LoopScheduler(ReductionLoops):
 
     def _unresolved(self, old: Value) -> Value:
         """An extent read from its own array, not from one that a check makes equal."""
-        if old.op is None or old.op.name != "dim":
-            return self.value(old)
-        array = self.value(old.op.inputs[0])
-        extent: Value = self.builder.op("dim", array, **old.op.attrs)
-        return extent
+        if old.op is not None and old.op.name == "dim":
+            array, axis = old.op.inputs[0], old.op.attrs["axis"]
+            if array in self.values:
+                extent: Value = self.builder.op("dim", self.values[array], axis=axis)
+                return extent
+            if array in self.accesses:
+                return self.accesses[array].extents[axis]
+        return self.value(old)
 
     def _dim(self, op: Op) -> None:
         dim = shape_of(op.inputs[0].type)[op.attrs["axis"]]
@@ -493,7 +498,9 @@ class LoopScheduler(ReductionLoops):
         self.builder.region.ops.append(Op(op.record, inputs, {}, outputs, regions, op.location))
 
     def _region(self, old: Region, types: list[Any]) -> Region:
-        region = Region([clone_value(v, self.values) for v in old.params])
+        region = Region([clone_value(v, self.values) for v in old.params], same=dict(old.same))
+        outer_extents = self.old_extents
+        self.old_extents = {**outer_extents, **old.extents}
         known = dict(self.values), dict(self.accesses), dict(self.seen)
         outer, self.region = self.region, region
         with self.builder.inside(region):
@@ -504,7 +511,7 @@ class LoopScheduler(ReductionLoops):
                     converted(self.builder, v, t.dtype) if isinstance(t, Scalar) else v
                     for v, t in zip(region.yields, types, strict=True)
                 ]
-        self.region = outer
+        self.region, self.old_extents = outer, outer_extents
         self.values, self.accesses, self.seen = known
         return region
 
