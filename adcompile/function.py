@@ -1,8 +1,8 @@
 """The callable that every transformation gives back.
 
 Enters: a Python function, a way to derive a graph from its graph, options. Leaves: an object that
-is called like the function, compiles once per combination of argument types, prints its source, draws
-its graph, and can be called inside `@njit` code.
+is called like the function, compiles once per combination of argument types, prints its source,
+draws its graph, and can be called inside `@njit` code.
 """
 
 from __future__ import annotations
@@ -21,7 +21,16 @@ from adcompile import pipeline
 from adcompile.errors import AdcompileError, Location, ShapeError, TypeMismatch
 from adcompile.graph.ir import Graph
 from adcompile.graph.show import GraphView
-from adcompile.graph.types import Array, Structure, leaves, parse_types, type_of, type_text
+from adcompile.graph.types import (
+    Array,
+    Scalar,
+    Static,
+    Structure,
+    leaves,
+    parse_types,
+    type_of,
+    type_text,
+)
 
 Derive = Callable[[Graph, Sequence[Structure]], Graph]
 Own = Callable[[Sequence[Structure]], Sequence[Structure]]
@@ -124,22 +133,31 @@ class CompiledFunction:
 
     def _types(self, args: Sequence[Any]) -> list[Structure]:
         types: list[Structure] = []
+        parameters = list(self.__signature__.parameters.values())
         for item in args:
-            if isinstance(item, str):
+            if isinstance(item, str) and item == "=":
+                types.append(Static(parameters[len(types)].default))
+            elif isinstance(item, str):
                 types += parse_types(item)
-            elif any(hasattr(leaf, "dtype") and not hasattr(leaf, "flags") and not
-                     isinstance(leaf, np.generic) for leaf in leaves(item)):  # fmt: skip
+            elif any(isinstance(leaf, (Array, Scalar, Static)) for leaf in leaves(item)):
                 types.append(item)
             else:
                 types.append(type_of(item))
-        parameters = list(self.__signature__.parameters.values())
         for parameter in parameters[len(types) :]:
             if parameter.default is parameter.empty:
                 raise TypeMismatch(
                     f"`{self.__name__}` needs an argument or type for `{parameter.name}`"
                 )
-            types.append(type_of(parameter.default))
+            types.append(_default_type(parameter.default))
         return types
+
+    def _call_types(self, args: Sequence[Any], kwargs: dict[str, Any]) -> list[Structure]:
+        """The types of a call; arguments left at a default that is no float are static."""
+        given = self.__signature__.bind(*args, **kwargs).arguments
+        return [
+            type_of(given[name]) if name in given else _default_type(parameter.default)
+            for name, parameter in self.__signature__.parameters.items()
+        ]
 
     # -- calls ----------------------------------------------------------------------------------
 
@@ -151,7 +169,7 @@ class CompiledFunction:
         if self._written:
             self._call = self._call_apart
             _refuse_overlap(self, args, kwargs)
-        else:
+        elif all(p.default is p.empty for p in self.__signature__.parameters.values()):
             self.__class__ = _calling(type(self), dispatcher, self.__signature__)
         return result
 
@@ -189,10 +207,8 @@ class CompiledFunction:
         return texts
 
     def _call_python(self, *args: Any, **kwargs: Any) -> Any:
-        bound = self._bound(args, kwargs)
-        types = [type_of(item) for item in bound]
-        run = self._python_function(types)
-        result = run(*[_plain(item) for item in bound])
+        run = self._python_function(self._call_types(args, kwargs))
+        result = run(*map(_plain, self._bound(args, kwargs)))
         if self._written:
             _refuse_overlap(self, args, kwargs)
         return result
@@ -222,28 +238,35 @@ class CompiledFunction:
         pattern = tuple(_ones(item) for item in bound)
         if not any(leaves(pattern)):
             raise ShapeError(message, self._checks[message]) from None
-        key = (pattern, tuple(type_text(type_of(i)) for i in bound))
+        types = self._call_types(args, kwargs)
         try:
-            return self._stretching(key, pattern, bound)(*map(_plain, bound))
+            run = self._stretching(pattern, types)
+            if self.target == "python":
+                return run(*map(_plain, bound))
+            return run(*args, **kwargs)
         except ValueError as second:
             if isinstance(second, AdcompileError) or str(second) not in self._checks:
                 raise
             raise ShapeError(str(second), self._checks[str(second)]) from None
 
-    def _stretching(
-        self, key: tuple[Any, ...], pattern: tuple[Any, ...], bound: tuple[Any, ...]
-    ) -> Callable[..., Any]:
+    def _stretching(self, pattern: tuple[Any, ...], types: list[Structure]) -> Callable[..., Any]:
+        key = (pattern, tuple(map(type_text, types)))
         if key not in self._stretched:
 
             def change(types: list[Structure]) -> list[Structure]:
                 return [_with_ones(t, p) for t, p in zip(types, pattern, strict=True)]
 
             if self.target == "python":
-                made = self._python_function(change([type_of(i) for i in bound]))
+                made = self._python_function(change(types))
             else:
                 made = self._make_dispatcher(change)
             self._stretched[key] = made
         return self._stretched[key]
+
+
+def _default_type(default: Any) -> Structure:
+    """The type of an argument left at its default: a float is a value, all else is static."""
+    return type_of(default) if isinstance(default, (float, np.floating)) else Static(default)
 
 
 def _base_name(function: Any) -> str:
@@ -324,10 +347,7 @@ def _calling(cls: type, dispatcher: Any, signature: inspect.Signature) -> type:
     )
     space: dict[str, Any] = {"_dispatch": dispatcher}
     exec(text, space)
-    call = space["__call__"]
-    defaults = [p.default for p in signature.parameters.values() if p.default is not p.empty]
-    call.__defaults__ = tuple(defaults) or None
-    return type(cls.__name__, (cls,), {"__call__": call, "__doc__": cls.__doc__})
+    return type(cls.__name__, (cls,), {"__call__": space["__call__"], "__doc__": cls.__doc__})
 
 
 def _executable(source: str, name: str) -> Callable[..., Any]:

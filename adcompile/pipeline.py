@@ -96,6 +96,7 @@ def protect_arguments(graph: Graph, inplace: Sequence[str]) -> None:
     builder = Builder(graph)
     for parameter in graph.parameters:
         if parameter.name in inplace:
+            graph.kept += leaves(parameter.structure)
             continue
         for value in leaves(parameter.structure):
             if value not in written:
@@ -163,6 +164,10 @@ def _loss(graph: Graph, has_aux: bool, location: Location | None) -> tuple[Value
                 f"with has_aux=True `{graph.name}` must return (scalar, anything)", location
             )
         result = result[0]
+    if not graph.outputs:
+        raise NotDifferentiable(
+            f"`{graph.name}` returns nothing; a gradient needs a scalar", location
+        )
     value = graph.outputs[0]
     if isinstance(result, tuple) or isinstance(value.type, Array):
         what = "a tuple" if isinstance(result, tuple) else f"a {value.type.ndim}-d array"  # type: ignore[union-attr]
@@ -192,6 +197,11 @@ def _wanted(graph: Graph, item: int | str, location: Location | None) -> Structu
         structure, name = graph.parameters[names.index(item)].structure, item
     else:
         structure, name = _variable(graph, item, location), item
+    if structure == ():
+        raise NotDifferentiable(
+            f"`{name}` is known at compile time and has no derivative", location,
+            f"pass `{name}` as a float",
+        )  # fmt: skip
     for value in leaves(structure):
         if not is_float(value.type):
             raise NotDifferentiable(

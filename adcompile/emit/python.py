@@ -68,7 +68,9 @@ class PythonEmitter(ControlEmitter):
             arguments.append(name)
         self.region_statements(self.graph.body)
         result = self._result(self.graph.result, iter([self.read(v) for v in self.graph.outputs]))
-        tail = [*assemble.comments(self.block.statements), ast.Return(result)]
+        tail = assemble.comments(self.block.statements)
+        if self.graph.result != ():
+            tail.append(ast.Return(result))
         head: list[ast.stmt] = []
         if self.graph.doc:
             head.append(ast.Expr(ast.Constant(self.graph.doc)))
@@ -79,6 +81,8 @@ class PythonEmitter(ControlEmitter):
         return f"{imports}\n\n\n{text}" if imports else text
 
     def _parameter(self, name: str, structure: Structure, unpack: list[ast.stmt]) -> str:
+        if structure == ():
+            return identifier(name)
         if not isinstance(structure, tuple):
             return self.names.of[structure]
         targets = self._targets(structure)

@@ -74,11 +74,15 @@ _SCALARS = {
 
 
 def type_text(type_: Any) -> str:
-    """A Numba type as text: `f8`, `f8[:, ::1]`, `(f8, i8)`; `?name` for all others."""
+    """A Numba type as text: `f8`, `f8[:, ::1]`, `(f8, i8)`.
+
+    `=` stands for an argument left at a default that is no float, `?name` for unsupported types.
+    """
     if type_ in _SCALARS:
         return _SCALARS[type_]
     if isinstance(type_, types.Omitted):
-        return type_text(typeof(type_.value))
+        is_float = isinstance(type_.value, float)
+        return type_text(typeof(type_.value)) if is_float else "="
     if isinstance(type_, (types.IntegerLiteral, types.BooleanLiteral)):
         return type_text(type_.literal_type)
     if isinstance(type_, types.Array) and type_.dtype in _SCALARS and type_.ndim > 0:

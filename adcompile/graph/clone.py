@@ -47,6 +47,7 @@ def clone_graph(graph: Graph) -> tuple[Graph, dict[Value, Value]]:
     for p in graph.parameters:
         items = (mapping[v] for v in leaves(p.structure))
         copy.parameters.append(Parameter(p.name, rebuild(p.structure, items), p.default))
+    copy.kept = [mapping[v] for v in graph.kept]
     copy.lengths = {_renamed(key, mapping): s for key, s in graph.lengths.items()}
     copy.bindings = {n: [mapping.get(v, v) for v in vs] for n, vs in graph.bindings.items()}
     return copy, mapping

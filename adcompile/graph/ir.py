@@ -198,7 +198,8 @@ class Graph:
 
     `bindings` lists, for every name the user assigned at the top level, the values it was bound to.
     `checks` maps the message of each run-time check to the place it guards; `lengths` gives equal
-    slices of equal extents the same new extent.
+    slices of equal extents the same new extent; `kept` are the arguments whose contents the caller
+    reads after the call, because they are written in place.
     """
 
     name: str
@@ -209,6 +210,7 @@ class Graph:
     checks: dict[str, Location | None] = field(default_factory=dict)
     lengths: dict[Any, Symbol] = field(default_factory=dict)
     doc: str = ""
+    kept: list[Value] = field(default_factory=list)
 
     @property
     def params(self) -> list[Value]:

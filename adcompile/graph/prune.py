@@ -24,7 +24,7 @@ class _Liveness:
         self.values: set[Value] = set()
         self.roots: set[Value] = set()
         self.ops: set[Op] = set()
-        for value in graph.outputs:
+        for value in [*graph.outputs, *graph.kept]:
             self._read(value)
         while self._round(graph.body):
             pass

@@ -90,6 +90,16 @@ class StackOf:
         return f"stack of {self.item}"
 
 
+@dataclass(frozen=True)
+class Static:
+    """An argument that is no value of the graph: known when the function is compiled."""
+
+    value: Any
+
+    def __str__(self) -> str:
+        return "="
+
+
 Type = Scalar | Array | StackOf
 Structure = Any  # nested tuples of Type
 
@@ -221,7 +231,7 @@ def type_text(structure: Structure) -> str:
     """The text of a type, readable by `parse_types`."""
     if isinstance(structure, tuple):
         return f"({', '.join(type_text(item) for item in structure)})"
-    if isinstance(structure, Scalar):
+    if isinstance(structure, (Scalar, Static)):
         return str(structure)
     axes = [str(d) if isinstance(d, int) else ":" for d in structure.shape]
     if structure.layout == "C" and axes[-1] == ":":

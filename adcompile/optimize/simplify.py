@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.types import Array, Scalar, Type, is_float, is_integer, shape_of
@@ -29,6 +30,7 @@ _CONVERTING = frozenset(["add", "sub", "mul", "div", "pow", "where", "maximum", 
 class _Simplifier:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
+        self.aliases = Aliases(graph)
         self.builder = Builder(graph)
         self.mapping: dict[Value, Value] = {}
 
@@ -261,6 +263,8 @@ class _Simplifier:
         for k, value in enumerate(op.inputs):
             if value.op is None or value.op.name not in ("broadcast_to", "full"):
                 continue
+            if self.aliases.roots.get(value, frozenset()) & self.aliases.written:
+                continue
             source = value.op.inputs[0]
             if source.type.dtype != value.type.dtype:
                 continue
@@ -271,7 +275,7 @@ class _Simplifier:
 
     def _drop_casts(self, op: Op) -> None:
         """Weak scalars converted to the dtype that the other operands give them anyway."""
-        if op.name not in _CONVERTING:
+        if op.name not in _CONVERTING or not isinstance(op.result.type, Array):
             return
         for k, value in enumerate(op.inputs):
             if value.op is None or value.op.name != "cast" or not isinstance(value.type, Scalar):

@@ -24,7 +24,7 @@ from adcompile.errors import (
 from adcompile.graph import clone
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Region, Value
-from adcompile.graph.types import Array
+from adcompile.graph.types import Array, Static
 from adcompile.ops import spellings
 from adcompile.ops.spellings import as_value
 from adcompile.parse import indexing
@@ -360,10 +360,17 @@ class ExpressionLowering:
     def _call_graph(self, target: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
         bound = target.__signature__.bind(*arguments, **keywords)
         bound.apply_defaults()
-        items = tuple(_valued(self.builder, a) for a in bound.args)
-        types = tuple(regroup(i, (v.type for v in _leaves(i))) for i in items)
+        types: list[Any] = []
+        values: list[Value] = []
+        for item in bound.args:
+            if item is None or isinstance(item, (bool, int, str)):
+                types.append(Static(item))
+                continue
+            valued = _valued(self.builder, item)
+            types.append(regroup(valued, (v.type for v in _leaves(valued))))
+            values += _leaves(valued)
         graph = target.__adcompile_graph__(types)
-        results = clone.inline(self.builder, graph, [v for i in items for v in _leaves(i)])
+        results = clone.inline(self.builder, graph, values)
         return regroup(graph.result, iter(results))
 
 

@@ -20,7 +20,7 @@ from adcompile.errors import (
 )
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Graph, Parameter, Region, Value
-from adcompile.graph.types import Array, Scalar, Structure, Type
+from adcompile.graph.types import Array, Scalar, Static, Structure, Type
 from adcompile.ops.spellings import as_value, static
 from adcompile.parse import indexing
 from adcompile.parse.expressions import _BINARY, ExpressionLowering
@@ -60,6 +60,10 @@ def lower_function(candidate: Any, types: Sequence[Structure], keep: Sequence[st
             if type_ is None:
                 environment[name] = default
                 continue
+            if isinstance(type_, Static):
+                environment[name] = type_.value
+                graph.parameters.append(Parameter(name, (), default))
+                continue
             item = _parameters(builder, name, type_)
             graph.parameters.append(
                 Parameter(name, item, ... if default is inspect.Parameter.empty else default)
@@ -68,6 +72,8 @@ def lower_function(candidate: Any, types: Sequence[Structure], keep: Sequence[st
             environment[name] = item
         lowering = Lowering(builder, source, environment, graph.bindings, tuple(keep))
         result = lowering.run()
+        if result is None and any(op.record.writes for op in graph.body.walk()):
+            result = ()  # a procedure: what it does is write its arguments
         values = [_result(builder, leaf, source) for leaf in flatten(result)]
     graph.body.yields = values
     graph.result = regroup(result, iter(range(len(values))))

@@ -52,7 +52,7 @@ class LoopScheduler(ReductionLoops):
         self.uses = count_uses(graph.body)
         self.readers = _readers(graph.body)
         self.new = Graph(graph.name, graph.parameters, Region(), graph.result, doc=graph.doc)
-        self.new.checks = graph.checks
+        self.new.checks, self.new.kept = graph.checks, graph.kept
         self.new.body.same = dict(graph.body.same)
         self.old_extents = graph.body.extents
         self.builder = _ScheduleBuilder(self)

@@ -1,7 +1,7 @@
 """Loop nests that fold axes: reductions, running sums and matrix products.
 
 Enters: `sum`, `max`, `min`, `argmax`, `argmin`, `cumsum` and `matmul` operations. Leaves: loops
-that carry an accumulator; products of matrices and vectors stay calls of the linear-algebra library.
+that carry an accumulator; products of matrices and vectors stay calls of the algebra library.
 """
 
 from __future__ import annotations
