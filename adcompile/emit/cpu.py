@@ -24,6 +24,9 @@ class CpuEmitter(PythonEmitter):
 
     def spelling(self, op: Op) -> str:
         """The compiler's spelling of an operation."""
+        if op.name == "cast" and op.inputs[0].type.dtype == "bool":
+            one, zero = (_typed(number, op.attrs["dtype"]) for number in (1, 0))
+            return f"{one} if {{0}} else {zero}"
         if op.name == "cast":
             return _CASTS.get(op.attrs["dtype"], f"np.{op.attrs['dtype']}({{0}})")
         if op.name == "matmul":
@@ -47,6 +50,12 @@ class CpuEmitter(PythonEmitter):
                 else:
                     self.assign(value, waiting.node, waiting.op)
         return assemble.fill(text, [self.read(v) for v in op.inputs], op)
+
+
+def _typed(number: int, dtype: str) -> str:
+    if dtype in ("float64", "int64"):
+        return str(float(number) if dtype == "float64" else number)
+    return f"np.{dtype}({number})"
 
 
 _CASTS = {"float64": "float({0})", "int64": "int({0})", "bool": "bool({0})"}

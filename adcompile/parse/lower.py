@@ -290,6 +290,12 @@ class Lowering(ExpressionLowering):
 
     def _do_for(self, node: ast.For) -> None:
         self._refuse_leaving(node)
+        items = self._tuple_items(node.iter)
+        if items is not None:
+            for item in items:  # a tuple may hold different types: one copy of the body for each
+                self._assign(node.target, item)
+                self._loop_body(node.body)
+            return
         if not isinstance(node.target, ast.Name):
             raise refuse(node.target, self.location(node.target))
         bounds = self._range(node.iter)
@@ -306,6 +312,21 @@ class Lowering(ExpressionLowering):
         names = [n for n in assigned_names(node.body) if n != index_name]
         self._loop("for", node, bounds, names, body)
         self.environment[index_name] = Unbound("has a value only inside its loop")
+
+    def _tuple_items(self, node: ast.expr) -> Any:
+        """What a loop over a tuple, or over `zip` or `enumerate` of tuples, goes through."""
+        if not isinstance(node, ast.Call):
+            item = self.expression(node)
+            return item if isinstance(item, tuple) else None
+        function = self.expression(node.func)
+        if function not in (zip, enumerate, reversed) or node.keywords:
+            return None
+        arguments = [self.expression(a) for a in node.args]
+        if not all(isinstance(a, tuple) for a in arguments):
+            return None
+        if function is zip and len({len(a) for a in arguments}) > 1:
+            raise ShapeError("tuples of different lengths", self.location(node))
+        return tuple(function(*arguments))
 
     def _range(self, node: ast.expr) -> list[Value]:
         is_range = isinstance(node, ast.Call) and self.expression(node.func) is range

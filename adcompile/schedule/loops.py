@@ -51,9 +51,9 @@ class LoopScheduler(ReductionLoops):
         self.aliases = Aliases(graph)
         self.uses = count_uses(graph.body)
         self.readers = _readers(graph.body)
-        self.new = Graph(graph.name, graph.parameters, Region(), graph.result, doc=graph.doc)
+        body = Region(same=_known_before(graph.body))
+        self.new = Graph(graph.name, graph.parameters, body, graph.result, doc=graph.doc)
         self.new.checks, self.new.kept = graph.checks, graph.kept
-        self.new.body.same = dict(graph.body.same)
         self.old_extents = graph.body.extents
         self.builder = _ScheduleBuilder(self)
         self.values: dict[Value, Value] = {}
@@ -95,12 +95,19 @@ class LoopScheduler(ReductionLoops):
             return self.builder.constant(dim)
         found = self.seen.get(dim)
         if found is None:
-            found = self.values[self.old_extents[dim]]
+            found = self._recorded(self.old_extents[dim])
         elif isinstance(found, tuple):
             found = self.builder.op("dim", found[0], axis=found[1])
         if self.builder.region is self.region:
             self.seen[dim] = found
         return found
+
+    def _recorded(self, old: Value) -> Value:
+        """The recorded holder of an extent; its array is computed if nothing else has it."""
+        if old not in self.values and old.op is not None and old.op.name == "dim":
+            array = self.value(old.op.inputs[0])
+            self.values[old] = self.builder.op("dim", array, **old.op.attrs)
+        return self.values[old]
 
     def _see(self, old: Value, extents: Sequence[Value] | None, array: Value | None) -> None:
         """Remember where the symbolic extents of an array can be had."""
@@ -367,10 +374,14 @@ class LoopScheduler(ReductionLoops):
 
     def _settle_memory(self, op: Op) -> None:
         """Compute what waits before memory it reads is written."""
+        fused = [v for v in op.inputs if v in self.waiting and self._same_place(v, op)]
+        inside: set[Value] = set()
+        while fused:
+            value = fused.pop()
+            inside.add(value)
+            fused += [v for v in self.waiting[value].inputs if v in self.waiting]
         for value, waiting in list(self.waiting.items()):
-            if value not in self.waiting:
-                continue
-            if value in op.inputs and self._same_place(value, op):
+            if value not in self.waiting or value in inside:
                 continue
             if op.regions or self._reads_written(waiting):
                 self._materialise(value, waiting)
@@ -496,14 +507,19 @@ class LoopScheduler(ReductionLoops):
         regions = [self._region(region, types) for region in op.regions]
         outputs = [clone_value(v, self.values) for v in op.outputs]
         self.builder.region.ops.append(Op(op.record, inputs, {}, outputs, regions, op.location))
+        for value in op.outputs:
+            self._see(value, None, self.values[value])
 
     def _region(self, old: Region, types: list[Any]) -> Region:
-        region = Region([clone_value(v, self.values) for v in old.params], same=dict(old.same))
+        params = [clone_value(v, self.values) for v in old.params]
+        region = Region(params, same=_known_before(old))
         outer_extents = self.old_extents
         self.old_extents = {**outer_extents, **old.extents}
         known = dict(self.values), dict(self.accesses), dict(self.seen)
         outer, self.region = self.region, region
         with self.builder.inside(region):
+            for value in old.params:
+                self._see(value, None, self.values[value])
             self._ops(old.ops)
             region.yields = [self.value(v) for v in old.yields]
             if len(region.yields) == len(types):
@@ -514,6 +530,12 @@ class LoopScheduler(ReductionLoops):
         self.region, self.old_extents = outer, outer_extents
         self.values, self.accesses, self.seen = known
         return region
+
+
+def _known_before(region: Region) -> dict[Symbol, Dim]:
+    """The equal extents of a region that no check inside it has yet to establish."""
+    checked = {dim for op in region.ops if op.name == "check_equal" for dim in op.attrs["dims"]}
+    return {one: other for one, other in region.same.items() if one not in checked}
 
 
 def _readers(region: Region) -> dict[Value, tuple[Op, Region]]:
