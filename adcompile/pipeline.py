@@ -17,7 +17,7 @@ from adcompile.emit.python import emit_python
 from adcompile.errors import Location, NotDifferentiable, TypeMismatch
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
-from adcompile.graph.ir import Graph, Op, Parameter, Value
+from adcompile.graph.ir import Graph, Op, Parameter, Region, Value
 from adcompile.graph.prune import prune
 from adcompile.graph.types import (
     Array,
@@ -269,7 +269,11 @@ def jvp_graph(graph: Graph, types: Sequence[Structure]) -> Graph:
 
 def _companion(builder: Builder, value: Value, type_: Any, name: str, kind: str) -> Value:
     """A further parameter: the tangent or cotangent of a value, checked to fit it."""
-    companion = builder.parameter(type_, name)
+    with builder.inside(Region()) as first:
+        companion = builder.parameter(type_, name)
+    for symbol, extent in first.extents.items():
+        builder.learn(symbol, extent)
+    builder.graph.body.ops[:0] = first.ops
     if not is_float(value.type):
         return companion
     have, want = shape_of(type_), shape_of(value.type)

@@ -34,7 +34,9 @@ class ControlEmitter:
         """The expression that reads a value here."""
         raise AssertionError
 
-    def flush(self, only_memory: bool = False, name: str | None = None) -> None:
+    def flush(
+        self, only_memory: bool = False, name: str | None = None, keep: Sequence[ast.expr] = ()
+    ) -> None:
         """Give names to waiting expressions."""
         raise AssertionError
 
@@ -99,10 +101,10 @@ class ControlEmitter:
 
     def _if(self, op: Op) -> None:
         test = self.read(op.inputs[0])
-        self.flush()
+        self.flush(keep=[test])
         region = self.block.region
         helds = [self._held_yield(op, k) for k in range(len(op.outputs))]
-        targets = self._branch_targets(op, helds)
+        targets = self._branch_targets(op, helds, test)
         bodies = []
         for inner in op.regions:
             for k, (name, held) in enumerate(zip(targets, helds, strict=True)):
@@ -121,7 +123,9 @@ class ControlEmitter:
         if then or otherwise:
             self.add(ast.If(test, then or [ast.Pass()], otherwise), op)
 
-    def _branch_targets(self, op: Op, helds: Sequence[Value | None]) -> list[str]:
+    def _branch_targets(
+        self, op: Op, helds: Sequence[Value | None], test: ast.expr
+    ) -> list[str]:
         targets: list[str] = []
         region = self.block.region
         for value, held in zip(op.outputs, helds, strict=True):
@@ -131,7 +135,7 @@ class ControlEmitter:
                 number = 1
                 while name in targets:
                     name, number = f"{name}_{number}", number + 1
-            self.flush(name=name)
+            self.flush(name=name, keep=[test])
             targets.append(name)
         return targets
 
@@ -165,7 +169,7 @@ class ControlEmitter:
                     continue
             todo.append((target, value))
         nodes = [self.read(value) for _, value in todo]
-        self.flush()
+        self.flush(keep=nodes)
         targets = [target for target, _ in todo]
         clash = any(
             name in assemble.names_in(node) for k, node in enumerate(nodes) for name in targets[:k]
@@ -183,8 +187,8 @@ class ControlEmitter:
     def _loop(self, op: Op) -> None:
         skip = 3 if op.name == "for" else 0
         bounds = [self.read(v) for v in op.inputs[:skip]]
-        names = self._start(op, op.inputs[skip:])
-        self.flush()
+        names = self._start(op, op.inputs[skip:], bounds)
+        self.flush(keep=[*bounds, *map(assemble.name, names)])
         body = op.regions[0]
         region = self.block.region
         first = 1 if op.name == "for" else 0
@@ -213,7 +217,7 @@ class ControlEmitter:
         name = self.names.reserve(index, self.block.region, self.position - 1)
         self.names.give(index, name, body)
 
-    def _start(self, op: Op, initial: Sequence[Value]) -> list[str]:
+    def _start(self, op: Op, initial: Sequence[Value], bounds: list[ast.expr]) -> list[str]:
         """The variable of each carried value, assigned its first value."""
         region = self.block.region
         names: list[str] = []
@@ -235,7 +239,7 @@ class ControlEmitter:
             todo.append((name, value))
         for name, value in todo:
             node = self.read(value)
-            self.flush(name=name)
+            self.flush(name=name, keep=[node, *bounds, *map(assemble.name, names)])
             self.add(assemble.assignment(name, node), op)
         return names
 

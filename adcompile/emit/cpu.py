@@ -48,7 +48,7 @@ class CpuEmitter(PythonEmitter):
                 if isinstance(waiting.node, (ast.Name, ast.Constant)):
                     self.pending[value] = waiting
                 else:
-                    self.assign(value, waiting.node, waiting.op)
+                    self.assign(value, waiting.node, waiting.op, self.position - 1)
         return assemble.fill(text, [self.read(v) for v in op.inputs], op)
 
 

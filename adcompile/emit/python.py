@@ -7,6 +7,7 @@ them, values read once written into the expression that reads them, one comment 
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -110,8 +111,15 @@ class PythonEmitter(ControlEmitter):
             return self.pending.pop(value).node
         return assemble.name(self.names.of[value])
 
-    def flush(self, only_memory: bool = False, name: str | None = None) -> None:
-        """Give names to waiting expressions: all, those that read written memory or one name."""
+    def flush(
+        self, only_memory: bool = False, name: str | None = None, keep: Sequence[ast.expr] = ()
+    ) -> None:
+        """Give names to waiting expressions: all, those that read written memory or one name.
+
+        The variables in `keep`, expressions still to be written, are not assigned.
+        """
+        kept = frozenset().union(*map(assemble.names_in, keep)) - self.names.avoid
+        self.names.avoid |= kept
         for value in list(self.pending):
             waiting = self.pending.get(value)
             if waiting is None:
@@ -124,14 +132,18 @@ class PythonEmitter(ControlEmitter):
             avoided = name is not None and name not in self.names.avoid
             if avoided:
                 self.names.avoid.add(name)  # type: ignore[arg-type]
-            self.assign(value, waiting.node, waiting.op)
+            self.assign(value, waiting.node, waiting.op, self.position - 1)
             if avoided:
                 self.names.avoid.discard(name)  # type: ignore[arg-type]
+        self.names.avoid -= kept
 
-    def assign(self, value: Value, node: ast.expr, op: Op | None) -> None:
-        """Write `name = expression`."""
-        name = self.names.reserve(value, self.block.region, self.position)
-        self.flush(name=name)
+    def assign(
+        self, value: Value, node: ast.expr, op: Op | None, position: int | None = None
+    ) -> None:
+        """Write `name = expression`; variables read after `position` keep their values."""
+        after = self.position if position is None else position
+        name = self.names.reserve(value, self.block.region, after)
+        self.flush(name=name, keep=[node])
         self.names.give(value, name, self.block.region)
         self.add(assemble.assignment(name, node, isinstance(value.type, Scalar)), op)
 
@@ -226,7 +238,7 @@ class PythonEmitter(ControlEmitter):
         targets: list[ast.expr] = []
         for value in op.outputs:
             name = self.names.reserve(value, self.block.region, self.position)
-            self.flush(name=name)
+            self.flush(name=name, keep=[node])
             self.names.give(value, name, self.block.region)
             targets.append(assemble.name(name))
         self.add(ast.Assign([ast.Tuple(targets, ast.Store())], node, lineno=0), op)
@@ -237,7 +249,7 @@ class PythonEmitter(ControlEmitter):
             self.assign(op.result, self._template(op), op)
             return
         inputs = [self.read(v) for v in op.inputs]
-        self.flush(only_memory=True)
+        self.flush(only_memory=True, keep=inputs)
         node = assemble.fill(self.spelling(op), inputs, op)
         if op.name in ("push", "scatter_add"):
             self.add(ast.Expr(node), op)

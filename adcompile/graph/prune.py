@@ -24,6 +24,7 @@ class _Liveness:
         self.values: set[Value] = set()
         self.roots: set[Value] = set()
         self.ops: set[Op] = set()
+        self._params = set(graph.params)
         for value in [*graph.outputs, *graph.kept]:
             self._read(value)
         while self._round(graph.body):
@@ -69,6 +70,11 @@ class _Liveness:
             return bool(self.aliases.roots[op.inputs[0]] & self.roots)
         if op.record.keeps:
             return True
+        if op.name == "dim":  # costs nothing, and later stages may ask for the extent
+            array = op.inputs[0]
+            return array in self.values or array in self._params
+        if any(p in self.values for region in op.regions for p in region.params):
+            return True
         return any(inner in self.ops for region in op.regions for inner in region.ops)
 
     def _visit_structured(self, op: Op) -> None:
@@ -93,7 +99,9 @@ class _Liveness:
 
 
 def _sweep(region: Region, live: _Liveness) -> None:
+    dropped = {v for op in region.ops if op not in live.ops for v in op.outputs}
     region.ops = [op for op in region.ops if op in live.ops]
+    region.extents = {s: v for s, v in region.extents.items() if v not in dropped}
     for op in region.ops:
         keep = [v in live.values for v in op.outputs]
         if op.regions and not all(keep):

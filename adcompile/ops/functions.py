@@ -50,9 +50,16 @@ elementwise(
     "arctan2", np.arctan2, "math.atan2({0}, {1})", show="np.arctan2({0}, {1})", result="float",
     partials=lambda z, y, x: (x / (x * x + y * y), -y / (x * x + y * y)), domain=(0.5, 2.0),
 )  # fmt: skip
+
+
+def _hypot_partials(z: Value, x: Value, y: Value) -> tuple[Value, Value]:
+    length = _call("where", _call("eq", z, 0), 1.0, z)
+    return x / length, y / length
+
+
 elementwise(
     "hypot", np.hypot, "math.hypot({0}, {1})", show="np.hypot({0}, {1})", result="float",
-    partials=lambda z, x, y: (x / z, y / z), domain=(0.5, 2.0),
+    partials=_hypot_partials, domain=(0.5, 2.0), notes="the derivative at (0, 0) is 0",
 )  # fmt: skip
 
 

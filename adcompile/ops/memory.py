@@ -291,9 +291,9 @@ def _gather_infer(builder: Builder, types: Sequence[Type], attrs: Attrs) -> list
     return [Array(array.dtype, (*array.shape[:axis], *common, *rest))]
 
 
-def _gather_text(op: Op, first: int) -> str:
+def _gather_text(op: Op, first: int, whole: str = ":") -> str:
     items = [f"{{{k}}}" for k in range(first, len(op.inputs))]
-    return ", ".join([":"] * op.attrs["axis"] + items)
+    return ", ".join([whole] * op.attrs["axis"] + items)
 
 
 def _gather(array: Any, *indices: Any, axis: int) -> Any:
@@ -309,7 +309,7 @@ register(Record("gather", _gather_infer, _gather, show=lambda op: f"{{0}}[{_gath
 
 
 def _scatter_show(op: Op) -> str:
-    indices = _gather_text(op, 2)
+    indices = _gather_text(op, 2, "slice(None)")
     return f"np.add.at({{0}}, {f'({indices})' if ',' in indices else indices}, {{1}})"
 
 

@@ -51,7 +51,8 @@ def _reduction(name: str, numpy: Any, jvp: Any, vjp: Any, **more: Any) -> None:
     def show(op: Op) -> str:
         axes, keepdims = op.attrs["axes"], op.attrs["keepdims"]
         text = f"np.{name}({{0}}"
-        if len(axes) < len(shape_of(op.inputs[0].type)) or keepdims:
+        whole = len(axes) == len(shape_of(op.inputs[0].type))
+        if not whole or (keepdims and not name.startswith("arg")):
             text += f", axis={axes[0] if len(axes) == 1 else axes}"
         return text + (", keepdims=True)" if keepdims else ")")
 

@@ -1,0 +1,308 @@
+"""One small graph or more for every operation record."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import adcompile.pipeline  # noqa: F401  (fills the registry)
+from adcompile.graph.builder import Builder
+from adcompile.graph.ir import RECORDS, Graph, Parameter, Region
+from adcompile.graph.types import Array, StackOf, type_of
+from adcompile.ops import memory, shapes
+
+
+def typed(item: Any) -> Any:
+    """The type of an argument; extents of 1 are known, so that they broadcast."""
+    type_ = type_of(item)
+    if not isinstance(type_, Array):
+        return type_
+    shape = tuple(1 if n == 1 else dim for n, dim in zip(item.shape, type_.shape, strict=True))
+    return Array(type_.dtype, shape, type_.layout)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A record, a function that applies it with a builder, and its arguments.
+
+    `smooth` is false where no derivative exists or all of it is zero.
+    """
+
+    name: str
+    record: str
+    build: Callable[..., Any]
+    arguments: Callable[[np.random.Generator], list[Any]]
+    numpy: Callable[..., Any] | None = None
+    smooth: bool = True
+
+    def graph(self, args: list[Any]) -> Graph:
+        """The graph of this case for arguments."""
+        graph = Graph("case", [], Region())
+        with Builder(graph) as builder:
+            values = []
+            for k, arg in enumerate(args):
+                value = builder.parameter(typed(arg), f"x{k}")
+                graph.parameters.append(Parameter(f"x{k}", value))
+                values.append(value)
+            result = self.build(builder, *values)
+        graph.body.yields = [result]
+        graph.result = 0
+        return graph
+
+
+CASES: list[Case] = []
+
+
+def _case(record, arguments, build, numpy=None, smooth=True, name=""):
+    full_name = f"{record}-{name}" if name else record
+    CASES.append(Case(full_name, record, build, arguments, numpy, smooth))
+
+
+def _normal(*shapes_):
+    return lambda rng: [rng.standard_normal(s) if s else float(rng.standard_normal()) for s in shapes_]
+
+
+# -- elementwise: scalars, equal shapes, broadcasting ---------------------------------------------
+
+_ARITY = {name: 1 for name in RECORDS}
+_ARITY.update(dict.fromkeys(
+    "add sub mul div pow floordiv mod lt le gt ge eq ne logical_and logical_or maximum minimum "
+    "arctan2 hypot logaddexp".split(), 2,
+))  # fmt: skip
+_BOOLEAN = {"logical_and", "logical_or", "logical_not"}
+
+
+def _elementwise(record):
+    low, high = record.domain
+    arity = _ARITY[record.name]
+
+    def draw(*shapes_):
+        def arguments(rng):
+            items = [rng.uniform(low, high, s) for s in shapes_]
+            if record.name in _BOOLEAN:
+                items = [i > (low + high) / 2 for i in items]
+            return [i if i.shape else i.item() for i in items]
+
+        return arguments
+
+    smooth = not record.inactive
+    apply = lambda b, *xs: b.op(record.name, *xs)
+    numpy = record.numpy[0]
+    if arity == 1:
+        forms = {"scalar": [()], "vector": [(5,)], "matrix": [(3, 4)]}
+    else:
+        forms = {
+            "scalars": [(), ()], "vectors": [(4,), (4,)], "rows": [(3, 1), (4,)],
+            "scalar-matrix": [(), (2, 3)], "outer-sum": [(2, 1, 3), (4, 1)],
+        }  # fmt: skip
+    for name, form in forms.items():
+        if record.name in _BOOLEAN and () in form:
+            continue
+        _case(record.name, draw(*form), apply, numpy, smooth, name)
+
+
+for _record in list(RECORDS.values()):
+    if _record.scalar and _record.name not in ("where", "cast"):
+        _elementwise(_record)
+
+_case(
+    "where", _normal((3, 1), (4,), (3, 4)),
+    lambda b, c, x, y: b.op("where", c > 0.0, x, y), lambda c, x, y: np.where(c > 0, x, y),
+)  # fmt: skip
+_case("where", _normal((), (), ()), lambda b, c, x, y: b.op("where", c > 0.0, x, y), name="scalars")
+_case(
+    "cast", _normal((4,)), lambda b, x: b.op("cast", x, dtype="float32") * 2.0,
+    lambda x: x.astype(np.float32) * 2,
+)  # fmt: skip
+
+# -- reductions ----------------------------------------------------------------------------------
+
+for _name in ("sum", "mean", "max", "min", "argmax", "argmin"):
+    for _axes in ((0,), (1,), (2,), (0, 2), (0, 1, 2)):
+        for _keep in (False, True):
+            if _name.startswith("arg") and len(_axes) == 2:
+                continue
+            _axis = _axes if len(_axes) < 3 else None
+            if _name.startswith("arg") and _axis is not None:
+                _axis = _axes[0]
+            _case(
+                _name, _normal((3, 4, 2)),
+                lambda b, x, n=_name, a=_axes, k=_keep: b.op(n, x, axes=a, keepdims=k),
+                lambda x, n=_name, a=_axis, k=_keep: getattr(np, n)(x, axis=a, keepdims=k),
+                not _name.startswith("arg"), f"{_axes}-{_keep}",
+            )  # fmt: skip
+for _axis in (0, 1):
+    _case(
+        "cumsum", _normal((3, 4)), lambda b, x, a=_axis: b.op("cumsum", x, axis=a),
+        lambda x, a=_axis: np.cumsum(x, a), name=str(_axis),
+    )  # fmt: skip
+
+# -- products ------------------------------------------------------------------------------------
+
+for _shapes in (
+    ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 3), (3, 4)), ((5, 2, 3), (3, 4)),
+    ((2, 3), (5, 3, 4)), ((5, 2, 3), (5, 3, 4)), ((5, 2, 3), (3,)), ((3,), (5, 3, 4)),
+    ((4, 1, 2, 3), (5, 3, 2)),
+):  # fmt: skip
+    _case(
+        "matmul", _normal(*_shapes), lambda b, x, y: b.op("matmul", x, y), np.matmul,
+        name=f"{_shapes[0]}-{_shapes[1]}",
+    )  # fmt: skip
+_case("outer", _normal((3,), (4,)), lambda b, x, y: b.op("outer", x, y), np.outer)
+
+# -- moving elements -----------------------------------------------------------------------------
+
+for _order in ((1, 0, 2), (2, 1, 0), (0, 2, 1)):
+    _case(
+        "transpose", _normal((2, 3, 4)), lambda b, x, o=_order: b.op("transpose", x, axes=o),
+        lambda x, o=_order: np.transpose(x, o), name=str(_order),
+    )  # fmt: skip
+_case(
+    "reshape", _normal((2, 6)), lambda b, x: shapes.reshape(b, x, [b.constant(3), b.constant(4)]),
+    lambda x: x.reshape(3, 4),
+)  # fmt: skip
+_case(
+    "reshape", _normal((2, 6)),
+    lambda b, x: shapes.reshape(b, b.op("transpose", x, axes=(1, 0)), [b.constant(12)]),
+    lambda x: x.T.reshape(12), name="of a transpose",
+)  # fmt: skip
+_case(
+    "broadcast_to", _normal((3, 1)),
+    lambda b, x: shapes.broadcast_to(b, b.op("slice", x, b.constant(0), spec=(memory.FULL, "index")),
+                                     [b.constant(2), b.shape(x)[0]]),
+    lambda x: np.broadcast_to(x[:, 0], (2, 3)),
+)  # fmt: skip
+_case("broadcast_to", _normal(()), lambda b, x: shapes.broadcast_to(b, x, [b.constant(4)]), name="scalar")
+_case(
+    "concatenate", _normal((2, 3), (4, 3)), lambda b, x, y: b.op("concatenate", x, y, axis=0),
+    lambda x, y: np.concatenate((x, y)),
+)  # fmt: skip
+_case(
+    "concatenate", _normal((2, 3), (2, 1), (2, 2)),
+    lambda b, x, y, z: b.op("concatenate", x, y, z, axis=1),
+    lambda x, y, z: np.concatenate((x, y, z), 1), name="three",
+)  # fmt: skip
+_case(
+    "iota", _normal((4,)),
+    lambda b, x: x * b.op("iota", b.shape(x)[0], shape=(x.type.shape[0],)),
+    lambda x: x * np.arange(4),
+)  # fmt: skip
+
+# -- memory --------------------------------------------------------------------------------------
+
+_case("load", _normal((3, 4)), lambda b, x: b.op("load", x, 1, -1), lambda x: x[1, -1])
+_case(
+    "slice", _normal((5, 4)),
+    lambda b, x: b.op("slice", x, 1, -1, 2, spec=(("slice", True, True, 1), "index")),
+    lambda x: x[1:-1, 2],
+)  # fmt: skip
+_case(
+    "slice", _normal((6, 3)),
+    lambda b, x: b.op("slice", x, spec=(("slice", False, False, -2), "new", memory.FULL)),
+    lambda x: x[::-2, None], name="steps",
+)  # fmt: skip
+_case("full", _normal(()), lambda b, x: memory.full(b, [2, 3], x, "float64"), lambda x: np.full((2, 3), x))
+_case("copy", _normal((3, 2)), lambda b, x: b.op("copy", x), np.copy)
+
+
+def _written(write):
+    def build(b, x, y):
+        target = b.op("copy", x)
+        write(b, target, y)
+        return target * target
+
+    return build
+
+
+_case("store", _normal((3, 2), ()), _written(lambda b, t, y: b.op("store", t, y, 1, 0)))
+_case("accumulate_at", _normal((3, 2), ()), _written(lambda b, t, y: b.op("accumulate_at", t, y, 1, 0)))
+_case("assign", _normal((3, 2), (2,)), _written(lambda b, t, y: b.op("assign", t, y)))
+_case("accumulate", _normal((3, 2), (3, 1)), _written(lambda b, t, y: b.op("accumulate", t, y)))
+
+
+def _empty(b, x):
+    made = memory.empty(b, b.shape(x), "float64")
+    b.op("assign", made, x)
+    return made * 2.0
+
+
+_case("empty", _normal((3,)), _empty, lambda x: x * 2)
+_INDICES = np.array([2, 0, 2, -1])
+
+
+def _index(b):
+    return b.op("array_constant", data=_INDICES)
+
+
+_case("gather", _normal((3, 4)), lambda b, x: b.op("gather", x, _index(b), axis=0), lambda x: x[_INDICES])
+_case(
+    "gather", _normal((2, 3)), lambda b, x: b.op("gather", x, _index(b), axis=1),
+    lambda x: x[:, _INDICES], name="columns",
+)  # fmt: skip
+_case(
+    "gather", _normal((3, 3)), lambda b, x: b.op("gather", x, _index(b), _index(b), axis=0),
+    lambda x: x[_INDICES, _INDICES], name="pairs",
+)  # fmt: skip
+_case(
+    "scatter_add", _normal((3, 2), (4, 2)),
+    _written(lambda b, t, y: b.op("scatter_add", t, y, _index(b), axis=0)),
+)  # fmt: skip
+_case(
+    "nonzero", _normal((6,)), lambda b, x: b.op("gather", x, b.op("nonzero", x > 0.0), axis=0),
+    lambda x: x[x > 0],
+)  # fmt: skip
+_case("array_constant", _normal((4,)), lambda b, x: x * _index(b), lambda x: x * _INDICES)
+
+
+def _stack_roundtrip(b, x):
+    stack = b.op("stack", type=StackOf(x.type))
+    b.op("push", stack, x * x)
+    return b.op("pop", stack, type=x.type) * 3.0
+
+
+for _record_name in ("stack", "push", "pop"):
+    _case(_record_name, _normal(()), _stack_roundtrip, lambda x: 3 * x * x)
+
+# -- control -------------------------------------------------------------------------------------
+
+_case("constant", _normal((3,)), lambda b, x: x * 2.5, lambda x: x * 2.5)
+_case("dim", _normal((3,)), lambda b, x: x * b.op("dim", x, axis=0), lambda x: x * 3)
+
+
+def _checked(b, x, y):
+    b.unify(x.type.shape[0], y.type.shape[0], "test")
+    return x * y
+
+
+_case("check_equal", _normal((3,), (3,)), _checked, np.multiply)
+_case("identity", _normal((3,)), lambda b, x: b.op("identity", x) * x, lambda x: x * x)
+_case("stop_gradient", _normal((3,)), lambda b, x: b.op("stop_gradient", x), smooth=False)
+
+
+def _branch(b, x, y):
+    return b.branch(x > y, lambda: [x * y], lambda: [y - x])[0]
+
+
+def _power(b, x):
+    return b.loop(0, 4, 1, [b.constant(1.0, x.type)], lambda i, carried: [carried[0] * x + i])[0]
+
+
+def _halving(b, x):
+    test, body = Region(), Region()
+    from adcompile.graph.ir import Value
+
+    test.params = [Value(x.type, "v")]
+    body.params = [Value(x.type, "v")]
+    with b.inside(test):
+        test.yields = [b.op("abs", test.params[0]) > 0.1]
+    with b.inside(body):
+        body.yields = [body.params[0] * body.params[0] * 0.25]
+    return b.structured("while", [x], [body, test], [x])[0]
+
+
+_case("if", _normal((), ()), _branch)
+_case("for", _normal(()), _power, lambda x: (((x + 0) * x + 1) * x + 2) * x + 3)
+_case("while", _normal(()), _halving)
+
+UNTESTED = {"undefined": "a marker on the branch not taken, read by nothing"}

@@ -1,0 +1,182 @@
+"""Every operation record, through types, both modes, second order, and every way to run it."""
+
+import numpy as np
+import pytest
+
+from adcompile import pipeline
+from adcompile.differentiate.reverse import append_reverse
+from adcompile.execute.cpu import compile_source
+from adcompile.graph.builder import Builder
+from adcompile.graph.clone import clone_graph
+from adcompile.graph.interpret import interpret
+from adcompile.graph.ir import RECORDS, Parameter
+from adcompile.graph.types import is_float
+from adcompile.graph.verify import verify
+from tests.ops.cases import CASES, UNTESTED, typed
+
+ids = [case.name for case in CASES]
+smooth = [case for case in CASES if case.smooth]
+smooth_ids = [case.name for case in smooth]
+
+
+def _arguments(case, dtype="float64"):
+    items = case.arguments(np.random.default_rng(7))
+    if dtype == "float64":
+        return items
+    return [
+        i.astype(dtype) if isinstance(i, np.ndarray) and i.dtype.kind == "f"
+        else np.dtype(dtype).type(i) if isinstance(i, float) else i
+        for i in items
+    ]  # fmt: skip
+
+
+def _direction(args, seed):
+    rng = np.random.default_rng(seed)
+    return [_like(rng, a) for a in args]
+
+
+def _like(rng, a):
+    drawn = rng.standard_normal(np.shape(a)).astype(np.asarray(a).dtype)
+    return drawn if isinstance(a, np.ndarray) else drawn.item() if isinstance(a, float) else drawn[()]
+
+
+def _moved(args, direction, step):
+    return [a + step * d for a, d in zip(args, direction, strict=True)]
+
+
+def _jvp(case, args):
+    types = tuple(typed(a) for a in args)
+    graph = pipeline.jvp_graph(case.graph(args), (types, types))
+    verify(graph)
+    return graph
+
+
+def _vjp(case, args):
+    graph = case.graph(args)
+    output = interpret(graph, *map(_copied, args))
+    graph = pipeline.vjp_graph(graph, [*map(typed, args), typed(output)])
+    verify(graph)
+    return graph, output
+
+
+def _copied(item):
+    return item.copy() if isinstance(item, np.ndarray) else item
+
+
+def _inner(first, second):
+    return sum(float(np.sum(np.asarray(a, float) * b)) for a, b in zip(first, second, strict=True))
+
+
+def test_every_record_has_a_case():
+    missing = set(RECORDS) - {case.record for case in CASES} - set(UNTESTED)
+    assert not missing
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("case", CASES, ids=ids)
+def test_type_rule_is_that_of_numpy(case, dtype):
+    if case.numpy is None:
+        pytest.skip("no NumPy function says the same")
+    args = _arguments(case, dtype)
+    graph = case.graph(args)
+    verify(graph)
+    found, wanted = interpret(graph, *map(_copied, args)), np.asarray(case.numpy(*args))
+    type_ = graph.outputs[0].type
+    assert np.shape(found) == wanted.shape
+    if case.record not in ("cast", "full", "empty"):
+        assert type_.dtype == wanted.dtype.name
+    np.testing.assert_allclose(found, wanted, rtol=1e-6 if dtype == "float32" else 1e-13)
+
+
+@pytest.mark.parametrize("case", smooth, ids=smooth_ids)
+def test_forward_mode(case):
+    args = _arguments(case)
+    direction = _direction(args, 1)
+    _, tangent = interpret(_jvp(case, args), tuple(args), tuple(direction))
+    step = 1e-2 if case.record == "cast" else 1e-6
+    ahead, behind = (
+        interpret(case.graph(args), *_moved(args, direction, s)) for s in (step, -step)
+    )
+    wanted = (np.asarray(ahead, float) - np.asarray(behind, float)) / (2 * step)
+    np.testing.assert_allclose(tangent, wanted, rtol=2e-6, atol=1e-8 if step < 1e-3 else 1e-4)
+
+
+@pytest.mark.parametrize("case", smooth, ids=smooth_ids)
+def test_reverse_mode_is_the_transpose_of_forward_mode(case):
+    args = _arguments(case)
+    graph, output = _vjp(case, args)
+    direction = _direction(args, 1)
+    _, tangent = interpret(_jvp(case, args), tuple(args), tuple(direction))
+    cotangent = _direction([output], 2)[0]
+    found = interpret(graph, *map(_copied, args), cotangent)
+    single = case.record == "cast"
+    assert _inner(found, direction) == pytest.approx(
+        _inner([cotangent], [tangent]), rel=1e-5 if single else 1e-11, abs=1e-6 if single else 1e-12
+    )
+    for item, arg in zip(found, args, strict=True):
+        assert np.shape(item) == np.shape(arg)
+
+
+@pytest.mark.parametrize("case", smooth, ids=smooth_ids)
+def test_second_order(case):
+    """Forward over reverse against differences of the reverse mode."""
+    if case.record == "cast":
+        pytest.skip("differences of single precision say nothing")
+    args = _arguments(case)
+    graph, output = _vjp(case, args)
+    cotangent = _direction([output], 2)[0]
+    direction = [*_direction(args, 1), cotangent * 0.0]
+    everything = [*args, cotangent]
+    types = tuple(typed(a) for a in everything)
+    second = pipeline.jvp_graph(clone_graph(graph)[0], (types, types))
+    verify(second)
+    _, tangents = interpret(second, tuple(map(_copied, everything)), tuple(direction))
+    step = 1e-6
+    ahead, behind = (
+        interpret(graph, *_moved(args, direction[:-1], s), cotangent) for s in (step, -step)
+    )
+    for found, high, low in zip(tangents, ahead, behind, strict=True):
+        wanted = (np.asarray(high) - np.asarray(low)) / (2 * step)
+        np.testing.assert_allclose(found, wanted, rtol=5e-6, atol=1e-7)
+
+
+def _everything(case, args):
+    """The value and, where there is one, the cotangent of every argument, in one graph."""
+    graph = case.graph(args)
+    wanted = [v for v in graph.params if is_float(v.type)]
+    if not case.smooth or not is_float(graph.outputs[0].type):
+        return graph, list(args)
+    output = interpret(graph, *map(_copied, args))
+    with Builder(graph) as builder:
+        cotangent = builder.parameter(graph.outputs[0].type, "g")
+        graph.parameters.append(Parameter("g", cotangent))
+    append_reverse(graph, wanted, [cotangent], list(graph.outputs))
+    graph.result = tuple(range(1 + len(wanted)))
+    return graph, [*args, _direction([output], 3)[0]]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("case", CASES, ids=ids)
+def test_emitted_source_computes_what_the_interpreter_does(case, dtype):
+    graph, args = _everything(case, _arguments(case, dtype))
+    wanted = interpret(graph, *map(_copied, args))
+    pipeline.optimise(graph)
+    verify(graph)
+    space = {}
+    exec(pipeline.readable_source(graph), space)
+    source = pipeline.compiler_source(graph)
+    compiled = compile_source(source, "case", cache=False)
+    rtol = 2e-5 if dtype == "float32" or case.record == "cast" else 1e-12
+    for run in (space["case"], compiled):
+        with np.errstate(all="ignore"):
+            _same(run(*map(_copied, args)), wanted, rtol)
+
+
+def _same(found, wanted, rtol):
+    if isinstance(wanted, tuple):
+        for f, w in zip(found, wanted, strict=True):
+            _same(f, w, rtol)
+        return
+    if isinstance(wanted, np.ndarray):
+        assert found.dtype == wanted.dtype
+    np.testing.assert_allclose(found, wanted, rtol=rtol, atol=rtol)
