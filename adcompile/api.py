@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from adcompile import pipeline
-from adcompile.errors import NotDifferentiable, TypeMismatch
+from adcompile.errors import NotDifferentiable, TypeMismatch, UnsupportedSyntax
 from adcompile.function import CompiledFunction
 from adcompile.graph.builder import current
 from adcompile.graph.types import is_float, leaves, rebuild, type_of
@@ -24,8 +24,20 @@ Names = str | Sequence[str]
 
 
 def _signature(function: Function) -> inspect.Signature:
-    signature = inspect.signature(function)
-    return signature.replace(return_annotation=inspect.Signature.empty)
+    """Parameters of a function, all of them positional or by keyword."""
+    parameters = [
+        p.replace(kind=p.POSITIONAL_OR_KEYWORD)
+        if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_ONLY)
+        else p
+        for p in inspect.signature(function).parameters.values()
+    ]
+    try:
+        return inspect.Signature(parameters)
+    except ValueError as error:
+        raise UnsupportedSyntax(
+            f"the parameters of `{_name(function)}`: {error}",
+            hint="put keyword-only parameters without default first",
+        ) from None
 
 
 def _gradient(

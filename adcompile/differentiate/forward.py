@@ -33,6 +33,7 @@ class Forward:
         self.aliases = Aliases(graph)
         self.activity = Activity(graph, self.aliases, list(tangents))
         self.tangents: dict[Value, Value] = dict(tangents)
+        self._buffers: set[Value] = set()  # tangents whose memory is written, and views of it
 
     def run(self) -> list[Value]:
         """Transform the body; gives the tangents of the outputs."""
@@ -42,6 +43,7 @@ class Forward:
                 if self._needs_buffer(value) and value not in self.tangents:
                     self._extents_first(old, value)
                     self.tangents[value] = zeros_like(self.builder, value)
+            self._buffers |= {t for v, t in self.tangents.items() if self._needs_buffer(v)}
             self._ops(old)
             return [self._or_zero(v) for v in self.graph.outputs]
 
@@ -97,8 +99,12 @@ class Forward:
                 tangent = zeros_like(self.builder, value)
             else:
                 tangent = self.builder.op("copy", tangent)
+        elif tangent in self._buffers and not is_view:
+            tangent = self.builder.op("copy", tangent)  # later writes must not reach it
         if tangent is None:
             return
+        if self._needs_buffer(value):
+            self._buffers.add(tangent)
         if value.hint and not tangent.named and tangent.constant is None:
             tangent.hint, tangent.named = f"{value.hint}_dot", value.named
         self.tangents[value] = tangent
@@ -182,6 +188,8 @@ class Forward:
                 tangent = Value(value.type, f"{value.hint or 't'}_dot", value.named)
                 region.params.append(tangent)
                 self.tangents[value] = tangent
+                if self._needs_buffer(value):
+                    self._buffers.add(tangent)
         self._inner(body, body.yields, active)
         for test in op.regions[1:]:
             self._inner(test, test.yields, [])
@@ -201,4 +209,6 @@ class Forward:
             tangent = Value(value.type, f"{value.hint or 't'}_dot", value.named)
             tangent.op = op
             self.tangents[value] = tangent
+            if self._needs_buffer(value):
+                self._buffers.add(tangent)
         op.outputs = op.outputs + [self.tangents[op.outputs[k]] for k in active]

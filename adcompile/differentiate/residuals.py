@@ -266,12 +266,14 @@ class _Settlement:
         with self.builder.inside(Region()) as made:
             tape = memory.empty(self.builder, sizes, value.type.dtype)
         self.before_loop.setdefault(outermost, []).extend(made.ops)
+        self.body.extents.update(made.extents)
         tape.hint, tape.named = f"{value.hint or 't'}_tape", True
         loops = self._loops(home)
         with self.builder.inside(Region()) as saving:
             place = [self._position(op, region.params[0]) for op, region in loops]
             self._write_tape(tape, place, value)
         self._insert_after(value, home, saving.ops)
+        home.extents.update(saving.extents)
         reverse = self.mirror.reverse_of(home)
         with self.builder.inside(Region()) as loading:
             place = [
@@ -280,6 +282,7 @@ class _Settlement:
             ]
             saved = self._read_tape(tape, place, value)
         self.front.setdefault(reverse, []).extend(loading.ops)
+        reverse.extents.update(loading.extents)
         return saved
 
     def _write_tape(self, tape: Value, place: list[Value], value: Value) -> None:
@@ -325,11 +328,11 @@ class _Settlement:
                     wanted.append(size if known else self.builder.op("maximum", size, 0))
                 else:
                     wanted.append(self.mirror.trip_count(op, self.builder))
+            wanted += [
+                self._extent(d, home) if not isinstance(d, int) else self.builder.constant(d)
+                for d in shape_of(value.type)
+            ]
         home_of = self.mirror.home
-        wanted += [
-            self._extent(d, home) if not isinstance(d, int) else self.builder.constant(d)
-            for d in shape_of(value.type)
-        ]
         scratch = {v for op in counting.ops for v in op.outputs}
         sizes = []
         for size in wanted:
@@ -383,7 +386,9 @@ class _Settlement:
         with self.builder.inside(Region()) as loading:
             saved: Value = self.builder.op("pop", stack, type=value.type)
         saved.hint, saved.named = value.hint, True
-        self.front.setdefault(self.mirror.reverse_of(home), []).extend(loading.ops)
+        reverse = self.mirror.reverse_of(home)
+        self.front.setdefault(reverse, []).extend(loading.ops)
+        reverse.extents.update(loading.extents)
         return saved
 
     def _insert_after(self, value: Value, home: Region, ops: list[Op]) -> None:

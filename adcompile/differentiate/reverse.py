@@ -343,10 +343,10 @@ class Reverse:
             reverse.yields = ends + [self._or_zero(self.adjoints.get(v), v) for v in free]
         self.adjoints = before
         outputs = self.builder.structured("for", [*bounds, *start], [reverse], items)
+        self._adopt(free, outputs[len(carried) :])
         for k, output in zip(carried, outputs, strict=False):
             output.hint = f"{initial[k].hint or params[k].hint or 't'}_bar"
             self.accumulate(initial[k], output)
-        self._adopt(free, outputs[len(carried) :])
 
     def _free_scalars(self, region: Region) -> list[Value]:
         own = _defined(region)

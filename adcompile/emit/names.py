@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import keyword
 import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from adcompile.graph.ir import Graph, Region, Value
@@ -29,12 +30,12 @@ class LastUses:
     def _collect(self, region: Region) -> set[Value]:
         last: dict[Value, int] = {}
         for position, op in enumerate(region.ops):
-            read = set(op.inputs)
+            read = set(_read_by_name(op.inputs))
             for inner in op.regions:
                 read |= self._collect(inner)
             for value in read:
                 last[value] = position
-        for value in region.yields:
+        for value in _read_by_name(region.yields):
             last[value] = len(region.ops)
         self._last[region] = last
         return set(last)
@@ -42,6 +43,15 @@ class LastUses:
     def of(self, value: Value, region: Region) -> int:
         """Position of the last reader, -1 for none."""
         return self._last[region].get(value, -1)
+
+
+def _read_by_name(values: Sequence[Value]) -> Iterator[Value]:
+    """The values whose variables are read: an extent is read as `x.shape[0]`, of the array `x`."""
+    for value in values:
+        yield value
+        while value.op is not None and value.op.name == "dim":
+            value = value.op.inputs[0]
+            yield value
 
 
 class Names:

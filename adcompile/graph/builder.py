@@ -223,11 +223,14 @@ class Builder:
     def structured(
         self, name: str, inputs: Sequence[Value], regions: Sequence[Region], like: Sequence[Value]
     ) -> list[Value]:
-        """Append a control-flow operation whose outputs are typed as `like`."""
+        """Append a control-flow operation whose outputs are typed as `like`.
+
+        Sides of a branch may give arrays of different extents; what a loop carries keeps its shape.
+        """
         outputs = []
         for position, value in enumerate(like):
             type_ = value.type
-            if isinstance(type_, Array):
+            if isinstance(type_, Array) and name == "if":
                 others = [r.yields[position].type for r in regions if len(r.yields) == len(like)]
                 type_ = _common_array(type_, others)
             output = Value(type_, value.hint, value.named)

@@ -181,7 +181,9 @@ def _pieces(whole: Value, parts: Sequence[Value], axis: int) -> list[Value]:
     ndim = len(shape_of(whole.type))
     pieces, start = [], builder.constant(0)
     for part in parts:
-        stop = start + builder.extent(shape_of(part.type)[axis])
+        extent = builder.extent(shape_of(part.type)[axis])
+        known = start.constant is not None and extent.constant is not None
+        stop = builder.constant(start.constant + extent.constant) if known else start + extent
         full = ("slice", False, False, 1)
         spec = [full] * ndim
         spec[axis] = ("slice", True, True, 1)

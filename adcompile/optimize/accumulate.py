@@ -70,6 +70,7 @@ def _start_with_contribution(graph: Graph, region: Region, zeros: Op, builder: B
         return
     new.hint, new.named = shadow.hint, shadow.named
     region.ops[position : position + 1] = made.ops
+    region.extents.update(made.extents)
     region.ops.remove(zeros)
     replace(graph, {shadow: new})
 

@@ -114,8 +114,12 @@ class _Simplifier:
     # -- neutral elements -----------------------------------------------------------------------
 
     def _same(self, op: Op, value: Value) -> Value | None:
-        """`value`, if it has the type of the result."""
-        return value if self._equal_types(value.type, op.result.type) else None
+        """`value`, if it has the type of the result, and stays equal to it."""
+        if not self._equal_types(value.type, op.result.type):
+            return None
+        roots = self.aliases.roots.get(value, frozenset())
+        roots |= self.aliases.roots.get(op.result, frozenset())
+        return None if roots & self.aliases.written else value
 
     def _equal_types(self, one: Type, other: Type) -> bool:
         if type(one) is not type(other) or one.dtype != other.dtype:
@@ -130,6 +134,8 @@ class _Simplifier:
         a, b = op.inputs
         if b.constant == 0 or a.constant == 0:
             return self._same(op, a if b.constant == 0 else b)
+        if a is b and is_float(a.type):
+            return self._like(op, "mul", self.builder.constant(2.0), a)
         negative = _negated(b)
         if negative is not None and self._equal_types(b.type, negative.type):
             return self._like(op, "sub", a, negative)
@@ -228,6 +234,10 @@ class _Simplifier:
 
     def _cast(self, op: Op) -> Value | None:
         return self._same(op, op.inputs[0])
+
+    def _transpose(self, op: Op) -> Value | None:
+        axes = op.attrs["axes"]
+        return op.inputs[0] if axes == tuple(range(len(axes))) else None
 
     def _identity(self, op: Op) -> Value | None:
         return op.inputs[0]

@@ -348,7 +348,8 @@ class ExpressionLowering:
             front = None
         if front is not None:
             static = not any(_has_value(a) for a in (*arguments, *keywords.values()))
-            if static and arguments and all(is_number(a) for a in arguments) and not keywords:
+            scalar = isinstance(target, np.ufunc) or target.__module__ in ("math", "builtins")
+            if static and scalar and arguments and all(map(is_number, arguments)) and not keywords:
                 return target(*arguments)
             return self._front(front, arguments, keywords, name)
         if hasattr(target, "__adcompile_graph__"):

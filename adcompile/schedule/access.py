@@ -93,10 +93,9 @@ def _bounds(
     first, last = (low, high) if up else (high, low)
     start = clipped(next(rest)) if has_start else first  # type: ignore[call-overload]
     stop = clipped(next(rest)) if has_stop else last  # type: ignore[call-overload]
+    if abs(step) == 1 and not (has_start or has_stop):
+        return start, extent
     span = stop - start + (step - 1 if up else step + 1)
-    length = (
-        span
-        if abs(step) == 1 and not (has_start or has_stop)
-        else builder.op("maximum", span if step == 1 else builder.op("floordiv", span, step), 0)
-    )
+    count = span if step == 1 else builder.op("floordiv", span, step)
+    length: Value = builder.op("maximum", count, 0)
     return start, length

@@ -86,6 +86,7 @@ class LoopScheduler(ReductionLoops):
             inputs = [self.value(v) for v in old.op.inputs[1:]]
             self.values[old] = self.builder.op(old.op.name, base, *inputs, **old.op.attrs)
             self.values[old].hint, self.values[old].named = old.hint, old.named
+            self._keep_shape(old, self.values[old])
         return self.values[old]
 
     def extent(self, dim: Dim) -> Value:
@@ -253,7 +254,13 @@ class LoopScheduler(ReductionLoops):
             new.hint, new.named = old.hint, old.named
         self.values[old] = new
         if isinstance(new.type, Array):
+            self._keep_shape(old, new)
             self._see(old, None, new)
+
+    def _keep_shape(self, old: Value, new: Value) -> None:
+        """Name the extents of an array as they were named before."""
+        if isinstance(new.type, Array) and isinstance(old.type, Array):
+            new.type = Array(new.type.dtype, old.type.shape, new.type.layout)
 
     def _check_equal(self, op: Op) -> None:
         self.builder.op("check_equal", *map(self._unresolved, op.inputs), **op.attrs)
