@@ -32,6 +32,7 @@ from adcompile.graph.types import (
 from adcompile.optimize.accumulate import merge_accumulations
 from adcompile.optimize.checks import hoist_checks
 from adcompile.optimize.common import share_common
+from adcompile.optimize.copies import drop_copies, separate_results
 from adcompile.optimize.rewrite import replace
 from adcompile.optimize.simplify import simplify
 from adcompile.parse.lower import lower_function
@@ -42,6 +43,7 @@ PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
     (simplify, "fold constants, drop neutral elements and needless broadcasts"),
     (prune, "remove what no result needs"),
     (share_common, "compute equal expressions once"),
+    (drop_copies, "use an array instead of its copy where it is not used again"),
     (merge_accumulations, "start buffers with their first contribution"),
     (hoist_checks, "check shapes once, at the start"),
 )
@@ -63,6 +65,8 @@ def optimise(graph: Graph, passes: Sequence[tuple[Callable[[Graph], None], str]]
         if new == size:
             break
         size = new
+    if passes is PASSES:
+        separate_results(graph)
     return graph
 
 

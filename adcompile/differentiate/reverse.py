@@ -323,7 +323,7 @@ class Reverse:
         params = region.params[1:] if op.name == "for" else region.params[: len(initial)]
         carried = [k for k, p in enumerate(params) if is_float(p.type) and self.activity.active(p)]
         free = self._free_scalars(region)
-        start = [self._or_zero(outgoing.get(k), op.outputs[k]) for k in carried]
+        start = [self._own(self._or_zero(outgoing.get(k), op.outputs[k])) for k in carried]
         start += [self._or_zero(self.adjoints.get(v), v) for v in free]
         before = dict(self.adjoints)
         index = region.params[0] if op.name == "for" else None
@@ -347,6 +347,13 @@ class Reverse:
         for k, output in zip(carried, outputs, strict=False):
             output.hint = f"{initial[k].hint or params[k].hint or 't'}_bar"
             self.accumulate(initial[k], output)
+
+    def _own(self, adjoint: Value) -> Value:
+        """An array that no other name reaches: the reverse of this loop may be reversed again."""
+        if isinstance(adjoint.type, Scalar):
+            return adjoint
+        copy: Value = self.builder.op("copy", adjoint)
+        return copy
 
     def _free_scalars(self, region: Region) -> list[Value]:
         own = _defined(region)

@@ -111,15 +111,27 @@ class _Simplifier:
             return None
         return self.builder.constant(value, type_) if np.isfinite(value) else None
 
+    def _maker(self, value: Value) -> Op | None:
+        """The operation that says what `value` is; None where memory may have changed since."""
+        op = value.op
+        if op is None or any(self._written(v) for v in [value, *op.inputs]):
+            return None
+        return op
+
+    def _written(self, value: Value) -> bool:
+        return bool(self.aliases.roots.get(value, frozenset()) & self.aliases.written)
+
+    def _negated(self, value: Value) -> Value | None:
+        op = self._maker(value)
+        return op.inputs[0] if op is not None and op.name == "neg" else None
+
     # -- neutral elements -----------------------------------------------------------------------
 
     def _same(self, op: Op, value: Value) -> Value | None:
         """`value`, if it has the type of the result, and stays equal to it."""
         if not self._equal_types(value.type, op.result.type):
             return None
-        roots = self.aliases.roots.get(value, frozenset())
-        roots |= self.aliases.roots.get(op.result, frozenset())
-        return None if roots & self.aliases.written else value
+        return None if self._written(value) or self._written(op.result) else value
 
     def _equal_types(self, one: Type, other: Type) -> bool:
         if type(one) is not type(other) or one.dtype != other.dtype:
@@ -136,7 +148,7 @@ class _Simplifier:
             return self._same(op, a if b.constant == 0 else b)
         if a is b and is_float(a.type):
             return self._like(op, "mul", self.builder.constant(2.0), a)
-        negative = _negated(b)
+        negative = self._negated(b)
         if negative is not None and self._equal_types(b.type, negative.type):
             return self._like(op, "sub", a, negative)
         return self._collected(op, a, b, 1)
@@ -147,7 +159,7 @@ class _Simplifier:
             return self._same(op, a)
         if a.constant == 0 and self._equal_types(b.type, op.result.type):
             return self._like(op, "neg", b)
-        negative = _negated(b)
+        negative = self._negated(b)
         if negative is not None and self._equal_types(b.type, negative.type):
             return self._like(op, "add", a, negative)
         if a is b and is_integer(op.result.type) and isinstance(op.result.type, Scalar):
@@ -184,7 +196,7 @@ class _Simplifier:
 
     def _moved_factor(self, op: Op, share: Value, product: Value) -> Value | None:
         """(c / n) * (2 * x) becomes (2 c / n) * x: a power of two does not round."""
-        quotient, inner = share.op, product.op
+        quotient, inner = share.op, self._maker(product)
         if inner is None or inner.name != "mul":
             return None
         factor, rest = inner.inputs
@@ -217,7 +229,7 @@ class _Simplifier:
         return self._div(op)
 
     def _neg(self, op: Op) -> Value | None:
-        inner = _negated(op.inputs[0])
+        inner = self._negated(op.inputs[0])
         return None if inner is None else self._same(op, inner)
 
     def _maximum(self, op: Op) -> Value | None:
@@ -271,11 +283,10 @@ class _Simplifier:
             return
         wanted = self._shape(op.result)
         for k, value in enumerate(op.inputs):
-            if value.op is None or value.op.name not in ("broadcast_to", "full"):
+            maker = self._maker(value)
+            if maker is None or maker.name not in ("broadcast_to", "full"):
                 continue
-            if self.aliases.roots.get(value, frozenset()) & self.aliases.written:
-                continue
-            source = value.op.inputs[0]
+            source = maker.inputs[0]
             if source.type.dtype != value.type.dtype:
                 continue
             others = [self._shape(v) for j, v in enumerate(op.inputs) if j != k]
@@ -317,12 +328,6 @@ def _known_broadcast(shapes: list[tuple[object, ...]]) -> tuple[object, ...] | N
 def _power_of_two(value: Value) -> bool:
     number = value.constant
     return isinstance(number, float) and number > 0 and math.frexp(number)[0] == 0.5
-
-
-def _negated(value: Value) -> Value | None:
-    if value.op is not None and value.op.name == "neg":
-        return value.op.inputs[0]
-    return None
 
 
 def _same_dtype(op: Op) -> bool:

@@ -1,0 +1,59 @@
+"""Copies that nobody could tell from their originals.
+
+Enters: a graph. Leaves: the same graph without copies of fresh arrays that are read by the copy
+alone, and with copies of results that would otherwise share memory with an argument or each other.
+"""
+
+from __future__ import annotations
+
+from adcompile.graph.aliases import Aliases
+from adcompile.graph.builder import Builder
+from adcompile.graph.ir import Graph, Region, Value, count_uses
+from adcompile.graph.types import Array
+from adcompile.optimize.rewrite import final, replace
+
+_SHARED = frozenset({"broadcast_to", "array_constant", "gather"})
+
+
+def drop_copies(graph: Graph) -> None:
+    """Use the original where it is not used again."""
+    mapping: dict[Value, Value] = {}
+    _region(graph.body, mapping, Aliases(graph), count_uses(graph.body))
+    replace(graph, mapping)
+
+
+def _region(
+    region: Region, mapping: dict[Value, Value], aliases: Aliases, uses: dict[Value, int]
+) -> None:
+    for op in list(region.ops):
+        for inner in op.regions:
+            _region(inner, mapping, aliases, uses)
+        if op.name != "copy":
+            continue
+        source = final(op.inputs[0], mapping)
+        maker = source.op
+        fresh = maker is not None and maker in region.ops and aliases.roots[source] == {source}
+        assert isinstance(source.type, Array)
+        if not fresh or uses.get(source) != 1 or source.type.layout != "C":
+            continue
+        if maker is not None and (maker.name in _SHARED or maker.regions):
+            continue
+        mapping[op.result] = source
+        source.hint, source.named = op.result.hint or source.hint, op.result.named or source.named
+        region.ops.remove(op)
+
+
+def separate_results(graph: Graph) -> None:
+    """Copy results that are views or share memory, so that the caller may change them."""
+    aliases = Aliases(graph)
+    taken = {root for v in graph.params for root in aliases.roots.get(v, ())}
+    with Builder(graph) as builder:
+        for k, value in enumerate(graph.outputs):
+            roots = aliases.roots.get(value)
+            if roots is None:
+                continue
+            if roots & taken or (value.op is not None and value.op.record.view):
+                copy = builder.op("copy", value)
+                copy.hint = value.hint
+                graph.body.yields[k] = copy
+            taken |= roots
