@@ -33,6 +33,7 @@ class Forward:
         self.aliases = Aliases(graph)
         self.activity = Activity(graph, self.aliases, list(tangents))
         self.tangents: dict[Value, Value] = dict(tangents)
+        self._extents: dict[Value, list[Op]] = {}
         self._buffers: set[Value] = set()  # tangents whose memory is written, and views of it
 
     def run(self) -> list[Value]:
@@ -65,16 +66,29 @@ class Forward:
         return zeros_like(self.builder, value) if tangent is None else match(tangent, value)
 
     def _ops(self, ops: list[Op]) -> None:
+        own = set(ops)
         for op in ops:
+            if op.name == "dim" and op.inputs[0].op in own:
+                self._extents.setdefault(op.inputs[0], []).append(op)
+        for op in ops:
+            if op.name == "dim" and op.inputs[0].op in own:
+                continue
             with self.builder.at(op.location):
                 self._operation(op)
+
+    def _keep(self, op: Op) -> None:
+        """Append an operation of the function, and the extents of what it makes."""
+        region = self.builder.region
+        region.ops.append(op)
+        for value in op.outputs:
+            region.ops += self._extents.pop(value, [])
 
     def _operation(self, op: Op) -> None:
         special = getattr(self, f"_forward_{op.name}", None)
         if special is not None:
             special(op)
             return
-        self.builder.region.ops.append(op)
+        self._keep(op)
         if not any(self._varied(v) for v in op.outputs):
             return
         tangents = [self.tangents.get(v) if is_float(v.type) else None for v in op.inputs]
@@ -118,7 +132,7 @@ class Forward:
         self._read(op)
 
     def _read(self, op: Op) -> None:
-        self.builder.region.ops.append(op)
+        self._keep(op)
         tangent = self.tangents.get(op.inputs[0])
         if tangent is not None and self._varied(op.result):
             self._settle(
@@ -127,7 +141,7 @@ class Forward:
 
     def _write(self, op: Op) -> None:
         """The same write into the tangent buffer; it reads nothing that the write changes."""
-        self.builder.region.ops.append(op)
+        self._keep(op)
         array, value, *rest = op.inputs
         buffer = self.tangents.get(array)
         if buffer is None:
@@ -142,21 +156,21 @@ class Forward:
     _forward_accumulate_at = _forward_scatter_add = _write
 
     def _forward_stack(self, op: Op) -> None:
-        self.builder.region.ops.append(op)
+        self._keep(op)
         if self._varied(op.result):
             tangent = self.builder.op("stack", **op.attrs)
             tangent.hint, tangent.named = f"{op.result.hint}_dot", True
             self.tangents[op.result] = tangent
 
     def _forward_push(self, op: Op) -> None:
-        self.builder.region.ops.append(op)
+        self._keep(op)
         stack, value = op.inputs
         if stack in self.tangents:
             tangent = self._or_zero(value)
             self.builder.op("push", self.tangents[stack], tangent)
 
     def _forward_pop(self, op: Op) -> None:
-        self.builder.region.ops.append(op)
+        self._keep(op)
         stack = op.inputs[0]
         if stack in self.tangents:
             self._settle(op, op.result, self.builder.op("pop", self.tangents[stack], **op.attrs))
@@ -203,7 +217,7 @@ class Forward:
             region.yields = yields + [self._or_zero(yields[k]) for k in active]
 
     def _finish(self, op: Op, active: list[int]) -> None:
-        self.builder.region.ops.append(op)
+        self._keep(op)
         for k in active:
             value = op.outputs[k]
             tangent = Value(value.type, f"{value.hint or 't'}_dot", value.named)

@@ -264,16 +264,19 @@ class _Settlement:
         if sizes is None:
             return self._stack(value, home, outermost)
         with self.builder.inside(Region()) as made:
-            tape = memory.empty(self.builder, sizes, value.type.dtype)
+            own = shape_of(value.type)
+            loops_only = sizes[: len(sizes) - len(own)]
+            shape = (*(self.builder.dim_of(size) for size in loops_only), *own)
+            tape = self.builder.op("empty", *sizes, dtype=value.type.dtype, shape=shape)
         self.before_loop.setdefault(outermost, []).extend(made.ops)
-        self.body.extents.update(made.extents)
+        self.body.extents = {**made.extents, **self.body.extents}
         tape.hint, tape.named = f"{value.hint or 't'}_tape", True
         loops = self._loops(home)
         with self.builder.inside(Region()) as saving:
             place = [self._position(op, region.params[0]) for op, region in loops]
             self._write_tape(tape, place, value)
         self._insert_after(value, home, saving.ops)
-        home.extents.update(saving.extents)
+        home.extents = {**saving.extents, **home.extents}
         reverse = self.mirror.reverse_of(home)
         with self.builder.inside(Region()) as loading:
             place = [
@@ -282,7 +285,7 @@ class _Settlement:
             ]
             saved = self._read_tape(tape, place, value)
         self.front.setdefault(reverse, []).extend(loading.ops)
-        reverse.extents.update(loading.extents)
+        reverse.extents = {**loading.extents, **reverse.extents}
         return saved
 
     def _write_tape(self, tape: Value, place: list[Value], value: Value) -> None:
@@ -360,7 +363,12 @@ class _Settlement:
             return value
         op = value.op
         result = None
-        if op is not None and op.record.cheap and not op.regions and not op.record.view:
+        if op is not None and op.name == "dim" and op.inputs[0].op is not None:
+            length = self._slice_length(op)
+            if length is not None:
+                made, scalars = length
+                result = self._outside(made, loop, scratch | scalars, home_of)
+        elif op is not None and op.record.cheap and not op.regions and not op.record.view:
             if value not in self.mirror.index:
                 mapping = {}
                 for v in op.inputs:
@@ -375,6 +383,35 @@ class _Settlement:
         self._at_body[key] = result
         return result
 
+    def _slice_length(self, dim: Op) -> tuple[Value, set[Value]] | None:
+        """The extent of a slice worked out from the extent of its source."""
+        cut, axis = dim.inputs[0].op, dim.attrs["axis"]
+        if cut is None or cut.name != "slice":
+            return None
+        source, seen, bounds = 0, 0, iter(cut.inputs[1:])
+        home = self.mirror.home[cut.result]
+        for item in cut.attrs["spec"]:
+            if item == "new":
+                seen += 1
+                continue
+            if item == "index":
+                next(bounds)
+            else:
+                own = [next(bounds) for given in item[1:3] if given]
+                if seen == axis:
+                    extent = shape_of(cut.inputs[0].type)[source]
+                    with self.builder.inside(Region()) as made:
+                        whole = (
+                            self.builder.constant(extent)
+                            if isinstance(extent, int)
+                            else self._extent(extent, home)
+                        )
+                        _, length = memory.slice_range(self.builder, item, own, whole)
+                    return length, {v for op in made.ops for v in op.outputs}
+                seen += 1
+            source += 1
+        return None
+
     def _stack(self, value: Value, home: Region, outermost: Op) -> Value:
         with self.builder.inside(Region()) as made:
             stack = self.builder.op("stack", type=StackOf(value.type))  # type: ignore[arg-type]
@@ -388,7 +425,7 @@ class _Settlement:
         saved.hint, saved.named = value.hint, True
         reverse = self.mirror.reverse_of(home)
         self.front.setdefault(reverse, []).extend(loading.ops)
-        reverse.extents.update(loading.extents)
+        reverse.extents = {**loading.extents, **reverse.extents}
         return saved
 
     def _insert_after(self, value: Value, home: Region, ops: list[Op]) -> None:

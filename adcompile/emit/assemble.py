@@ -110,7 +110,9 @@ def check(condition: ast.expr, message: str) -> ast.stmt:
 def whole(target: ast.expr) -> ast.expr:
     """A target that can be assigned in place."""
     if isinstance(target, ast.Subscript):
-        return target
+        inner = target.value
+        everything = isinstance(target.slice, ast.Constant) and target.slice.value is ...
+        return inner if everything and isinstance(inner, ast.Subscript) else target
     return ast.Subscript(target, ast.Constant(...), ast.Store())
 
 

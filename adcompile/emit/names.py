@@ -76,10 +76,11 @@ class Names:
 
     def reserve(self, value: Value, region: Region, position: int) -> str:
         """A name for `value` whose old holder is not read at or after `position`."""
-        base = identifier(self.preferred.get(value) or value.hint or "t")
-        if self.may_take(base, value, region, position):
-            return base
-        return self._unused(base)
+        own = identifier(value.hint or "t")
+        for base in (identifier(self.preferred.get(value) or own), own):
+            if self.may_take(base, value, region, position):
+                return base
+        return self._unused(own)
 
     def may_take(self, name: str, value: Value, region: Region, position: int) -> bool:
         """Whether `value`, defined at `position` of `region`, may be called `name`."""

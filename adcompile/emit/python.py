@@ -169,7 +169,7 @@ class PythonEmitter(ControlEmitter):
             self.add(assemble.check(self._template(op), op.attrs["message"]), op)
         elif op.record.writes:
             self._write(op)
-        elif op.name == "undefined":
+        elif op.name == "undefined" or (op.name == "dim" and op.result not in self.uses):
             return
         elif len(op.outputs) != 1 or op.name == "nonzero":
             self._several(op)

@@ -277,9 +277,18 @@ def describe_extent(value: Value) -> str:
         return str(value.constant)
     if value.op is not None and value.op.name == "dim":
         array = value.op.inputs[0]
-        name = array.hint or (value.location.statement if value.location else "array")
+        name = array.hint or _written_as(array.location) or "an array"
         return f"{name}.shape[{value.op.attrs['axis']}]"
     return value.hint or "an extent"
+
+
+def _written_as(location: Location | None) -> str:
+    """The user's expression at a place, if it is short."""
+    if location is None:
+        return ""
+    text = location.text[location.column : location.end_column].strip()
+    simple = text.replace("_", "a").replace(".", "a").isalnum() or text.endswith(("]", ")"))
+    return text if len(text) <= 40 and simple else f"({text})" if len(text) <= 40 else ""
 
 
 def _apply(name: str, *inputs: Any) -> Any:

@@ -224,16 +224,23 @@ class Graph:
 
 
 def count_uses(region: Region) -> dict[Value, int]:
-    """How often each value is read, in this region and all inside it."""
+    """How often each value is read, in this region and all inside it.
+
+    An extent that nobody reads is no use of its array.
+    """
     uses: dict[Value, int] = {}
-    for value in region.yields:
+    for value in [*region.yields, *(v for o in region.walk() for r in o.regions for v in r.yields)]:
         uses[value] = uses.get(value, 0) + 1
-    for op in region.ops:
+    extents = []
+    for op in region.walk():
+        if op.name == "dim":
+            extents.append(op)
+            continue
         for value in op.inputs:
             uses[value] = uses.get(value, 0) + 1
-        for inner in op.regions:
-            for value, count in count_uses(inner).items():
-                uses[value] = uses.get(value, 0) + count
+    for op in extents:
+        if op.result in uses:
+            uses[op.inputs[0]] = uses.get(op.inputs[0], 0) + 1
     return uses
 
 

@@ -97,8 +97,63 @@ def _length(builder: Builder, dim: Dim, item: Any, bounds: Sequence[Value]) -> D
         rest = iter(constants)
         start, stop = (next(rest) if given else None for given in item[1:3])
         return len(range(*slice(start, stop, item[3]).indices(dim)))
-    keys = (b if c is None else c for b, c in zip(bounds, constants, strict=True))
-    return builder.graph.lengths.setdefault((dim, item, *keys), Symbol("n"))
+    keys = [b if c is None else c for b, c in zip(bounds, constants, strict=True)]
+    key = _length_key(item, keys) or (item, *keys)
+    return builder.graph.lengths.setdefault((dim, *key), Symbol("n"))
+
+
+def _length_key(item: Any, bounds: Sequence[Any]) -> tuple[Any, ...] | None:
+    """What decides the extent of a slice with constant bounds: `a[1:-1]` is as long as `a[2:]`."""
+    _, has_start, has_stop, step = item
+    if step != 1 or not all(isinstance(b, int) for b in bounds):
+        return None
+    start = bounds[0] if has_start else 0
+    stop = bounds[-1] if has_stop else None
+    if start >= 0 and (stop is None or stop < 0):
+        return ("all but", start - (stop or 0))
+    if (start == 0 and stop is not None) or (start < 0 and stop is None):
+        return ("at most", stop if start == 0 else -start)
+    return None
+
+
+def wrapped(builder: Builder, index: Value, extent: Value) -> Value:
+    """A possibly negative index counted from the front."""
+    if index.constant is not None:
+        return index if index.constant >= 0 else extent + index
+    result: Value = builder.op("where", index < 0, index + extent, index)
+    return result
+
+
+def slice_range(
+    builder: Builder, item: Any, given: Sequence[Value], extent: Value
+) -> tuple[Value, Value]:
+    """First index and number of elements of a slice, as Python counts them."""
+    _, has_start, has_stop, step = item
+    bounds = iter(given)
+    up = step > 0
+    low = builder.constant(0 if up else -1)
+    high = extent if up else extent - 1
+
+    def clipped(bound: Value) -> Value:
+        at_front = wrapped(builder, bound, extent)
+        result: Value = builder.op("minimum", builder.op("maximum", at_front, low), high)
+        return result
+
+    first, last = (low, high) if up else (high, low)
+    start = clipped(next(bounds)) if has_start else first
+    stop = clipped(next(bounds)) if has_stop else last
+    if abs(step) == 1 and not (has_start or has_stop):
+        return start, extent
+    simple = _length_key(item, [b.constant for b in given])
+    if simple is not None:
+        kind, number = simple
+        if kind == "all but":
+            return start, builder.op("maximum", extent - number, 0)
+        return start, builder.op("minimum", extent, number)
+    span = stop - start + (step - 1 if up else step + 1)
+    count = span if step == 1 else builder.op("floordiv", span, step)
+    length: Value = builder.op("maximum", count, 0)
+    return start, length
 
 
 def python_index(spec: Spec, inputs: Sequence[Any]) -> tuple[Any, ...]:

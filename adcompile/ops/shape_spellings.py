@@ -176,9 +176,14 @@ def stack(arrays: Any, axis: Any = 0, dtype: Any = None) -> Value:
         return copy(arrays) if dtype is None else astype(arrays, dtype)
     if not isinstance(arrays, (tuple, list)) or not arrays:
         raise TypeMismatch("expected a tuple or list of numbers or arrays")
-    parts = [expand_dims(x, axis) for x in arrays]
-    types = [as_value(x).type for x in arrays]
+    values = [as_value(x) for x in arrays]
+    types = [v.type for v in values]
     common = np.result_type(*(t.dtype for t in types)).name
+    if all(isinstance(t, Scalar) for t in types):
+        name = common if dtype is None else dtype_name(dtype)
+        packed: Value = current().op("pack", *values, dtype=name)
+        return packed
+    parts = [expand_dims(v, axis) for v in values]
     parts = [p if p.type.dtype == common else astype(p, common) for p in parts]
     joined = concatenate(tuple(parts), axis)
     return joined if dtype is None else astype(joined, dtype)

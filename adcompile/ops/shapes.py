@@ -14,7 +14,7 @@ import numpy as np
 from adcompile.errors import ShapeError
 from adcompile.graph.builder import Builder, current
 from adcompile.graph.ir import Op, Record, Value, register
-from adcompile.graph.types import Array, Dim, Symbol, Type, shape_of
+from adcompile.graph.types import Array, Dim, Symbol, Type, is_float, shape_of
 from adcompile.ops.elementwise import match
 
 Attrs = dict[str, Any]
@@ -237,6 +237,44 @@ register(
         jvp=_concatenate_jvp,
         vjp=lambda cts, outs, ins, attrs: _pieces(cts[0], ins, attrs["axis"]),
         element=_concatenate_element,
+    )
+)
+
+
+# -- scalars to a vector -------------------------------------------------------------------------
+
+
+def _pack_infer(builder: Builder, types: Sequence[Type], attrs: Attrs) -> list[Type]:
+    return [Array(attrs["dtype"], (len(types),))]
+
+
+def _pack_show(op: Op) -> str:
+    items = ", ".join(f"{{{k}}}" for k in range(len(op.inputs)))
+    dtype = op.attrs["dtype"]
+    natural = np.result_type(*(v.type.dtype for v in op.inputs)).name
+    return f"np.array([{items}]{'' if dtype == natural == 'float64' else f', np.{dtype}'})"
+
+
+def _pack_jvp(tangents: Any, outputs: Any, inputs: list[Value], attrs: Attrs) -> list[Value]:
+    return [current().op("pack", *(0.0 if t is None else t for t in tangents), **attrs)]
+
+
+def _pack_vjp(cotangents: Any, outputs: Any, inputs: list[Value], attrs: Attrs) -> list[Any]:
+    parts = [current().op("load", cotangents[0], k) for k in range(len(inputs))]
+    return [
+        match(part, v) if is_float(v.type) else None for part, v in zip(parts, inputs, strict=True)
+    ]
+
+
+register(
+    Record(
+        "pack",
+        _pack_infer,
+        lambda *items, dtype: np.array(items, dtype),
+        show=_pack_show,
+        jvp=_pack_jvp,
+        vjp=_pack_vjp,
+        reads=False,
     )
 )
 

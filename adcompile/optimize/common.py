@@ -34,7 +34,7 @@ def _region(
             continue
         if key in known:
             first = known[key]
-            if not (first.named and op.result.named):
+            if not (first.named and op.result.named) or first.hint == op.result.hint:
                 mapping[op.result] = first
                 if op.result.named:
                     first.hint, first.named = op.result.hint, True
@@ -43,8 +43,10 @@ def _region(
 
 
 def _key(op: Op, mapping: dict[Value, Value], aliases: Aliases) -> Any:
-    if len(op.outputs) != 1 or op.regions or op.record.writes or op.record.view:
+    if len(op.outputs) != 1 or op.regions or op.record.writes:
         return None
+    if op.record.view:
+        return _view_key(op, mapping)
     if not is_float(op.result.type) or op.name in (
         "load",
         "constant",
@@ -61,6 +63,12 @@ def _key(op: Op, mapping: dict[Value, Value], aliases: Aliases) -> Any:
     inputs = tuple(_identity(final(v, mapping)) for v in op.inputs)
     attrs = tuple(sorted((k, repr(v)) for k, v in op.attrs.items()))
     return (op.name, inputs, attrs, str(op.result.type.dtype))
+
+
+def _view_key(op: Op, mapping: dict[Value, Value]) -> Any:
+    """Equal views of one array are the same memory, written or not."""
+    inputs = tuple(_identity(final(v, mapping)) for v in op.inputs)
+    return (op.name, inputs, tuple(sorted((k, repr(v)) for k, v in op.attrs.items())))
 
 
 def _identity(value: Value) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
-from adcompile.graph.ir import Graph, Region, Value, count_uses
+from adcompile.graph.ir import Graph, Op, Region, Value, count_uses
 from adcompile.graph.types import Array
 from adcompile.optimize.rewrite import final, replace
 
@@ -30,6 +30,11 @@ def _region(
             _region(inner, mapping, aliases, uses)
         if op.name != "copy":
             continue
+        if _read_at_once(op, region, uses):
+            mapping[op.result] = final(op.inputs[0], mapping)
+            uses[mapping[op.result]] += 1
+            region.ops.remove(op)
+            continue
         source = final(op.inputs[0], mapping)
         maker = source.op
         fresh = maker is not None and maker in region.ops and aliases.roots[source] == {source}
@@ -39,8 +44,21 @@ def _region(
         if maker is not None and (maker.name in _SHARED or maker.regions):
             continue
         mapping[op.result] = source
+        uses[source] = uses.get(op.result, 0)  # the copy's readers are now its own
         source.hint, source.named = op.result.hint or source.hint, op.result.named or source.named
         region.ops.remove(op)
+
+
+def _read_at_once(copy: Op, region: Region, uses: dict[Value, int]) -> bool:
+    """Whether the only reader of a copy computes on it before anything is written."""
+    if uses.get(copy.result) != 1 or copy.result.named:
+        return False
+    for op in region.ops[region.ops.index(copy) + 1 :]:
+        if copy.result in op.inputs:
+            return op.record.scalar is not None or op.name in ("sum", "mean", "max", "min")
+        if op.record.writes or op.regions:
+            return False
+    return False
 
 
 def separate_results(graph: Graph) -> None:

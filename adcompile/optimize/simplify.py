@@ -133,6 +133,13 @@ class _Simplifier:
             return None
         return None if self._written(value) or self._written(op.result) else value
 
+    def _copied(self, op: Op, value: Value) -> Value | None:
+        """A copy of an array that has the type of the result, but may be written later."""
+        if isinstance(value.type, Array) and self._equal_types(value.type, op.result.type):
+            copy: Value = self.builder.op("copy", value)
+            return copy
+        return None
+
     def _equal_types(self, one: Type, other: Type) -> bool:
         if type(one) is not type(other) or one.dtype != other.dtype:
             return False
@@ -185,7 +192,7 @@ class _Simplifier:
         a, b = op.inputs
         for factor, other in ((a, b), (b, a)):
             if factor.constant == 1:
-                return self._same(op, other)
+                return self._same(op, other) or self._copied(op, other)
             if factor.constant == -1 and self._equal_types(other.type, op.result.type):
                 return self._like(op, "neg", other)
         for factor, product in ((a, b), (b, a)):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Op, Value
+from adcompile.ops.memory import slice_range, wrapped
 
 Index = list[Value]
 
@@ -57,7 +58,8 @@ def sliced(builder: Builder, access: Access, op: Op, bounds: Sequence[Value]) ->
             fixed = wrapped(builder, next(rest), extent)
             steps.append(lambda index, fixed=fixed: fixed)  # type: ignore[misc]
         else:
-            start, length = _bounds(builder, item, rest, extent)
+            given = [next(rest) for wanted in item[1:3] if wanted]
+            start, length = slice_range(builder, item, given, extent)
             seen = len(extents)
             extents.append(length)
             step = item[3]
@@ -66,36 +68,3 @@ def sliced(builder: Builder, access: Access, op: Op, bounds: Sequence[Value]) ->
             )
         axis += 1
     return Access(access.base, extents, lambda index: access.place([s(index) for s in steps]))
-
-
-def wrapped(builder: Builder, index: Value, extent: Value) -> Value:
-    """A possibly negative index counted from the front."""
-    if index.constant is not None:
-        return index if index.constant >= 0 else extent + index
-    result: Value = builder.op("where", index < 0, index + extent, index)
-    return result
-
-
-def _bounds(
-    builder: Builder, item: tuple[object, ...], rest: object, extent: Value
-) -> tuple[Value, Value]:
-    _, has_start, has_stop, step = item
-    assert isinstance(step, int)
-    up = step > 0
-    low = builder.constant(0 if up else -1)
-    high = extent if up else extent - 1
-
-    def clipped(bound: Value) -> Value:
-        at_front = wrapped(builder, bound, extent)
-        result: Value = builder.op("minimum", builder.op("maximum", at_front, low), high)
-        return result
-
-    first, last = (low, high) if up else (high, low)
-    start = clipped(next(rest)) if has_start else first  # type: ignore[call-overload]
-    stop = clipped(next(rest)) if has_stop else last  # type: ignore[call-overload]
-    if abs(step) == 1 and not (has_start or has_stop):
-        return start, extent
-    span = stop - start + (step - 1 if up else step + 1)
-    count = span if step == 1 else builder.op("floordiv", span, step)
-    length: Value = builder.op("maximum", count, 0)
-    return start, length

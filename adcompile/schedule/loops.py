@@ -16,6 +16,7 @@ from adcompile.graph.builder import Builder
 from adcompile.graph.clone import clone_graph, clone_value
 from adcompile.graph.ir import Graph, Op, Region, Value, count_uses
 from adcompile.graph.types import Array, Dim, Scalar, Symbol, shape_of
+from adcompile.ops.memory import wrapped
 from adcompile.schedule import access as access_of
 from adcompile.schedule.access import Access, Index
 from adcompile.schedule.expand import expand_composites
@@ -177,7 +178,7 @@ class LoopScheduler(ReductionLoops):
         found = [self.read_stretched(v, inner) for v in indices]
         if not self.access(array).direct:
             found = [
-                access_of.wrapped(self.builder, f, extents[axis + k]) for k, f in enumerate(found)
+                wrapped(self.builder, f, extents[axis + k]) for k, f in enumerate(found)
             ]
         return self.read(array, [*index[:axis], *found, *index[axis + common :]])
 
@@ -291,6 +292,14 @@ class LoopScheduler(ReductionLoops):
         base = self.contiguous(op.inputs[0], "C")
         inputs = [self.value(v) for v in op.inputs[1:]]
         self._name(op.result, self.builder.op("reshape", base, *inputs, **op.attrs))
+
+    def _pack(self, op: Op) -> None:
+        dtype = op.result.type.dtype
+        items = [converted(self.builder, self.value(v), dtype) for v in op.inputs]
+        new = self.allocated(op.result)
+        for k, item in enumerate(items):
+            self.builder.op("store", new, item, k)
+        self._name(op.result, new)
 
     def _identity(self, op: Op) -> None:
         self._name(op.result, self.value(op.inputs[0]))
@@ -436,7 +445,7 @@ class LoopScheduler(ReductionLoops):
         new = [self.value(i) for i in index]
         if not reached.direct:
             new = [
-                access_of.wrapped(self.builder, i, e)
+                wrapped(self.builder, i, e)
                 for i, e in zip(new, reached.extents, strict=True)
             ]
         return [reached.base, *reached.place(new)]
@@ -479,7 +488,7 @@ class LoopScheduler(ReductionLoops):
             found = [self.read_stretched(v, index[axis : axis + common]) for v in indices]
             if not reached.direct:
                 found = [
-                    access_of.wrapped(self.builder, f, seen[axis + k]) for k, f in enumerate(found)
+                    wrapped(self.builder, f, seen[axis + k]) for k, f in enumerate(found)
                 ]
             place = reached.place([*index[:axis], *found, *index[axis + common :]])
             element = converted(self.builder, self.read_stretched(value, index), array.type.dtype)
@@ -549,7 +558,7 @@ def _readers(region: Region) -> dict[Value, tuple[Op, Region]]:
     """The last reader of each value and the region it is in."""
     found: dict[Value, tuple[Op, Region]] = {}
     for op in region.ops:
-        for value in op.inputs:
+        for value in op.inputs if op.name != "dim" else ():
             found[value] = (op, region)
         for inner in op.regions:
             found.update(_readers(inner))

@@ -189,6 +189,11 @@ _case(
     lambda x: x * np.arange(4),
 )  # fmt: skip
 
+_case(
+    "pack", _normal((), (), ()), lambda b, x, y, z: b.op("pack", x, y * x, z, dtype="float64"),
+    lambda x, y, z: np.array([x, y * x, z], np.float64),
+)  # fmt: skip
+
 # -- memory --------------------------------------------------------------------------------------
 
 _case("load", _normal((3, 4)), lambda b, x: b.op("load", x, 1, -1), lambda x: x[1, -1])
