@@ -188,7 +188,7 @@ class LoopScheduler(ReductionLoops):
         for op in ops:
             with self.builder.at(op.location):
                 self._operation(op)
-            if not (op.outputs and op.outputs[0] in self.waiting):
+            if op.name != "dim" and not (op.outputs and op.outputs[0] in self.waiting):
                 self._consumed(op)
 
     def _consumed(self, op: Op) -> None:
