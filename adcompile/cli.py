@@ -36,7 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="adcompile", description="Derivatives of Python functions as readable, compiled Python."
+        prog="adcompile",
+        description="Derivatives of Python functions as readable Python.",
     )
     parser.add_argument("--version", action="version", version=ad.__version__)
     commands = parser.add_subparsers(required=True, metavar="command")

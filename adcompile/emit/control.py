@@ -123,9 +123,7 @@ class ControlEmitter:
         if then or otherwise:
             self.add(ast.If(test, then or [ast.Pass()], otherwise), op)
 
-    def _branch_targets(
-        self, op: Op, helds: Sequence[Value | None], test: ast.expr
-    ) -> list[str]:
+    def _branch_targets(self, op: Op, helds: Sequence[Value | None], test: ast.expr) -> list[str]:
         targets: list[str] = []
         region = self.block.region
         for value, held in zip(op.outputs, helds, strict=True):

@@ -14,7 +14,7 @@ import numpy as np
 
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
-from adcompile.graph.ir import Graph, Op, Region, Value
+from adcompile.graph.ir import Graph, Op, Region, Value, count_uses
 from adcompile.graph.types import Array, Scalar, Type, is_float, is_integer, shape_of
 from adcompile.optimize.rewrite import final, replace
 
@@ -31,6 +31,7 @@ class _Simplifier:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.aliases = Aliases(graph)
+        self.uses = count_uses(graph.body)
         self.builder = Builder(graph)
         self.mapping: dict[Value, Value] = {}
 
@@ -196,10 +197,19 @@ class _Simplifier:
             if factor.constant == -1 and self._equal_types(other.type, op.result.type):
                 return self._like(op, "neg", other)
         for factor, product in ((a, b), (b, a)):
-            new = self._moved_factor(op, factor, product)
+            new = self._moved_factor(op, factor, product) or self._quotient(op, factor, product)
             if new is not None:
                 return new
         return None
+
+    def _quotient(self, op: Op, factor: Value, inverse: Value) -> Value | None:
+        """x * (1 / y) becomes x / y where the inverse is not used again."""
+        maker = self._maker(inverse)
+        if maker is None or maker.name != "div" or maker.inputs[0].constant != 1:
+            return None
+        if self.uses.get(inverse) != 1 or inverse.named:
+            return None
+        return self._like(op, "div", factor, maker.inputs[1])
 
     def _moved_factor(self, op: Op, share: Value, product: Value) -> Value | None:
         """(c / n) * (2 * x) becomes (2 c / n) * x: a power of two does not round."""

@@ -20,6 +20,7 @@ from adcompile.ops.memory import wrapped
 from adcompile.schedule import access as access_of
 from adcompile.schedule.access import Access, Index
 from adcompile.schedule.expand import expand_composites
+from adcompile.schedule.fusion import Fusion, last_readers
 from adcompile.schedule.reduce import ReductionLoops
 from adcompile.schedule.scalars import converted, scalar_operation
 
@@ -44,14 +45,14 @@ class _ScheduleBuilder(Builder):
         return self._scheduler.extent(dim)
 
 
-class LoopScheduler(ReductionLoops):
+class LoopScheduler(Fusion, ReductionLoops):
     """Rebuilds one graph."""
 
     def __init__(self, graph: Graph) -> None:
         self.old = graph
         self.aliases = Aliases(graph)
         self.uses = count_uses(graph.body)
-        self.readers = _readers(graph.body)
+        self.readers = last_readers(graph.body)
         body = Region(same=_known_before(graph.body))
         self.new = Graph(graph.name, graph.parameters, body, graph.result, doc=graph.doc)
         self.new.checks, self.new.kept = graph.checks, graph.kept
@@ -177,9 +178,7 @@ class LoopScheduler(ReductionLoops):
         extents = self.extents(array)
         found = [self.read_stretched(v, inner) for v in indices]
         if not self.access(array).direct:
-            found = [
-                wrapped(self.builder, f, extents[axis + k]) for k, f in enumerate(found)
-            ]
+            found = [wrapped(self.builder, f, extents[axis + k]) for k, f in enumerate(found)]
         return self.read(array, [*index[:axis], *found, *index[axis + common :]])
 
     # -- operations -----------------------------------------------------------------------------
@@ -351,88 +350,6 @@ class LoopScheduler(ReductionLoops):
 
         level([])
 
-    # -- fusion ---------------------------------------------------------------------------------
-
-    def _fuses(self, op: Op) -> bool:
-        """Whether the value is computed inside the loops of its only reader."""
-        value = op.result
-        if self.uses.get(value, 0) != 1 or value not in self.readers:
-            return False
-        if (
-            op.record.scalar is None
-            and op.record.element is None
-            and op.name not in ("full", "gather")
-        ):
-            return False
-        reader, region = self.readers[value]
-        if op not in region.ops:
-            return False
-        if reader.name in ("assign", "accumulate") and value is reader.inputs[0]:
-            return False
-        if op.name == "full" and reader.record.writes:
-            return value is reader.inputs[1]
-        shape = self._loop_shape(reader)
-        return shape is not None and self._resolved(value) == shape
-
-    def _loop_shape(self, reader: Op) -> list[Dim] | None:
-        if reader.record.scalar is not None or reader.name == "copy":
-            return self._resolved(reader.result)
-        if reader.name in ("sum", "max", "min", "assign", "accumulate"):
-            return self._resolved(reader.inputs[0])
-        if reader.name == "scatter_add":
-            return self._resolved(reader.inputs[1])
-        if reader.name == "matmul" and all(len(shape_of(v.type)) == 1 for v in reader.inputs):
-            return self._resolved(reader.inputs[0])
-        return None
-
-    def _resolved(self, value: Value) -> list[Dim]:
-        return [self.builder.resolve(d) for d in shape_of(value.type)]
-
-    def _settle_memory(self, op: Op) -> None:
-        """Compute what waits before memory it reads is written."""
-        fused = [v for v in op.inputs if v in self.waiting and self._same_place(v, op)]
-        inside: set[Value] = set()
-        while fused:
-            value = fused.pop()
-            inside.add(value)
-            fused += [v for v in self.waiting[value].inputs if v in self.waiting]
-        for value, waiting in list(self.waiting.items()):
-            if value not in self.waiting or value in inside:
-                continue
-            if op.regions or self._reads_written(waiting):
-                self._materialise(value, waiting)
-
-    def _reads_written(self, op: Op) -> bool:
-        for value in op.inputs:
-            if value in self.waiting and self._reads_written(self.waiting[value]):
-                return True
-            if self.aliases.roots.get(value, frozenset()) & self.aliases.written:
-                return True
-        return False
-
-    def _same_place(self, value: Value, write: Op) -> bool:
-        """Whether each element is read from where the write puts it, or from elsewhere memory."""
-        target = write.inputs[0]
-        if write.name not in ("assign", "accumulate"):
-            return not self._shares(value, target)
-        return self._reads_in_place(value, target)
-
-    def _reads_in_place(self, value: Value, target: Value) -> bool:
-        if value is target or not isinstance(value.type, Array):
-            return True
-        if value in self.waiting:
-            op = self.waiting[value]
-            if op.record.scalar is not None and self._resolved(value) == self._resolved(target):
-                return all(self._reads_in_place(v, target) for v in op.inputs)
-            return not self._shares(value, target)
-        return not self.aliases.roots[value] & self.aliases.roots[target]
-
-    def _shares(self, value: Value, target: Value) -> bool:
-        if value in self.waiting:
-            return any(self._shares(v, target) for v in self.waiting[value].inputs)
-        roots = self.aliases.roots.get(value, frozenset())
-        return bool(roots & self.aliases.roots.get(target, frozenset()))
-
     # -- writes ---------------------------------------------------------------------------------
 
     def _load(self, op: Op) -> None:
@@ -444,10 +361,7 @@ class LoopScheduler(ReductionLoops):
         reached = self.access(array)
         new = [self.value(i) for i in index]
         if not reached.direct:
-            new = [
-                wrapped(self.builder, i, e)
-                for i, e in zip(new, reached.extents, strict=True)
-            ]
+            new = [wrapped(self.builder, i, e) for i, e in zip(new, reached.extents, strict=True)]
         return [reached.base, *reached.place(new)]
 
     def _store(self, op: Op) -> None:
@@ -487,9 +401,7 @@ class LoopScheduler(ReductionLoops):
         def body(index: Index) -> None:
             found = [self.read_stretched(v, index[axis : axis + common]) for v in indices]
             if not reached.direct:
-                found = [
-                    wrapped(self.builder, f, seen[axis + k]) for k, f in enumerate(found)
-                ]
+                found = [wrapped(self.builder, f, seen[axis + k]) for k, f in enumerate(found)]
             place = reached.place([*index[:axis], *found, *index[axis + common :]])
             element = converted(self.builder, self.read_stretched(value, index), array.type.dtype)
             self.builder.op("accumulate_at", reached.base, element, *place)
@@ -552,16 +464,3 @@ def _known_before(region: Region) -> dict[Symbol, Dim]:
     """The equal extents of a region that no check inside it has yet to establish."""
     checked = {dim for op in region.ops if op.name == "check_equal" for dim in op.attrs["dims"]}
     return {one: other for one, other in region.same.items() if one not in checked}
-
-
-def _readers(region: Region) -> dict[Value, tuple[Op, Region]]:
-    """The last reader of each value and the region it is in."""
-    found: dict[Value, tuple[Op, Region]] = {}
-    for op in region.ops:
-        for value in op.inputs if op.name != "dim" else ():
-            found[value] = (op, region)
-        for inner in op.regions:
-            found.update(_readers(inner))
-    for value in region.yields:
-        found.pop(value, None)
-    return found

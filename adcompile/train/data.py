@@ -44,12 +44,12 @@ def load(name: str, seed: int, dtype: str, file: str | None = None) -> Dataset:
     if name not in NAMES:
         raise AdcompileError(f"data set `{name}` is not known", hint=f"one of {', '.join(NAMES)}")
     if file is not None:
-        return _scaled(name, *_from_file(file), dtype)
+        return _scaled(name, dtype, *_from_file(file))
     x, y = _samples(name)
     order = np.random.default_rng(seed).permutation(len(x))
     cut = len(x) - int(len(x) * _TEST_SHARE)
     train, test = order[:cut], order[cut:]
-    return _scaled(name, x[train], y[train], x[test], y[test], dtype)
+    return _scaled(name, dtype, x[train], y[train], x[test], y[test])
 
 
 def last_two_classes(data: Dataset) -> Dataset:
@@ -85,7 +85,7 @@ def _package(name: str) -> Any:
         ) from None
 
 
-def _from_file(path: str) -> tuple[np.ndarray, ...]:
+def _from_file(path: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     names = ("x_train", "y_train", "x_test", "y_test")
     try:
         with np.load(path, allow_pickle=False) as found:
@@ -100,7 +100,7 @@ def _from_file(path: str) -> tuple[np.ndarray, ...]:
 
 
 def _scaled(
-    name: str, x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndarray, dtype: str
+    name: str, dtype: str, x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndarray
 ) -> Dataset:
     """Measurements standardised by the training samples, pixels brought to 0 .. 1."""
     if name == "iris":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,7 @@ def _mlp_predict(layers: Any, x: Any) -> Any:
 
 def _mlp_initial(sizes: Sequence[int], generator: np.random.Generator, dtype: str) -> Layers:
     layers = []
-    for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+    for inputs, outputs in pairwise(sizes):
         w = generator.standard_normal((inputs, outputs)) / np.sqrt(inputs)
         layers.append((w.astype(dtype), np.zeros(outputs, dtype)))
     return tuple(layers)

@@ -1,0 +1,54 @@
+"""The generated source of a corpus of functions, kept in `tests/golden`.
+
+Run `pytest tests/test_golden.py --renew` to write the files anew, then read the difference.
+"""
+
+from pathlib import Path
+
+import pytest
+
+import adcompile as ad
+from adcompile.graph.types import is_float, leaves, type_of
+from tests.programs.corpus import CORPUS
+
+_FOLDER = Path(__file__).parent / "golden"
+_COMPILED = ("neuron", "adaline_loss", "mlp_loss", "sum_of_squares", "heat", "running_product", "log_sum_exp")
+_FORWARD = ("neuron", "logistic_map", "products")
+ids = [function.__name__ for function, _ in CORPUS]
+
+
+def _compare(name, source, renew):
+    path = _FOLDER / f"{name}.py"
+    if renew:
+        path.write_text(source, encoding="utf-8")
+    assert path.exists(), f"no golden file {path.name}: run with --renew and read it"
+    assert source == path.read_text(encoding="utf-8")
+
+
+def _positions(args):
+    return tuple(k for k, a in enumerate(args) if all(map(is_float, leaves(type_of(a)))))
+
+
+@pytest.mark.parametrize(("function", "args"), CORPUS, ids=ids)
+def test_gradient_source(function, args, renew):
+    gradient = ad.grad(function, _positions(args))
+    _compare(function.__name__, gradient.source(*args), renew)
+
+
+@pytest.mark.parametrize("name", _COMPILED)
+def test_compiled_source(name, renew):
+    function, args = next(c for c in CORPUS if c[0].__name__ == name)
+    source = ad.grad(function, _positions(args)).source(*args, stage="compiled")
+    _compare(f"{name}_compiled", source, renew)
+
+
+@pytest.mark.parametrize("name", _FORWARD)
+def test_forward_source(name, renew):
+    function, args = next(c for c in CORPUS if c[0].__name__ == name)
+    _compare(f"{name}_forward", ad.jvp(function).source(args, args), renew)
+
+
+def test_source_is_the_same_every_time():
+    function, args = next(c for c in CORPUS if c[0].__name__ == "cholesky")
+    first, second = (ad.grad(function, 0).source(*args) for _ in range(2))
+    assert first == second
