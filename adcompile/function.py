@@ -101,8 +101,8 @@ class CompiledFunction:
     def __adcompile_graph__(self, types: Sequence[Structure]) -> Graph:
         """The derived graph for argument types, for use inside other functions."""
         own = self._own(types)
-        graph = pipeline.function_graph(self._function, own, self._inplace, self._keep)
-        self._written.update(pipeline.written_arguments(graph))
+        graph, written = pipeline.function_graph(self._function, own, self._inplace, self._keep)
+        self._written.update(written)
         return self._derive(graph, types)
 
     def _optimised(self, types: Sequence[Structure]) -> Graph:

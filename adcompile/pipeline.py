@@ -72,12 +72,16 @@ def optimise(graph: Graph, passes: Sequence[tuple[Callable[[Graph], None], str]]
 
 def function_graph(
     function: Any, types: Sequence[Structure], inplace: Sequence[str] = (), keep: Sequence[str] = ()
-) -> Graph:
-    """The graph of a Python function, or of a function that adcompile made."""
+) -> tuple[Graph, list[str]]:
+    """The graph of a Python function, or of a function that adcompile made.
+
+    Also gives the names of the arguments that the function writes, be it into copies of them.
+    """
     inner = getattr(function, "__adcompile_graph__", None)
     graph = inner(tuple(types)) if inner is not None else lower_function(function, types, keep)
+    written = written_arguments(graph)
     protect_arguments(graph, inplace)
-    return graph
+    return graph, written
 
 
 def function_location(function: Any) -> Location | None:

@@ -39,6 +39,7 @@ from adcompile.parse.scope import (
     same_static,
 )
 from adcompile.parse.source import FunctionSource, read_source
+from adcompile.parse.views import refuse_stale_views
 
 _NOTHING = object()  # a block that ended without `return`
 
@@ -76,6 +77,7 @@ def lower_function(candidate: Any, types: Sequence[Structure], keep: Sequence[st
             result = ()  # a procedure: what it does is write its arguments
         values = [_result(builder, leaf, source) for leaf in flatten(result)]
     graph.body.yields = values
+    refuse_stale_views(graph)
     graph.result = regroup(result, iter(range(len(values))))
     return graph
 
@@ -337,8 +339,11 @@ class Lowering(ExpressionLowering):
         assert isinstance(node, ast.Call)
         items = [self.scalar(a, "a bound of range") for a in node.args]
         start, stop, step = {1: [0, *items, 1], 2: [*items, 1]}.get(len(items), items)
-        if static(step, "the step of range") == 0:
-            raise ShapeError("the step of range cannot be 0")
+        try:
+            if static(step, "the step of range") == 0:
+                raise ShapeError("the step of range cannot be 0")
+        except AdcompileError as error:
+            raise error.at(self.location(node)) from None
         return [as_value(x) for x in (start, stop, step)]
 
     def _do_while(self, node: ast.While) -> None:

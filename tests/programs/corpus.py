@@ -400,6 +400,18 @@ def views_of_views(a):
 
 
 @program(V)
+def swapped_buffers(v):
+    a = v.copy()
+    b = v.copy()
+    for _ in range(3):
+        a, b = b, a
+        b[0] = b[0] * a[1]
+    c = a
+    c[0] = 1.0
+    return np.sum(a * b)
+
+
+@program(V)
 def saved_history(v):
     history = np.empty((5, len(v)))
     x = v

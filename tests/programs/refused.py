@@ -1,0 +1,264 @@
+"""Functions that are refused, each with what the error must say and the text under its caret."""
+
+import math
+import os
+
+import numpy as np
+
+REFUSED = []
+
+
+def refused(types, message, under, **options):
+    def enter(function):
+        REFUSED.append((function, types, message, under, options))
+        return function
+
+    return enter
+
+
+@refused("f8", "`try` is not in the compiled language", "try:")
+def with_try(x):
+    try:
+        return x
+    except ValueError:
+        return 0.0
+
+
+@refused("f8", "`with` is not", "with np.errstate():")
+def with_with(x):
+    with np.errstate():
+        return x
+
+
+@refused("f8", "`break` is not", "break")
+def with_break(x):
+    for _ in range(3):
+        x = x * 2
+        break
+    return x
+
+
+@refused("f8", "`continue` is not", "continue")
+def with_continue(x):
+    for i in range(3):
+        if i > 1:
+            continue
+        x = x * 2
+    return x
+
+
+@refused("f8", "`return` inside a loop", "return x")
+def with_return_in_loop(x):
+    for _ in range(3):
+        return x
+    return x
+
+
+@refused("f8", "`for` needs a range", "x")
+def over_something(x):
+    for y in x:
+        x = y
+    return x
+
+
+@refused("f8", "a list comprehension is not", "[x * i for i in range(3)]")
+def with_comprehension(x):
+    return sum([x * i for i in range(3)])
+
+
+@refused("f8", "a nested function is not", "def inner(y):")
+def with_inner(x):
+    def inner(y):
+        return y
+
+    return inner(x)
+
+
+@refused("f8", "calls itself", "with_recursion(x - 1)")
+def with_recursion(x):
+    return x if x < 0 else with_recursion(x - 1)
+
+
+@refused("f8", "a dict is not", '{"a": x}')
+def with_dict(x):
+    return {"a": x}["a"]
+
+
+@refused("f8", "`assert` is not", "assert x > 0")
+def with_assert(x):
+    assert x > 0
+    return x
+
+
+@refused("f8", "`raise` is not", "raise ValueError")
+def with_raise(x):
+    if x > 0:
+        raise ValueError
+    return x
+
+
+@refused("f8", "`global` is not", "global REFUSED")
+def with_global(x):
+    global REFUSED  # noqa: PLW0602
+    return x
+
+
+@refused("f8", "`undefined_name` is not defined", "undefined_name")
+def with_undefined(x):
+    return x + undefined_name  # noqa: F821
+
+
+@refused("f8", "has no value on one side of an `if`", "y")
+def maybe_unbound(x):
+    if x > 0:
+        y = x
+    return y
+
+
+@refused("f8", "is first assigned inside a loop", "y")
+def bound_in_loop(x):
+    for i in range(3):
+        y = x * i
+    return y
+
+
+@refused("f8", "`np.convolve` has no derivative rule", "np.convolve(x, x)")
+def no_rule(x):
+    return np.convolve(x, x)
+
+
+@refused("f8", "`math.gamma` has no derivative rule", "math.gamma(x)")
+def no_math_rule(x):
+    return math.gamma(x)
+
+
+@refused("f8", "has no Python source", "os.getpid()")
+def calls_c(x):
+    return x * os.getpid()
+
+
+@refused("f8[:]", "arrays have no method `argsort`", "x.argsort()")
+def unknown_method(x):
+    return x.argsort()
+
+
+@refused("f8[:]", "arrays have no attribute `strides`", "x.strides")
+def unknown_attribute(x):
+    return x.strides[0]
+
+
+@refused("i8", "`n` is an integer and has no derivative", "def integer_argument(n):")
+def integer_argument(n):
+    return n * 2.0
+
+
+@refused("f8[:]", "returns a 1-d array; a gradient needs a scalar", "x * 2")
+def array_result(x):
+    return x * 2
+
+
+@refused("f8", "returns a tuple; a gradient needs a scalar", "def tuple_result(x):")
+def tuple_result(x):
+    return x, x
+
+
+@refused("f8", "returns nothing", "def nothing(x):")
+def nothing(x):
+    x * 2
+
+
+@refused("f8[3], f8[4]", "3 and 4 must be equal", "x + y")
+def shapes_differ(x, y):
+    return np.sum(x + y)
+
+
+@refused("f8[3, 4], f8[3]", "4 and 3 must be equal", "x @ y")
+def product_differs(x, y):
+    return np.sum(x @ y)
+
+
+@refused("f8[:, :]", "3 indices for an array of 2 axes", "x[0, 1, 2]")
+def too_many_indices(x):
+    return x[0, 1, 2]
+
+
+@refused("f8[:]", "an index must be an integer", "x[y]")
+def float_index(x):
+    y = x[0]
+    return x[y]
+
+
+@refused("f8[:]", "writing through an index array or mask", "x[x > 0] = 0.0")
+def masked_write(x):
+    x[x > 0] = 0.0
+    return np.sum(x)
+
+
+@refused("f8[:]", "axis 1 does not exist in an array of 1 axes", "np.sum(x, axis=1)")
+def wrong_axis(x):
+    return np.sum(x, axis=1)
+
+
+@refused("f8[:]", "a condition must be a scalar, not an array", "x > 0")
+def array_condition(x):
+    if x > 0:
+        return np.sum(x)
+    return 0.0
+
+
+@refused("f8[:], f8", "is once a 1-d float64 array and once a float64 scalar", "x if y > 0 else y")
+def kinds_differ(x, y):
+    z = x if y > 0 else y
+    return np.sum(z)
+
+
+@refused("f8, i8", "`the step of range` must be known at compile time", "range(0, 10, n)")
+def step_at_run_time(x, n):
+    for _ in range(0, 10, n):
+        x = x * 2
+    return x
+
+
+@refused("f8", "complex numbers are not", "2j")
+def with_complex(x):
+    return x * 2j
+
+
+@refused("f8", "has no variable `z`", "def no_variable(x):", wrt="z")
+def no_variable(x):
+    y = x * 2
+    return y
+
+
+@refused("f8", "is assigned 2 times", "def assigned_twice(x):", wrt="y")
+def assigned_twice(x):
+    y = x * 2
+    y = y * x
+    return y
+
+
+@refused("f8", "argnums=3, but `wrong_position` has 1 arguments", "def wrong_position(x):", argnums=3)
+def wrong_position(x):
+    return x
+
+
+@refused("f8", "with has_aux=True", "def no_aux(x):", has_aux=True)
+def no_aux(x):
+    return x
+
+
+@refused("f8", "must be known at compile time", "np.sum(y, axis=k)")
+def axis_at_run_time(x):
+    y = np.ones((2, 2)) * x
+    k = int(x)
+    return np.sum(np.sum(y, axis=k))
+
+
+@refused("f8[:]", "`for` and also written in place", "for _ in range(3):")
+def two_names_in_a_loop(v):
+    a = v.copy()
+    b = a
+    for _ in range(3):
+        b[0] = b[0] * 2
+        b = b + 1.0
+    return np.sum(a * b)
