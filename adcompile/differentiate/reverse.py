@@ -321,7 +321,12 @@ class Reverse:
     ) -> None:
         outgoing = self._outgoing(op)
         params = region.params[1:] if op.name == "for" else region.params[: len(initial)]
-        carried = [k for k, p in enumerate(params) if is_float(p.type) and self.activity.active(p)]
+        active = self.activity.active
+        carried = [
+            k
+            for k, p in enumerate(params)
+            if is_float(p.type) and (active(p) or active(op.outputs[k]))
+        ]
         free = self._free_scalars(region)
         start = [self._own(self._or_zero(outgoing.get(k), op.outputs[k])) for k in carried]
         start += [self._or_zero(self.adjoints.get(v), v) for v in free]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -32,6 +32,7 @@ class _Simplifier:
         self.graph = graph
         self.aliases = Aliases(graph)
         self.uses = count_uses(graph.body)
+        self.single = any(v.type.dtype == "float32" for v in _values(graph.body))
         self.builder = Builder(graph)
         self.mapping: dict[Value, Value] = {}
 
@@ -262,7 +263,11 @@ class _Simplifier:
         return None
 
     def _cast(self, op: Op) -> Value | None:
-        return self._same(op, op.inputs[0])
+        source = op.inputs[0]
+        if isinstance(source.type, Scalar) and source.type.dtype == op.result.type.dtype:
+            # weak or strong makes a difference only beside another precision
+            return self._same(op, source) if self.single else source
+        return self._same(op, source)
 
     def _transpose(self, op: Op) -> Value | None:
         axes = op.attrs["axes"]
@@ -329,6 +334,12 @@ class _Simplifier:
 
     def _shape(self, value: Value) -> tuple[object, ...]:
         return tuple(self.builder.resolve(d) for d in shape_of(value.type))
+
+
+def _values(region: Region) -> Iterator[Value]:
+    yield from region.params
+    for op in region.walk():
+        yield from op.outputs
 
 
 def _known_broadcast(shapes: list[tuple[object, ...]]) -> tuple[object, ...] | None:
