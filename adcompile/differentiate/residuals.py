@@ -113,7 +113,10 @@ class Mirror:
 
 def settle(mirror: Mirror) -> None:
     """Make every forward value that the reverse sweep reads available to it."""
-    prune(mirror.graph)
+    for copy, op, before in mirror.snapshots.values():
+        region = mirror.home[copy.result]
+        region.ops.insert(region.ops.index(op) + (0 if before else 1), copy)
+    prune(mirror.graph)  # also of the snapshots that nobody reads
     builder = Builder(mirror.graph)
     with builder:
         _Settlement(mirror, builder).run()
@@ -168,19 +171,11 @@ class _Settlement:
 
     def _resolve(self, value: Value) -> Value:
         home = self.mirror.home.get(value)
-        if value in self.mirror.snapshots:
-            self._take(value)
         if home is None or home is self.body:
             return value
         if value not in self.available:
             self.available[value] = self._make_available(value, home)
         return self.available[value]
-
-    def _take(self, snapshot: Value) -> None:
-        """Insert the copy that keeps an array as it was at an operation."""
-        copy, op, before = self.mirror.snapshots.pop(snapshot)
-        region = self.mirror.home[snapshot]
-        region.ops.insert(region.ops.index(op) + (0 if before else 1), copy)
 
     def _make_available(self, value: Value, home: Region) -> Value:
         if value in self.mirror.index:
@@ -205,7 +200,7 @@ class _Settlement:
         if home is None or home is self.body or value in self.mirror.index:
             return True
         op = value.op
-        if op is None or op.regions or value in self.mirror.snapshots:
+        if op is None or op.regions:
             return False
         if op.name == "load":
             if self.mirror.aliases.may_be_written_after(op, op.inputs[0]):

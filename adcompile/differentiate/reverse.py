@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from adcompile.differentiate.activity import Activity
 from adcompile.differentiate.residuals import Mirror, settle
 from adcompile.differentiate.shadows import Shadows, invertible
+from adcompile.differentiate.transfers import separate_transfers
 from adcompile.errors import NotDifferentiable
-from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Graph, Op, Region, Value
+from adcompile.graph.prune import prune
 from adcompile.graph.types import Array, Scalar, StackOf, is_float
 from adcompile.ops.elementwise import match
 from adcompile.ops.memory import zeros_like
@@ -42,7 +43,10 @@ class Reverse:
         self.graph = graph
         self.wrt = list(wrt)
         self.builder = Builder(graph)
-        self.aliases = Aliases(graph)
+        graph.body.yields += self.wrt  # so that they are not pruned
+        prune(graph)
+        del graph.body.yields[len(graph.body.yields) - len(self.wrt) :]
+        self.aliases = separate_transfers(graph)
         self.activity = Activity(graph, self.aliases, wrt)
         self.shadows = Shadows(graph, self.aliases)
         self.mirror = Mirror(graph, self.aliases)

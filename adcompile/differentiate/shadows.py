@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from adcompile.errors import NotDifferentiable
 from adcompile.graph.aliases import Aliases
-from adcompile.graph.ir import Graph, Op, Region, Value, count_uses
+from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.types import Array, StackOf
 from adcompile.ops.memory import FULL
 
@@ -31,14 +31,10 @@ class Shadows:
         self.aliases = aliases
         self.owners: dict[Value, Value] = {}
         self.shadowed: set[Value] = set()
-        self._uses = count_uses(graph.body)
         for op in graph.body.walk():
             if op.record.view and isinstance(op.inputs[0].type, Array):
                 self._own_view(op)
         self._scan(graph.body)
-        for op in graph.body.walk():
-            if op.regions:
-                self._check_transfer(op)
 
     def owner(self, value: Value) -> Value:
         """The array whose memory `value` views, itself if it is no view."""
@@ -76,30 +72,3 @@ class Shadows:
             owner = self.owner(value)
             if isinstance(value.type, Array) and self.aliases.home.get(owner) is not region:
                 self.shadowed.add(owner)
-
-    def _check_transfer(self, op: Op) -> None:
-        """Refuse arrays handed through control flow if a write could be seen by another name."""
-        for k, output in enumerate(op.outputs):
-            if not self.aliases.roots.get(output, frozenset()) & self.aliases.written:
-                continue
-            for region in op.regions if op.name == "if" else op.regions[:1]:
-                owner = self.owner(region.yields[k])
-                twice = [self.owner(v) for v in region.yields].count(owner) > 1
-                if self.aliases.home.get(owner) is not region or twice:
-                    _refuse(op, output)
-            if op.name != "if":
-                first = op.inputs[k + 3 if op.name == "for" else k]
-                if first.op is None or first.op.record.view or first.op.regions:
-                    _refuse(op, output)
-                if self._uses[first] > 1:
-                    _refuse(op, output)
-
-
-def _refuse(op: Op, output: Value) -> None:
-    name = f"`{output.hint}`" if output.hint else "an array"
-    raise NotDifferentiable(
-        f"{name} is handed through a `{op.name}` and also written in place, so two names may share "
-        "its memory",
-        op.location,
-        "start from a copy made for this purpose (a.copy()), or write into one fixed array",
-    )

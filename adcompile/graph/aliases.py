@@ -65,7 +65,7 @@ class Aliases:
         """One round of handing roots on through control flow and views."""
         changed = False
         for op in region.walk():
-            for target, source in _flows(op):
+            for target, source in flows(op):
                 known = self.roots.get(source, frozenset())
                 if target in self.roots and not known <= self.roots[target]:
                     self.roots[target] |= known
@@ -80,12 +80,24 @@ class Aliases:
             for write, written in self._writes
         )
 
+    def around(self, op: Op) -> list[Op]:
+        """The control-flow operations that hold `op`, from the outside."""
+        return [owner for owner, _, _ in self._paths[op] if owner is not None]
+
+    def repeats(self, op: Op, other: Op, root: Value) -> bool:
+        """Whether both run in one loop that the root's memory outlives."""
+        return self._share_loop(self._paths[op], self._paths[other], root)
+
+    def follows(self, op: Op, other: Op) -> bool:
+        """Whether `other` runs after `op` within one run of all loops around both."""
+        return self._follows(self._paths[op], self._paths[other])
+
     def _after(self, op: Op, write: Op, root: Value) -> bool:
-        if write is op:
-            return self._share_loop(self._paths[op], self._paths[op], root)
-        first, second = self._paths[op], self._paths[write]
-        if self._share_loop(first, second, root):
+        if self.repeats(op, write, root):
             return True
+        return write is not op and self.follows(op, write)
+
+    def _follows(self, first: Path, second: Path) -> bool:
         for (owner_a, number_a, place_a), (owner_b, number_b, place_b) in zip(
             first, second, strict=False
         ):
@@ -93,7 +105,7 @@ class Aliases:
                 return False  # the two sides of a branch
             if place_a != place_b:
                 return place_b > place_a
-        return len(second) > len(first)  # the write is inside `op`
+        return len(second) > len(first)  # the second is inside the first
 
     def _share_loop(self, first: Path, second: Path, root: Value) -> bool:
         """Whether both run in one loop that the root's memory outlives."""
@@ -109,7 +121,8 @@ class Aliases:
         return False
 
 
-def _flows(op: Op) -> Iterator[tuple[Value, Value]]:
+def flows(op: Op) -> Iterator[tuple[Value, Value]]:
+    """Pairs (target, source): an array that is, or may be, the memory of another."""
     if op.record.view and op.outputs and op.inputs:
         yield op.outputs[0], op.inputs[0]
     if op.name == "if":
