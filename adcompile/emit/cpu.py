@@ -29,6 +29,8 @@ class CpuEmitter(PythonEmitter):
             return f"{one} if {{0}} else {zero}"
         if op.name == "cast":
             return _CASTS.get(op.attrs["dtype"], f"np.{op.attrs['dtype']}({{0}})")
+        if op.name == "stack":  # an empty list that has a type
+            return f"[{_zero(op.attrs['type'].item)} for _ in range(0)]"
         if op.name == "matmul":
             return "np.dot({0}, {1})"
         if op.record.scalar is not None and isinstance(op.result.type, Scalar):
@@ -50,6 +52,13 @@ class CpuEmitter(PythonEmitter):
                 else:
                     self.assign(value, waiting.node, waiting.op, self.position - 1)
         return assemble.fill(text, [self.read(v) for v in op.inputs], op)
+
+
+def _zero(type_: Scalar | Array) -> str:
+    if isinstance(type_, Array):
+        dtype = "bool_" if type_.dtype == "bool" else type_.dtype
+        return f"np.empty({(0,) * type_.ndim}, np.{dtype})"
+    return "False" if type_.dtype == "bool" else _typed(0, type_.dtype)
 
 
 def _typed(number: int, dtype: str) -> str:
