@@ -424,7 +424,11 @@ class _Settlement:
         return saved
 
     def _insert_after(self, value: Value, home: Region, ops: list[Op]) -> None:
-        position = 0 if value.op is None else home.ops.index(value.op) + 1
+        aliases = self.mirror.aliases
+        if aliases.roots.get(value, frozenset()) & aliases.written:
+            position = len(home.ops)  # what is read of it is what its last write left
+        else:
+            position = 0 if value.op is None else home.ops.index(value.op) + 1
         for op in ops:
             if op.location is None and value.op is not None:
                 op.location = value.op.location

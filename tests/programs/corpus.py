@@ -411,6 +411,45 @@ def swapped_buffers(v):
     return np.sum(a * b)
 
 
+@program(0.7, M)
+def saved_after_a_write(x, m):
+    c = m
+    for _ in range(3):
+        c = np.sin(m) * c
+        c[1, 1] = math.tanh(x)
+        c = np.tanh(c * x + m[0])
+    return np.sum(c * c)
+
+
+@program(0.4, 3)
+def carried_value_unread(x, n):
+    s = x * 0.5
+    for _ in range(n):
+        s = x
+        s = math.tanh(s)
+    return s * x
+
+
+@program(0.7, V)
+def gradient_needs_what_the_value_does_not(x, v):
+    a = v * 1.0
+    a *= x
+    return np.sum(a)
+
+
+@program(0.7, V)
+def branch_rebinds_a_written_array(x, v):
+    a = v.copy()
+    if x > 0.5:
+        a = np.sin(a) * x
+    a[1] = a[0] * x
+    for _ in range(2):
+        if a[1] > 0.2:
+            a = a * x
+        a[0] += a[1]
+    return np.sum(a * a)
+
+
 @program(V)
 def saved_history(v):
     history = np.empty((5, len(v)))
