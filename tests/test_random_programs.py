@@ -55,7 +55,7 @@ def _check(text, seed, n, folder, compiled):
     for target in ("python", "cpu") if compiled else ("python",):
         try:
             got, gradient = ad.value_and_grad(function, (0, 1, 2, 3), target=target)(*floats, *rest)
-        except ad.NotDifferentiable:
+        except (ad.NotDifferentiable, ad.ShapeError):
             return  # refused with a reason: allowed
         assert got == pytest.approx(float(value), rel=1e-9, abs=1e-9), text
         slope = sum(float(np.sum(g * d)) for g, d in zip(gradient, direction, strict=True))

@@ -208,7 +208,7 @@ class _Settlement:
         elif isinstance(value.type, Array):
             if not op.record.view:
                 return False
-        elif not op.record.cheap or (op.record.reads and not op.record.view):
+        elif not _cheap(op) or (op.record.reads and not op.record.view):
             return False
         return all(self._is_free(v) for v in op.inputs)
 
@@ -433,6 +433,11 @@ class _Settlement:
             if op.location is None and value.op is not None:
                 op.location = value.op.location
         home.ops[position:position] = ops
+
+
+def _cheap(op: Op) -> bool:
+    """Whether computing again costs less than storing."""
+    return op.record.cheap or (op.name == "pow" and op.inputs[1].constant in (2, 3))
 
 
 def _index_counts(start: Value, stop: Value, step: Value) -> bool:

@@ -33,7 +33,16 @@ def append_reverse(
 
     seeds    the cotangent of each output of the graph, None for zero
     """
+    _prune_keeping(graph, [*wrt, *(s for s in seeds if s is not None), *keep])
     Reverse(graph, wrt).run(seeds, keep)
+
+
+def _prune_keeping(graph: Graph, values: Sequence[Value]) -> None:
+    """Remove what is not needed; values carried around loops in vain would get adjoints."""
+    results = graph.body.yields
+    graph.body.yields = [*results, *values]
+    prune(graph)
+    graph.body.yields = graph.body.yields[: len(results)]
 
 
 class Reverse:
@@ -43,9 +52,6 @@ class Reverse:
         self.graph = graph
         self.wrt = list(wrt)
         self.builder = Builder(graph)
-        graph.body.yields += self.wrt  # so that they are not pruned
-        prune(graph)
-        del graph.body.yields[len(graph.body.yields) - len(self.wrt) :]
         self.aliases = separate_transfers(graph)
         self.activity = Activity(graph, self.aliases, wrt)
         self.shadows = Shadows(graph, self.aliases)

@@ -90,14 +90,17 @@ class _Transfers:
                     _refuse(op, output)
 
     def _derived(self, values: list[Value], without: list[Op]) -> set[Value]:
-        """All arrays that values are handed on to, not around the loops in `without`."""
+        """All arrays that values are handed on to; not to the next iterations of `without`."""
         derived = set(values)
         size = -1
         while size != len(derived):
             size = len(derived)
             for op in self.graph.body.walk():
-                if op not in without:
-                    derived.update(target for target, source in flows(op) if source in derived)
+                derived.update(
+                    target
+                    for target, source in flows(op)
+                    if source in derived and (op not in without or target in op.outputs)
+                )
         return derived
 
 

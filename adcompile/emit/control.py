@@ -160,6 +160,8 @@ class ControlEmitter:
 
     def _parallel(self, ends: Sequence[tuple[str, Value]]) -> None:
         """Assign all targets at once where one's value reads another's target."""
+        if not ends:
+            return
         todo = []
         for target, value in ends:
             if _undefined(value) or self.names.of.get(value) == target:

@@ -192,7 +192,7 @@ class PythonEmitter(ControlEmitter):
         for v in op.inputs:
             reads = reads or (v in self.pending and self.pending[v].reads_written)
         node = self._template(op)
-        if op.name in _ALWAYS_INLINE and not value.named:
+        if op.name in _ALWAYS_INLINE and (op.name == "constant" or not value.named):
             self.inline_always[value] = node
             return
         self._wait_or_assign(value, node, op, reads)

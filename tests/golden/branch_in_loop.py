@@ -6,7 +6,6 @@ def grad_branch_in_loop(x, v):
     t_tape = np.empty(v.shape, np.bool_)
     x_tape = np.empty(v.shape)
     # for i in range(len(v)):
-    x = np.float64(x)
     for i in range(v.shape[0]):
         x_tape[i] = x
         # if v[i] > x:

@@ -14,7 +14,6 @@ def grad_kalman(q, r, z, x):
     t_tape_2 = np.empty(z.shape)
     # for t in range(len(z)):
     p = 1.0
-    x = np.float64(x)
     for t in range(z.shape[0]):
         # p = p + q * q
         p += q * q

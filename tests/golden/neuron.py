@@ -6,10 +6,7 @@ def grad_neuron(x, w, b):
     u = w * x
     v = u + b
     # return v if v > 0 else 0.0
-    if v > 0:
-        v_bar = 1.0
-    else:
-        v_bar = 0.0
+    v_bar = 1.0 if v > 0 else 0.0
     # u = w * x
     w_bar = v_bar * x
     x_bar = v_bar * w

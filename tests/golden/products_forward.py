@@ -7,12 +7,12 @@ def jvp_products(primals, tangents):
     m_dot, n_dot, v_dot = tangents
     # a = np.dot(m, n) @ v
     if m.shape[1] != n.shape[0]:
-        raise ValueError('m.shape[1] and n.shape[0] must be equal: `@` (line 505)')
+        raise ValueError('m.shape[1] and n.shape[0] must be equal: `@` (line N)')
     if n.shape[1] != v.shape[0]:
-        raise ValueError('n.shape[1] and v.shape[0] must be equal: `@` (line 505)')
+        raise ValueError('n.shape[1] and v.shape[0] must be equal: `@` (line N)')
     # return a @ v + np.vdot(m, n.T) + np.trace(m @ n) + np.sum(np.outer(v, a) ** 2)
     if m.shape[0] != n.shape[1]:
-        raise ValueError('m.shape[0] and n.shape[1] must be equal: `@` (line 506)')
+        raise ValueError('m.shape[0] and n.shape[1] must be equal: `@` (line N)')
     if m.shape[0] != m_dot.shape[0]:
         raise ValueError('m.shape[0] and m_dot.shape[0] must be equal: the tangent has the shape of its value')
     if m.shape[1] != m_dot.shape[1]:
@@ -34,7 +34,7 @@ def jvp_products(primals, tangents):
     t_4 = m.shape[0] * m.shape[1]
     t_5 = n.T.reshape(t_4)
     if t_2 != t_4:
-        raise ValueError('an extent and an extent must be equal: `@` (line 506)')
+        raise ValueError('an extent and an extent must be equal: `@` (line N)')
     t_6 = a_dot @ v + a @ v_dot + (m_dot.reshape(t_2) @ t_5 + t_3 @ n_dot.T.reshape(t_4))
     t_7 = np.arange(min(m.shape[0], m.shape[0]))
     t_8 = a @ v + t_3 @ t_5 + np.sum(t[t_7, t_7])

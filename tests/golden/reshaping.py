@@ -13,12 +13,12 @@ def grad_reshaping(t):
     t_4 = t.shape[0] * t.shape[1] * t.shape[2]
     t_5 = t.reshape(t_4).copy()[:16]
     if t_2 != t_5.shape[0]:
-        raise ValueError('an extent and t.flatten()[:16].shape[0] must be equal: mul (line 518)')
+        raise ValueError('an extent and t.flatten()[:16].shape[0] must be equal: mul (line N)')
     c = t_3 * t_5
     # d = np.squeeze(t[:1], axis=0) + np.expand_dims(t[0, 0], 0)
     t_6 = t[:1]
     if 1 != t_6.shape[0]:
-        raise ValueError('1 and t[:1].shape[0] must be equal: squeeze (line 519)')
+        raise ValueError('1 and t[:1].shape[0] must be equal: squeeze (line N)')
     d = t_6[0] + t[0, 0][None]
     # return np.sum(c**2) + np.sum(d * d)
     d_bar = 2.0 * d
