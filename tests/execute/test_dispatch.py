@@ -1,0 +1,165 @@
+"""Compiled functions: dispatch on types, calls from `@njit` code, threads, the disk cache, cost."""
+
+import subprocess
+import sys
+import threading
+import timeit
+
+import numba
+import numpy as np
+import pytest
+
+import adcompile as ad
+from adcompile.execute.cpu import compile_source
+from adcompile.execute.dispatch import GeneratedDispatcher, make_dispatcher, type_text
+
+
+def cube(x):
+    return x * x * x
+
+
+def weighted(x, y, z):
+    return x * y + z * x
+
+
+def test_what_numba_must_offer():
+    """Fails loudly when a release changes what the dispatcher builds on."""
+    seen = []
+
+    def generate(texts):
+        seen.append(texts)
+        return "def made(x, y):\n    return x * 2 + y\n", "made"
+
+    dispatcher = make_dispatcher(lambda x, y: None, generate, cache=False)
+    assert isinstance(dispatcher, GeneratedDispatcher)
+    assert dispatcher(1.5, 1) == 4.0
+    assert dispatcher(2.5, 1) == 6.0
+    assert seen == [("f8", "i8")]
+    assert dispatcher(np.ones(2), 1).tolist() == [3.0, 3.0]
+    assert seen[1] == ("f8[::1]", "i8")
+    assert len(dispatcher.overloads) == 2
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1.0, "f8"), (1, "i8"), (True, "b1"), (np.float32(1), "f4"), (np.int32(1), "i4"),
+        (np.ones(2), "f8[::1]"), (np.ones((2, 3), "f4"), "f4[:, ::1]"),
+        (np.ones((2, 3)).T, "f8[::1, :]"), (np.ones((4, 4))[::2, ::2], "f8[:, :]"),
+        ((1.0, (2, np.ones(1))), "(f8, (i8, f8[::1]))"), ("s", "?unicode_type"),
+    ],
+)  # fmt: skip
+def test_type_texts(value, text):
+    assert type_text(numba.typeof(value)) == text
+
+
+def test_each_combination_of_types_is_compiled_once():
+    gradient = ad.grad(weighted, (0, 1, 2))
+    assert gradient(1.0, 2.0, 3.0) == (5.0, 1.0, 1.0)
+    gradient(4.0, 5.0, 6.0)
+    assert len(gradient._dispatcher.overloads) == 1
+    gradient(np.float32(1.0), np.float32(2.0), np.float32(3.0))
+    assert len(gradient._dispatcher.overloads) == 2
+
+
+def test_layouts():
+    gradient = ad.grad(lambda x, y: np.sum(x * y.T))
+    x, y = np.arange(6.0).reshape(2, 3), np.arange(6.0).reshape(3, 2)
+    for a, b in ((x, y), (np.asfortranarray(x), y), (x.repeat(2, 1)[:, ::2], y[::-1])):
+        np.testing.assert_array_equal(gradient(a, b), b.T)
+
+
+def test_derivatives_inside_compiled_code():
+    gradient = ad.grad(cube)
+    second = ad.grad(gradient)
+
+    @numba.njit
+    def newton(x):
+        for _ in range(40):
+            x = x - gradient(x) / second(x)
+        return x
+
+    assert newton(1.0) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_arguments_by_keyword_and_default():
+    def scaled(x, factor=2.0, *, shift=1.0):
+        return factor * x * x + shift
+
+    for target in ("cpu", "python"):
+        gradient = ad.grad(scaled, target=target)
+        assert gradient(3.0) == 12.0
+        assert gradient(3.0, shift=5.0) == 12.0
+        assert gradient(x=3.0, factor=1.0) == 6.0
+        with pytest.raises(TypeError):
+            gradient(3.0, nothing=1.0)
+
+
+def test_static_defaults():
+    def folded(x, axis=0, how=None):
+        y = np.sum(x * x, axis=axis)
+        return np.sum(y) if how is None else y[0]
+
+    x = np.arange(6.0).reshape(2, 3)
+    np.testing.assert_array_equal(ad.grad(folded)(x), 2 * x)
+    np.testing.assert_array_equal(ad.grad(folded, target="python")(x), 2 * x)
+
+
+def test_first_calls_from_many_threads():
+    gradients = [ad.grad(cube), ad.grad(weighted)]
+    results = []
+
+    def work(k):
+        for _ in range(20):
+            results.append(gradients[k % 2](*((2.0,) if k % 2 == 0 else (1.0, 2.0, 3.0))))
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(set(results)) == [5.0, 12.0] and len(results) == 160
+
+
+def test_second_process_starts_from_the_cache(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import numpy as np, adcompile as ad\n"
+        "def loss(w, x):\n    return np.mean((x @ w) ** 2)\n"
+        "g = ad.grad(loss)\n"
+        "print(g(np.ones(3), np.ones((4, 3))).tolist())\n"
+        "d = next(iter(g._dispatcher.overloads.values()))\n"
+        "import sys; m = sys.modules[[n for n in sys.modules if n.startswith('adcompile_grad_loss')][0]]\n"
+        "print(sum(m.grad_loss.stats.cache_hits.values()))\n"
+    )
+    runs = [
+        subprocess.run(
+            [sys.executable, script], capture_output=True, text=True, check=True,
+            env={"PATH": "/usr/bin:/bin", "ADCOMPILE_CACHE_DIR": str(tmp_path / "cache")},
+        ).stdout.split("\n")
+        for _ in range(2)
+    ]  # fmt: skip
+    assert runs[0][0] == runs[1][0] == "[6.0, 6.0, 6.0]"
+    assert (runs[0][1], runs[1][1]) == ("0", "1")
+
+
+def test_fastmath_and_cache_can_be_switched_off():
+    gradient = ad.grad(cube, fastmath=False, cache=False)
+    assert gradient(2.0) == 12.0
+    compiled = compile_source("def f(x):\n    return x\n", "f", fastmath=False, cache=False)
+    assert compiled.targetoptions["fastmath"] is False
+
+
+def test_a_call_costs_at_most_twice_a_plain_compiled_call():
+    plain, gradient = numba.njit(weighted), ad.grad(weighted)
+    for function in (plain, gradient):
+        for _ in range(3):
+            function(1.0, 2.0, 3.0)
+    ratios = []
+    for _ in range(7):
+        ours, theirs = (
+            min(timeit.repeat(lambda f=f: f(1.0, 2.0, 3.0), number=20000, repeat=3))
+            for f in (gradient, plain)
+        )
+        ratios.append(ours / theirs)
+    assert sorted(ratios)[3] <= 2.0
