@@ -208,7 +208,9 @@ class CompiledFunction:
 
     def _call_python(self, *args: Any, **kwargs: Any) -> Any:
         run = self._python_function(self._call_types(args, kwargs))
-        result = run(*map(_plain, self._bound(args, kwargs)))
+        # slopes of branches not taken may be infinite; they are masked out
+        with np.errstate(divide="ignore", invalid="ignore"):
+            result = run(*map(_plain, self._bound(args, kwargs)))
         if self._written:
             _refuse_overlap(self, args, kwargs)
         return result

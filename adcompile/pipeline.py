@@ -260,8 +260,9 @@ def jvp_graph(graph: Graph, types: Sequence[Structure]) -> Graph:
     items = []
     with Builder(graph) as builder:
         for value, type_ in zip(own, given, strict=True):
-            tangent = _companion(builder, value, type_, f"{value.hint}_dot", "tangent")
-            items.append(tangent)
+            name = f"{value.hint}_dot"
+            parameter, tangent = _companion(builder, value, type_, name, "tangent")
+            items.append(parameter)
             if is_float(value.type):
                 tangents[value] = tangent
     graph.parameters = [
@@ -275,15 +276,24 @@ def jvp_graph(graph: Graph, types: Sequence[Structure]) -> Graph:
     return graph
 
 
-def _companion(builder: Builder, value: Value, type_: Any, name: str, kind: str) -> Value:
-    """A further parameter: the tangent or cotangent of a value, checked to fit it."""
+def _companion(
+    builder: Builder, value: Value, type_: Any, name: str, kind: str
+) -> tuple[Value, Value]:
+    """A further parameter, the tangent or cotangent of a value, and what stands for it inside.
+
+    Its shape is checked; a scalar is converted, for compiled code gives float32 back as a float.
+    """
     with builder.inside(Region()) as first:
         companion = builder.parameter(type_, name)
     for symbol, extent in first.extents.items():
         builder.learn(symbol, extent)
     builder.graph.body.ops[:0] = first.ops
     if not is_float(value.type):
-        return companion
+        return companion, companion
+    if isinstance(type_, Scalar) and isinstance(value.type, Scalar):
+        same = type_.dtype == value.type.dtype
+        cast = companion if same else builder.op("cast", companion, dtype=value.type.dtype)
+        return companion, cast
     have, want = shape_of(type_), shape_of(value.type)
     if type_.dtype != value.type.dtype or len(have) != len(want):
         raise TypeMismatch(
@@ -293,7 +303,7 @@ def _companion(builder: Builder, value: Value, type_: Any, name: str, kind: str)
         )
     for own, wanted in zip(have, want, strict=True):
         builder.unify(own, wanted, f"the {kind} has the shape of its value")
-    return companion
+    return companion, companion
 
 
 def vjp_graph(graph: Graph, types: Sequence[Structure]) -> Graph:
@@ -309,8 +319,8 @@ def vjp_graph(graph: Graph, types: Sequence[Structure]) -> Graph:
     with Builder(graph) as builder:
         for number, (value, type_) in enumerate(zip(graph.outputs, given, strict=True)):
             name = f"{value.hint or f'y{number}'}_bar"
-            cotangent = _companion(builder, value, type_, name, "cotangent")
-            items.append(cotangent)
+            parameter, cotangent = _companion(builder, value, type_, name, "cotangent")
+            items.append(parameter)
             seeds.append(cotangent if is_float(value.type) else None)
     graph.parameters.append(Parameter("cotangent", rebuild(graph.result, iter(items))))
     wanted = [v for p in graph.parameters[:-1] for v in leaves(p.structure) if is_float(v.type)]

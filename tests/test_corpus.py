@@ -1,14 +1,12 @@
 """Every program of the corpus: values, both modes, both targets, second order, float32."""
 
-import warnings
-
 import numpy as np
 import pytest
 
 import adcompile as ad
+from adcompile import pipeline
 from adcompile.graph.types import is_float, leaves, type_of
 from adcompile.graph.verify import verify
-from adcompile import pipeline
 from tests.programs.corpus import CORPUS
 
 ids = [function.__name__ for function, _ in CORPUS]
@@ -51,8 +49,10 @@ def inner(cotangents, direction):
 
 
 def tolerance(function):
-    return dict(rel=2e-3, abs=1e-3) if function.__name__ in ("single", "converted") else dict(
-        rel=2e-6, abs=1e-8
+    return (
+        dict(rel=2e-3, abs=1e-3)
+        if function.__name__ in ("single", "converted")
+        else dict(rel=2e-6, abs=1e-8)
     )
 
 
@@ -62,7 +62,9 @@ def test_value_and_gradient(function, args, target):
     positions = tuple(float_positions(args))
     value, gradient = ad.value_and_grad(function, positions, target=target)(*copied(args))
     wanted = function(*copied(args))
-    assert value == pytest.approx(float(wanted), rel=1e-6 if "single" in function.__name__ else 1e-12)
+    assert value == pytest.approx(
+        float(wanted), rel=1e-6 if "single" in function.__name__ else 1e-12
+    )
     rng = np.random.default_rng(0)
     direction = random_like(args, rng)
     step = 1e-2 if function.__name__ in ("single", "converted") else 1e-6
@@ -138,10 +140,19 @@ def test_reverse_over_reverse_compiled(function, args):
 
     second = ad.grad(_length_of(first, len(args)), k)(*copied(args))
     direction = random_like(args, np.random.default_rng(0))
-    only = tuple(d if j == k else (0.0 * d if is_float(type_of(d)) else d) if not isinstance(d, tuple) else _zeros(d) for j, d in enumerate(direction))
+    only = tuple(
+        d
+        if j == k
+        else (0.0 * d if is_float(type_of(d)) else d)
+        if not isinstance(d, tuple)
+        else _zeros(d)
+        for j, d in enumerate(direction)
+    )
     g, tangent = ad.jvp(first, copied(args), only, target="python")
     expected = 2 * float(np.sum(np.asarray(g) * tangent))
-    assert float(np.sum(np.asarray(second) * only[k])) == pytest.approx(expected, rel=1e-8, abs=1e-9)
+    assert float(np.sum(np.asarray(second) * only[k])) == pytest.approx(
+        expected, rel=1e-8, abs=1e-9
+    )
 
 
 def _zeros(item):

@@ -13,7 +13,15 @@ from adcompile.graph.types import is_float, leaves, type_of
 from tests.programs.corpus import CORPUS
 
 _FOLDER = Path(__file__).parent / "golden"
-_COMPILED = ("neuron", "adaline_loss", "mlp_loss", "sum_of_squares", "heat", "running_product", "log_sum_exp")
+_COMPILED = (
+    "neuron",
+    "adaline_loss",
+    "mlp_loss",
+    "sum_of_squares",
+    "heat",
+    "running_product",
+    "log_sum_exp",
+)
 _FORWARD = ("neuron", "logistic_map", "products")
 ids = [function.__name__ for function, _ in CORPUS]
 

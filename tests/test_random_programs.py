@@ -46,7 +46,10 @@ def _check(text, seed, n, folder, compiled):
     function = _load(text, folder)
     floats, rest = _arguments(seed, n)
     rng = np.random.default_rng(seed + 1)
-    direction = [float(rng.standard_normal()), *(rng.standard_normal(np.shape(f)) for f in floats[1:])]
+    direction = [
+        float(rng.standard_normal()),
+        *(rng.standard_normal(np.shape(f)) for f in floats[1:]),
+    ]
     with np.errstate(all="ignore"):
         value = function(*(np.copy(f)[()] for f in floats), *rest)
         coarse, fine = (_difference(function, floats, rest, direction, s) for s in (1e-5, 1e-6))

@@ -16,7 +16,7 @@ from adcompile.graph.types import Array, Scalar
 
 def emit_cpu(graph: Graph) -> str:
     """The source of a module that defines the function `graph.name`."""
-    return CpuEmitter(graph).module("import math\n\nimport numpy as np")
+    return CpuEmitter(graph).module()
 
 
 class CpuEmitter(PythonEmitter):

@@ -21,6 +21,7 @@ from adcompile.graph.types import Array, Scalar, Structure
 
 _MAX_INLINE = 72  # characters of an expression that is not given a name
 
+_MODULES = (("math", "math."), ("numpy as np", "np."))
 _ALWAYS_INLINE = frozenset({"constant", "dim"})
 
 
@@ -42,9 +43,9 @@ class Block:
     statements: list[tuple[ast.stmt, Op | None]] = field(default_factory=list)
 
 
-def emit_python(graph: Graph, imports: str = "import numpy as np") -> str:
+def emit_python(graph: Graph) -> str:
     """The source of a module that defines the function `graph.name`."""
-    return PythonEmitter(graph).module(imports)
+    return PythonEmitter(graph).module()
 
 
 class PythonEmitter(ControlEmitter):
@@ -60,7 +61,7 @@ class PythonEmitter(ControlEmitter):
         self.block = Block(graph.body)
         self.position = 0
 
-    def module(self, imports: str) -> str:
+    def module(self) -> str:
         """The text of the module."""
         unpack: list[ast.stmt] = []
         arguments = []
@@ -77,9 +78,8 @@ class PythonEmitter(ControlEmitter):
             head.append(ast.Expr(ast.Constant(self.graph.doc)))
         function = assemble.function(self.graph.name, arguments, [*head, *unpack, *tail])
         text = to_source(ast.Module([function], []))
-        if "math." in text and "import math" not in imports:
-            imports = "import math\n\n" + imports
-        return f"{imports}\n\n\n{text}" if imports else text
+        imports = [f"import {full}" for full, used in _MODULES if used in text]
+        return "\n\n".join(imports) + "\n\n\n" * bool(imports) + text.lstrip("\n")
 
     def _parameter(self, name: str, structure: Structure, unpack: list[ast.stmt]) -> str:
         if structure == ():

@@ -24,7 +24,7 @@ def grad_moving(v, m):
     t_12 = m[t_11:]
     t_13 = m[:t_11]
     b = t_10 @ m + np.concatenate((t_12, t_13))
-    # return np.sum(a * v) + np.sum(b**2) + np.sum(np.diag(m[:3] @ m[:3].T)) + np.sum(np.flip(m, 1) * m)
+    # return (
     t_14 = m[:3]
     t_15 = t_14.T
     t_16 = min(t_14.shape[0], t_14.shape[0])

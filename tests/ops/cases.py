@@ -60,7 +60,9 @@ def _case(record, arguments, build, numpy=None, smooth=True, name=""):
 
 
 def _normal(*shapes_):
-    return lambda rng: [rng.standard_normal(s) if s else float(rng.standard_normal()) for s in shapes_]
+    return lambda rng: [
+        rng.standard_normal(s) if s else float(rng.standard_normal()) for s in shapes_
+    ]
 
 
 # -- elementwise: scalars, equal shapes, broadcasting ---------------------------------------------
@@ -173,7 +175,12 @@ _case(
                                      [b.constant(2), b.shape(x)[0]]),
     lambda x: np.broadcast_to(x[:, 0], (2, 3)),
 )  # fmt: skip
-_case("broadcast_to", _normal(()), lambda b, x: shapes.broadcast_to(b, x, [b.constant(4)]), name="scalar")
+_case(
+    "broadcast_to",
+    _normal(()),
+    lambda b, x: shapes.broadcast_to(b, x, [b.constant(4)]),
+    name="scalar",
+)
 _case(
     "concatenate", _normal((2, 3), (4, 3)), lambda b, x, y: b.op("concatenate", x, y, axis=0),
     lambda x, y: np.concatenate((x, y)),
@@ -207,7 +214,12 @@ _case(
     lambda b, x: b.op("slice", x, spec=(("slice", False, False, -2), "new", memory.FULL)),
     lambda x: x[::-2, None], name="steps",
 )  # fmt: skip
-_case("full", _normal(()), lambda b, x: memory.full(b, [2, 3], x, "float64"), lambda x: np.full((2, 3), x))
+_case(
+    "full",
+    _normal(()),
+    lambda b, x: memory.full(b, [2, 3], x, "float64"),
+    lambda x: np.full((2, 3), x),
+)
 _case("copy", _normal((3, 2)), lambda b, x: b.op("copy", x), np.copy)
 
 
@@ -221,7 +233,11 @@ def _written(write):
 
 
 _case("store", _normal((3, 2), ()), _written(lambda b, t, y: b.op("store", t, y, 1, 0)))
-_case("accumulate_at", _normal((3, 2), ()), _written(lambda b, t, y: b.op("accumulate_at", t, y, 1, 0)))
+_case(
+    "accumulate_at",
+    _normal((3, 2), ()),
+    _written(lambda b, t, y: b.op("accumulate_at", t, y, 1, 0)),
+)
 _case("assign", _normal((3, 2), (2,)), _written(lambda b, t, y: b.op("assign", t, y)))
 _case("accumulate", _normal((3, 2), (3, 1)), _written(lambda b, t, y: b.op("accumulate", t, y)))
 
@@ -240,7 +256,12 @@ def _index(b):
     return b.op("array_constant", data=_INDICES)
 
 
-_case("gather", _normal((3, 4)), lambda b, x: b.op("gather", x, _index(b), axis=0), lambda x: x[_INDICES])
+_case(
+    "gather",
+    _normal((3, 4)),
+    lambda b, x: b.op("gather", x, _index(b), axis=0),
+    lambda x: x[_INDICES],
+)
 _case(
     "gather", _normal((2, 3)), lambda b, x: b.op("gather", x, _index(b), axis=1),
     lambda x: x[:, _INDICES], name="columns",

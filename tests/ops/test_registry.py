@@ -37,7 +37,9 @@ def _direction(args, seed):
 
 def _like(rng, a):
     drawn = rng.standard_normal(np.shape(a)).astype(np.asarray(a).dtype)
-    return drawn if isinstance(a, np.ndarray) else drawn.item() if isinstance(a, float) else drawn[()]
+    return (
+        drawn if isinstance(a, np.ndarray) else drawn.item() if isinstance(a, float) else drawn[()]
+    )
 
 
 def _moved(args, direction, step):

@@ -34,7 +34,9 @@ T = _draw(5, 2, 3, 4)
 
 program(3.0, 2.0, 1.0)(lecture.neuron)
 program(_draw(6, 3), np.array([0.3]), M, V)(lecture.adaline_loss)
-program(_draw(7, 3, 4), _draw(8, 4), _draw(9, 4, 3), _draw(10, 3), M, np.array([0, 2, 1, 1]))(lecture.mlp_loss)
+program(_draw(7, 3, 4), _draw(8, 4), _draw(9, 4, 3), _draw(10, 3), M, np.array([0, 2, 1, 1]))(
+    lecture.mlp_loss
+)
 
 
 # -- scalars and calls ---------------------------------------------------------------------------
@@ -583,7 +585,9 @@ def joining(x, y):
 def moving(v, m):
     a = np.roll(v, 1) * np.flip(v) + np.roll(v, -2)
     b = np.diag(v) @ m + np.roll(m, 1, axis=0)
-    return np.sum(a * v) + np.sum(b**2) + np.sum(np.diag(m[:3] @ m[:3].T)) + np.sum(np.flip(m, 1) * m)
+    return (
+        np.sum(a * v) + np.sum(b**2) + np.sum(np.diag(m[:3] @ m[:3].T)) + np.sum(np.flip(m, 1) * m)
+    )
 
 
 @program(0.7, 4)

@@ -59,7 +59,17 @@ class _Writer:
     def vector(self, depth=2):
         forms = ["name", "name"]
         if depth:
-            forms += ["binary", "scaled", "unary", "column", "product", "where", "flip", "gather", "sum"]
+            forms += [
+                "binary",
+                "scaled",
+                "unary",
+                "column",
+                "product",
+                "where",
+                "flip",
+                "gather",
+                "sum",
+            ]
         form = self.pick(*forms)
         if form == "name":
             return self.pick(*VECTORS)
@@ -106,7 +116,17 @@ class _Writer:
             self.lines.append(f"{indent}s = s + 0.1")
 
     def statement(self, indent, depth):
-        forms = ["scalar", "scalar", "vector", "matrix", "store", "store", "augment", "slice", "row"]
+        forms = [
+            "scalar",
+            "scalar",
+            "vector",
+            "matrix",
+            "store",
+            "store",
+            "augment",
+            "slice",
+            "row",
+        ]
         if depth:
             forms += ["if", "if", "for", "for", "while", "view"]
         form = self.pick(*forms)
@@ -122,14 +142,18 @@ class _Writer:
             add(f"{target} {self.pick('=', '+=', '-=', '*=', '=')} np.tanh({self.scalar()})")
         elif form == "augment":
             name = self.pick("a", "b")
-            add(f"{name} {self.pick('+=', '-=', '*=')} {self.pick(self.scalar(1), f'np.tanh({self.vector(1)})')}")
+            add(
+                f"{name} {self.pick('+=', '-=', '*=')} {self.pick(self.scalar(1), f'np.tanh({self.vector(1)})')}"
+            )
         elif form == "slice":
             name = self.pick("a", "b")
             cut = self.pick("1:", ":-1", "::2", "::-1", "1:-1", ":")
             value = self.pick(self.scalar(1), f"np.tanh({self.vector(1)})[{cut}]")
             add(f"{name}[{cut}] {self.pick('=', '+=', '*=')} {value}")
         elif form == "row":
-            add(f"c[{self.index()}] {self.pick('=', '+=')} np.tanh({self.pick(*MATRICES)}[{self.index()}] * {self.scalar(1)})")
+            add(
+                f"c[{self.index()}] {self.pick('=', '+=')} np.tanh({self.pick(*MATRICES)}[{self.index()}] * {self.scalar(1)})"
+            )
         elif form == "view":
             add(f"u = a[{self.pick('1:', '::-1', ':-1')}]")
             add(f"u[0] = np.tanh({self.scalar()})")

@@ -99,7 +99,7 @@ def with_raise(x):
 
 @refused("f8", "`global` is not", "global REFUSED")
 def with_global(x):
-    global REFUSED  # noqa: PLW0602
+    global REFUSED
     return x
 
 
@@ -237,7 +237,9 @@ def assigned_twice(x):
     return y
 
 
-@refused("f8", "argnums=3, but `wrong_position` has 1 arguments", "def wrong_position(x):", argnums=3)
+@refused(
+    "f8", "argnums=3, but `wrong_position` has 1 arguments", "def wrong_position(x):", argnums=3
+)
 def wrong_position(x):
     return x
 

@@ -98,7 +98,18 @@ def test_data_from_a_file(tmp_path, capsys):
     y = (x[:, 0, 0] > 127).astype(np.uint8)
     path = tmp_path / "digits.npz"
     np.savez(path, x_train=x[:40], y_train=y[:40], x_test=x[40:], y_test=y[40:])
-    words = ["train", "mlp", "--data", "mnist", "--data-file", str(path), "--epochs", "2", "--hidden", "4"]
+    words = [
+        "train",
+        "mlp",
+        "--data",
+        "mnist",
+        "--data-file",
+        str(path),
+        "--epochs",
+        "2",
+        "--hidden",
+        "4",
+    ]
     assert main(words) == 0
     with pytest.raises(AdcompileError, match="cannot be read"):
         data.load("mnist", 0, "float32", str(tmp_path / "absent.npz"))
@@ -131,7 +142,10 @@ def test_source_and_graph(tmp_path, capsys):
         (["source", "{file}:other", "--args", "f8"], "has no function `other`"),
         (["source", "{file}:loss", "--args", "f9"], "is not a type"),
         (["source", "{file}:loss", "--args", "f8"], "needs an argument or type for `x`"),
-        (["graph", "{file}:loss", "--args", "f8[:], f8[:, :]", "-o", "graph.gif"], "no known ending"),
+        (
+            ["graph", "{file}:loss", "--args", "f8[:], f8[:, :]", "-o", "graph.gif"],
+            "no known ending",
+        ),
     ],
 )
 def test_wrong_use(words, message, tmp_path, capsys):
