@@ -155,11 +155,8 @@ def test_a_call_costs_at_most_twice_a_plain_compiled_call():
     for function in (plain, gradient):
         for _ in range(3):
             function(1.0, 2.0, 3.0)
-    ratios = []
-    for _ in range(7):
-        ours, theirs = (
-            min(timeit.repeat(lambda f=f: f(1.0, 2.0, 3.0), number=20000, repeat=3))
-            for f in (gradient, plain)
-        )
-        ratios.append(ours / theirs)
-    assert sorted(ratios)[3] <= 2.0
+    best = [np.inf, np.inf]  # of many short runs in turn: other processes disturb few of them
+    for _ in range(200):
+        for k, f in enumerate((gradient, plain)):
+            best[k] = min(best[k], timeit.timeit(lambda f=f: f(1.0, 2.0, 3.0), number=500))
+    assert best[0] / best[1] <= 2.0

@@ -1,0 +1,88 @@
+"""Each pass keeps the values of a graph, and does what it is for."""
+
+import numpy as np
+import pytest
+
+from adcompile import pipeline
+from adcompile.graph.interpret import interpret
+from adcompile.graph.types import parse_types
+from adcompile.graph.verify import verify
+from tests.programs.corpus import CORPUS
+from tests.test_corpus import copied
+
+
+def _lowered(function, types):
+    return pipeline.lower_function(function, parse_types(types))
+
+
+def _names(graph):
+    return [op.name for op in graph.body.walk() if op.name not in ("constant", "dim")]
+
+
+@pytest.mark.parametrize("number", range(len(pipeline.PASSES)))
+@pytest.mark.parametrize(
+    ("function", "args"), CORPUS[::4], ids=[f.__name__ for f, _ in CORPUS[::4]]
+)
+def test_a_pass_keeps_the_value(function, args, number):
+    from adcompile.graph.types import type_of
+
+    graph = pipeline.lower_function(function, [type_of(a) for a in args])
+    wanted = interpret(graph, *copied(args))
+    pipeline.PASSES[number][0](graph)
+    verify(graph)
+    assert interpret(graph, *copied(args)) == pytest.approx(wanted, rel=1e-14)
+
+
+def test_neutral_elements_and_constants():
+    graph = _lowered(lambda x: (x * 1.0 + 0.0) / 1.0 - (2.0 * 3.0 - 6.0), "f8")
+    pipeline.optimise(graph)
+    assert _names(graph) == []
+
+
+def test_zero_times_x_is_kept():
+    graph = _lowered(lambda x: x * 0.0, "f8")
+    pipeline.optimise(graph)
+    assert _names(graph) == ["mul"]
+
+
+def test_dead_code_goes_with_its_loops_and_buffers():
+    def function(x, n):
+        unused = np.zeros(n)
+        for i in range(n):
+            unused[i] = x * i
+        return x * 2.0
+
+    graph = _lowered(function, "f8, i8")
+    pipeline.optimise(graph)
+    assert _names(graph) == ["mul"]
+
+
+def test_equal_expressions_are_shared_unless_memory_changed():
+    def shared(x):
+        return np.sin(x) * np.sin(x)
+
+    def written(a):
+        first = np.sum(a * 2.0)
+        a[0] = 5.0
+        return first * np.sum(a * 2.0)
+
+    graph = _lowered(shared, "f8")
+    pipeline.optimise(graph)
+    assert _names(graph).count("sin") == 1
+    graph = _lowered(written, "f8[:]")
+    pipeline.optimise(graph)
+    assert _names(graph).count("sum") == 2
+
+
+def test_factors_are_not_moved_out_of_written_arrays():
+    def function(a, b):
+        c = 2.0 * a
+        c[0] = 7.0
+        d = -b
+        b[0] = 3.0
+        return np.sum(3.0 * c) + np.sum(a - d)
+
+    args = (np.array([1.0, 2.0]), np.array([4.0, 5.0]))
+    graph = _lowered(function, "f8[:], f8[:]")
+    pipeline.optimise(graph)
+    assert interpret(graph, *copied(args)) == function(*copied(args))
