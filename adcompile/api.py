@@ -25,11 +25,12 @@ Names = str | Sequence[str]
 
 def _signature(function: Function) -> inspect.Signature:
     """Parameters of a function, all of them positional or by keyword."""
+    own = getattr(function, "py_func", function)
     parameters = [
         p.replace(kind=p.POSITIONAL_OR_KEYWORD)
         if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_ONLY)
         else p
-        for p in inspect.signature(function).parameters.values()
+        for p in inspect.signature(own, follow_wrapped=False).parameters.values()
     ]
     try:
         return inspect.Signature(parameters)

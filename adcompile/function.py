@@ -75,7 +75,7 @@ class CompiledFunction:
         self._options = {"fastmath": fastmath, "parallel": parallel, "cache": cache}
         self._inplace, self._keep, self._own = tuple(inplace), tuple(keep), own
         for written in self._inplace:
-            if written not in inspect.signature(function).parameters:
+            if written not in signature.parameters:
                 raise TypeMismatch(
                     f"inplace={written!r}: `{function.__name__}` has no such argument"
                 )

@@ -147,7 +147,8 @@ def slice_range(
     simple = _length_key(item, [b.constant for b in given])
     if simple is not None:
         kind, number = simple
-        if kind == "all but":
+        if kind == "all but":  # a start beyond the end is never read from
+            start = given[0] if has_start else first
             return start, builder.op("maximum", extent - number, 0)
         return start, builder.op("minimum", extent, number)
     span = stop - start + (step - 1 if up else step + 1)

@@ -63,7 +63,7 @@ class FunctionSource:
     @property
     def signature(self) -> inspect.Signature:
         """Parameters and defaults."""
-        return inspect.signature(self.function)
+        return inspect.signature(self.function, follow_wrapped=False)
 
 
 def _without_comment(text: str) -> str:
@@ -90,10 +90,9 @@ def read_source(candidate: Callable[..., Any]) -> FunctionSource:
             f"{type(candidate).__name__}",
             hint="only functions written in Python can be differentiated",
         )
-    if hasattr(function, "__wrapped__"):
-        function = inspect.unwrap(function)
     try:
-        lines, first_line = inspect.getsourcelines(function)
+        # of the code: of the function, what a decorator wraps would be read instead
+        lines, first_line = inspect.getsourcelines(function.__code__)
     except (OSError, TypeError):
         raise SourceNotFound(
             f"the source of `{function.__name__}` cannot be read ({function.__code__.co_filename})",
