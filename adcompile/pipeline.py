@@ -330,13 +330,6 @@ def vjp_graph(graph: Graph, types: Sequence[Structure]) -> Graph:
     return graph
 
 
-def check_argument_names(function: Any, names: Sequence[str], known: Sequence[str]) -> None:
-    """Raise TypeMismatch if `inplace` names something that is no argument."""
-    for name in names:
-        if name not in known:
-            raise TypeMismatch(f"`{name}` is no argument of `{function.__name__}`")
-
-
 def readable_source(graph: Graph) -> str:
     """The derivative as Python for people, which NumPy runs."""
     return emit_python(graph)

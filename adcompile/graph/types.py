@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -117,14 +117,6 @@ def is_integer(type_: Type) -> bool:
 def shape_of(type_: Type) -> tuple[Dim, ...]:
     """The shape; `()` for scalars."""
     return type_.shape if isinstance(type_, Array) else ()
-
-
-def with_dtype(type_: Type, dtype: str) -> Type:
-    """The same type with another element type; fresh arrays are C-contiguous."""
-    if isinstance(type_, Array):
-        return Array(dtype, type_.shape)
-    assert isinstance(type_, Scalar)
-    return replace(type_, dtype=dtype)
 
 
 _PYTHON = {"b": False, "i": 1, "u": 1, "f": 1.0}
