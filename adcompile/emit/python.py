@@ -78,7 +78,8 @@ class PythonEmitter(ControlEmitter):
             head.append(ast.Expr(ast.Constant(self.graph.doc)))
         function = assemble.function(self.graph.name, arguments, [*head, *unpack, *tail])
         text = to_source(ast.Module([function], []))
-        imports = [f"import {full}" for full, used in _MODULES if used in text]
+        code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
+        imports = [f"import {full}" for full, used in _MODULES if used in code]
         return "\n\n".join(imports) + "\n\n\n" * bool(imports) + text.lstrip("\n")
 
     def _parameter(self, name: str, structure: Structure, unpack: list[ast.stmt]) -> str:

@@ -104,6 +104,20 @@ CALLS[builtins.abs] = _elementwise("abs", False)
 CALLS[builtins.pow] = _elementwise("pow", False)
 
 
+def _whole_number(name: str) -> Callable[[Any], Value]:
+    """`math.floor` and `math.ceil` give integers, unlike NumPy's."""
+
+    def apply(x: Any) -> Value:
+        rounded = current().op(name, as_value(x))
+        result: Value = current().op("cast", rounded, dtype="int64", weak=True)
+        return result
+
+    return apply
+
+
+CALLS[math.floor], CALLS[math.ceil] = _whole_number("floor"), _whole_number("ceil")
+
+
 @spelled(np.where)
 def where(condition: Any, x: Any = None, y: Any = None) -> Any:
     """`np.where` with one or three arguments."""

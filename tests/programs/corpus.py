@@ -696,6 +696,12 @@ def interpolation(points, table):
     return total
 
 
+@program(2.6, np.array([1.0, 4.0, 2.0, 3.0, 5.0]))
+def rounded_positions(x, table):
+    low, high = math.floor(x), math.ceil(x)
+    return table[low] * (high - x) + table[high] * (x - low) + np.floor(x) * x
+
+
 @program(V, np.array([[0.5, 0.2], [0.1, 0.9]]), np.array([0.1, 0.2]))
 def recurrent_net(inputs, w, b):
     h = np.zeros(2)
