@@ -29,7 +29,7 @@ def test_refusals(function, types, message, under, options):
     assert source[start - offset : end - offset] == under
 
 
-@pytest.mark.parametrize("name", ["with_break", "masked_write", "integer_argument", "kinds_differ"])
+@pytest.mark.parametrize("name", ["with_try", "masked_write", "integer_argument", "kinds_differ"])
 def test_hints_say_what_to_write(name):
     function, types, _, _, options = next(e for e in REFUSED if e[0].__name__ == name)
     with pytest.raises(AdcompileError, match="hint: "):
@@ -46,7 +46,7 @@ def test_errors_reach_the_caller_of_a_compiled_function_as_they_are():
 
 def test_error_inside_a_called_function_shows_that_function():
     def outer(x):
-        return refused.with_break(x) * 2
+        return refused.with_try(x) * 2
 
     with pytest.raises(ad.UnsupportedSyntax) as caught:
         ad.grad(outer).source("f8")

@@ -101,10 +101,22 @@ def assignment(target: str, node: ast.expr, scalar: bool = False) -> ast.stmt:
     return ast.Assign([name(target)], node, lineno=0)
 
 
-def check(condition: ast.expr, message: str) -> ast.stmt:
+def error(message: str, error_name: str) -> ast.stmt:
+    """`raise ValueError(message)`."""
+    arguments: list[ast.expr] = [ast.Constant(message)] if message else []
+    return ast.Raise(ast.Call(name(error_name), arguments, []), None)
+
+
+def check(condition: ast.expr, message: str, error_name: str = "ValueError") -> ast.stmt:
     """`if condition: raise ValueError(message)`."""
-    error = ast.Call(name("ValueError"), [ast.Constant(message)], [])
-    return ast.If(condition, [ast.Raise(error, None)], [])
+    return ast.If(condition, [error(message, error_name)], [])
+
+
+def negated(test: ast.expr) -> ast.expr:
+    """`not test`, the shortest way."""
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        return test.operand
+    return ast.UnaryOp(ast.Not(), test)
 
 
 def whole(target: ast.expr) -> ast.expr:

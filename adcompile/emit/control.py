@@ -119,7 +119,7 @@ class ControlEmitter:
             self.names.give(value, name, region)
         then, otherwise = bodies
         if not then and otherwise:
-            test, then, otherwise = _negated(test), otherwise, []
+            test, then, otherwise = assemble.negated(test), otherwise, []
         if then or otherwise:
             self.add(ast.If(test, then or [ast.Pass()], otherwise), op)
 
@@ -256,7 +256,7 @@ class ControlEmitter:
         self.block, self.position = outer, position
         if not statements:
             return test, []
-        leave = ast.If(_negated(test), [ast.Break()], [])
+        leave = ast.If(assemble.negated(test), [ast.Break()], [])
         return ast.Constant(True), [*statements, leave]
 
 
@@ -274,12 +274,6 @@ def _read_inside(op: Op, value: Value) -> bool:
         for region in op.regions
         for inner in region.walk()
     ) or any(value in region.yields for region in op.regions)
-
-
-def _negated(test: ast.expr) -> ast.expr:
-    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-        return test.operand
-    return ast.UnaryOp(ast.Not(), test)
 
 
 def _range(bounds: list[ast.expr], op: Op) -> ast.expr:

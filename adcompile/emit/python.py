@@ -168,6 +168,8 @@ class PythonEmitter(ControlEmitter):
             self.structured(op)
         elif op.name == "check_equal":
             self.add(assemble.check(self._template(op), op.attrs["message"]), op)
+        elif op.name == "require":
+            self._require(op)
         elif op.record.writes:
             self._write(op)
         elif op.name == "undefined" or (op.name == "dim" and op.result not in self.uses):
@@ -176,6 +178,14 @@ class PythonEmitter(ControlEmitter):
             self._several(op)
         else:
             self._value(op)
+
+    def _require(self, op: Op) -> None:
+        condition = self.read(op.inputs[0])
+        message, error = op.attrs["message"], op.attrs["error"]
+        if isinstance(condition, ast.Constant) and not condition.value:
+            self.add(assemble.error(message, error), op)
+        else:
+            self.add(assemble.check(assemble.negated(condition), message, error), op)
 
     def _template(self, op: Op) -> ast.expr:
         return assemble.fill(self.spelling(op), [self.read(v) for v in op.inputs], op)

@@ -130,6 +130,10 @@ class Builder:
             dim = self._same[dim]
         return dim
 
+    def knows(self, symbol: Symbol) -> bool:
+        """Whether a value holds this extent here."""
+        return self.resolve(symbol) in self._extents
+
     def extent(self, dim: Dim) -> Value:
         """The value that holds an extent."""
         dim = self.resolve(dim)

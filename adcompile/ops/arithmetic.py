@@ -6,6 +6,7 @@ operands of maximum or minimum tie, each gets half of the cotangent.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -76,17 +77,23 @@ for _name, _symbol, _ufunc in (
 ):  # fmt: skip
     elementwise(_name, _ufunc, f"{{0}} {_symbol} {{1}}", result="bool", inactive=True, cheap=True)
 
+
+def _word(scalar: str, arrays: str) -> Callable[[Op], str]:
+    """Python's word for truth values, NumPy's function for arrays of them."""
+    return lambda op: scalar if isinstance(op.result.type, Scalar) else arrays
+
+
 elementwise(
     "logical_and", np.logical_and, "{0} and {1}", result="bool", inactive=True, cheap=True,
-    show="np.logical_and({0}, {1})",
+    show=_word("{0} and {1}", "np.logical_and({0}, {1})"),
 )  # fmt: skip
 elementwise(
     "logical_or", np.logical_or, "{0} or {1}", result="bool", inactive=True, cheap=True,
-    show="np.logical_or({0}, {1})",
+    show=_word("{0} or {1}", "np.logical_or({0}, {1})"),
 )  # fmt: skip
 elementwise(
     "logical_not", np.logical_not, "not {0}", result="bool", inactive=True, cheap=True,
-    show="np.logical_not({0})",
+    show=_word("not {0}", "np.logical_not({0})"),
 )  # fmt: skip
 
 elementwise(

@@ -6,6 +6,7 @@ stages treat themselves; markers differentiate as the identity or as zero.
 
 from __future__ import annotations
 
+import builtins
 from typing import Any
 
 import numpy as np
@@ -144,5 +145,25 @@ register(
         reads=False,
         inactive=True,
         notes="the other side of a branch that saves a value for the reverse sweep",
+    )
+)
+
+
+def _require(condition: bool, message: str, error: str) -> tuple[()]:
+    if not condition:
+        raise getattr(builtins, error)(message)
+    return ()
+
+
+register(
+    Record(
+        "require",
+        lambda builder, types, attrs: [],
+        _require,
+        show="{0}",
+        reads=False,
+        keeps=True,
+        inactive=True,
+        notes="an error that the user raises, or a variable read on a path that did not assign it",
     )
 )

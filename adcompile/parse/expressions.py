@@ -29,14 +29,19 @@ from adcompile.ops import spellings
 from adcompile.ops.spellings import as_value
 from adcompile.parse import indexing
 from adcompile.parse.fence import refuse
+from adcompile.parse.leaving import SureName
 from adcompile.parse.scope import (
     Environment,
     LocalFunction,
+    Maybe,
     Unbound,
     converted,
+    flatten,
+    is_data,
     is_number,
     join_types,
     regroup,
+    same_structure,
 )
 from adcompile.parse.source import FunctionSource, python_function
 
@@ -70,6 +75,8 @@ class ExpressionLowering:
         self.source = source
         self.environment = environment
         self.statement: ast.AST = source.node
+        self.outer: ExpressionLowering | None = None  # the function around a nested one
+        self.locals: frozenset[str] = frozenset()
 
     # provided by the subclass
     def call_python(self, function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
@@ -113,19 +120,42 @@ class ExpressionLowering:
         return node.value
 
     def _name(self, node: ast.Name) -> Any:
-        item: Any
-        if node.id in self.environment:
-            item = self.environment[node.id]
-            if isinstance(item, Unbound):
-                raise UnsupportedSyntax(
-                    f"`{node.id}` {item.reason}", hint=f"give `{node.id}` a value before"
-                )
-            return item
+        name = node.id
+        if name in self.environment:
+            return self._own(node, self.environment[name])
+        if name in self.locals:
+            raise UnsupportedSyntax(f"`{name}` has no value yet", hint=f"assign `{name}` before")
+        frame = self.outer
+        while frame is not None:
+            if name in frame.environment:
+                return frame._own(node, frame.environment[name])
+            frame = frame.outer
         try:
-            item = self.source.lookup(node.id)
+            item = self.source.lookup(name)
         except KeyError:
-            raise UnsupportedSyntax(f"`{node.id}` is not defined") from None
-        return self._captured(node.id, item)
+            raise UnsupportedSyntax(f"`{name}` is not defined") from None
+        return self._captured(name, item)
+
+    def _own(self, node: ast.Name, item: Any) -> Any:
+        """What a variable of this function stands for; checked where not every path assigns it."""
+        if isinstance(item, Unbound):
+            raise UnsupportedSyntax(
+                f"`{node.id}` {item.reason}", hint=f"give `{node.id}` a value before"
+            )
+        if isinstance(item, Maybe):
+            if not isinstance(node, SureName):
+                message = f"`{node.id}` {item.reason} (line {self.location(node).line})"
+                self.require(item.assigned, message, "UnboundLocalError")
+                self.environment[node.id] = item.item
+            return item.item
+        return item
+
+    def require(self, condition: Any, message: str, error: str) -> None:
+        """Raise `error` at run time unless `condition` holds."""
+        if isinstance(condition, Value) and condition.constant is not None:
+            condition = condition.constant
+        if isinstance(condition, Value) or not condition:
+            self.builder.op("require", as_value(condition), message=message, error=error)
 
     def _captured(self, name: str, item: Any) -> Any:
         if isinstance(item, np.ndarray):
@@ -146,7 +176,21 @@ class ExpressionLowering:
         return [self.expression(item) for item in node.elts]
 
     def _lambda(self, node: ast.Lambda) -> Any:
-        return LocalFunction(node, dict(self.environment), self.source)
+        return self.local_function(node)
+
+    _surename = _name
+
+    def local_function(self, node: ast.Lambda | ast.FunctionDef) -> LocalFunction:
+        """A nested function; its defaults are evaluated now, its free names when it is called."""
+        arguments = node.args
+        if arguments.vararg or arguments.kwarg:
+            raise UnsupportedSyntax("`*` in the parameters of a nested function")
+        positional = [*arguments.posonlyargs, *arguments.args]
+        named = zip(reversed(positional), reversed(arguments.defaults), strict=False)
+        defaults = {a.arg: self.expression(d) for a, d in named}
+        pairs = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+        defaults |= {a.arg: self.expression(d) for a, d in pairs if d is not None}
+        return LocalFunction(node, self, defaults)
 
     def _binop(self, node: ast.BinOp) -> Any:
         left, right = self.expression(node.left), self.expression(node.right)
@@ -214,8 +258,10 @@ class ExpressionLowering:
             return self._lazy(nodes[1:], is_and) if bool(first) == is_and else first
         name = "logical_and" if is_and else "logical_or"
         region = Region()
+        before = dict(self.environment)
         with self.builder.inside(region):
             rest = as_value(self._lazy(nodes[1:], is_and))
+        self.environment = before
         if all(op.record.cheap and not op.record.reads for op in region.ops):
             self.builder.region.ops.extend(region.ops)  # nothing is lost by evaluating both
             return self.builder.op(name, first, rest)
@@ -243,14 +289,18 @@ class ExpressionLowering:
         sides = []
         for branch in (node.body, node.orelse):
             region = Region()
+            before = dict(self.environment)
             with self.builder.inside(region):
                 sides.append((region, self.expression(branch)))
+            self.environment = before
         return self.join_branches(condition, sides, "the conditional expression")
 
     def join_branches(self, condition: Value, sides: list[tuple[Region, Any]], what: str) -> Any:
         """End an `if` whose two sides gave the items in `sides`; gives the joined item."""
         first, second = (item for _, item in sides)
-        pairs = list(self._pairs(first, second, what))
+        if not same_structure(first, second) or not is_data(first) or not is_data(second):
+            raise TypeMismatch(f"{what} gives values of different kinds")
+        pairs = list(zip(flatten(first), flatten(second), strict=True))
         for region, _ in sides:
             region.yields = []
         for one, other in pairs:
@@ -265,15 +315,6 @@ class ExpressionLowering:
         regions = [region for region, _ in sides]
         outputs = self.builder.structured("if", [condition], regions, regions[0].yields)
         return regroup(first, iter(outputs))
-
-    def _pairs(self, first: Any, second: Any, what: str) -> Any:
-        if isinstance(first, tuple) and isinstance(second, tuple) and len(first) == len(second):
-            for one, other in zip(first, second, strict=True):
-                yield from self._pairs(one, other, what)
-        elif all(isinstance(i, Value) or is_number(i) for i in (first, second)):
-            yield first, second
-        else:
-            raise TypeMismatch(f"{what} gives values of different kinds")
 
     def _subscript(self, node: ast.Subscript) -> Any:
         base = self.expression(node.value)

@@ -13,17 +13,12 @@ _REFUSED: dict[type[ast.AST], tuple[str, str]] = {
     ast.Try: ("`try`", "check the condition with `if` before it can fail"),
     ast.With: ("`with`", "do the work of the context manager outside the function"),
     ast.ClassDef: ("a class definition", "define the class outside the function"),
-    ast.FunctionDef: ("a nested function", "define it outside, or assign a lambda"),
     ast.AsyncFunctionDef: ("an async function", "use a plain function"),
     ast.Global: ("`global`", "pass the value as an argument and return the new one"),
     ast.Nonlocal: ("`nonlocal`", "pass the value as an argument and return the new one"),
     ast.Import: ("`import`", "import at the top of the file"),
     ast.ImportFrom: ("`import`", "import at the top of the file"),
-    ast.Raise: ("`raise`", "check the arguments before the call"),
-    ast.Assert: ("`assert`", "check the arguments before the call"),
     ast.Delete: ("`del`", "let the name be"),
-    ast.Break: ("`break`", "carry a flag: `while going and i < n`"),
-    ast.Continue: ("`continue`", "put the rest of the loop body into an `if`"),
     ast.Match: ("`match`", "use if/elif"),
     ast.ListComp: ("a list comprehension", "fill an array in a for loop"),
     ast.SetComp: ("a set comprehension", "use arrays"),
@@ -37,7 +32,6 @@ _REFUSED: dict[type[ast.AST], tuple[str, str]] = {
     ast.JoinedStr: ("an f-string", "format outside the function"),
     ast.NamedExpr: ("`:=`", "assign in a statement of its own"),
     ast.Starred: ("`*` unpacking", "name each argument"),
-    ast.Lambda: ("a lambda used as a value", "assign it to a name and call it"),
 }
 
 

@@ -7,41 +7,33 @@ graph, control flow structured, every call to a Python function inlined.
 from __future__ import annotations
 
 import ast
+import builtins
 import inspect
 from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
 
-from adcompile.errors import (
-    AdcompileError,
-    ShapeError,
-    TypeMismatch,
-    UnsupportedSyntax,
-)
+from adcompile.errors import AdcompileError, ShapeError, TypeMismatch, UnsupportedSyntax
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Graph, Parameter, Region, Value
-from adcompile.graph.types import Array, Scalar, Static, Structure, Type
-from adcompile.ops.spellings import as_value, static
+from adcompile.graph.types import Array, Static, Structure
+from adcompile.ops.spellings import as_value
 from adcompile.parse import indexing
-from adcompile.parse.expressions import _BINARY, ExpressionLowering
+from adcompile.parse.control import NOTHING, RAISED, ControlLowering
+from adcompile.parse.expressions import _BINARY
 from adcompile.parse.fence import refuse
+from adcompile.parse.leaving import returns, without_leaving
+from adcompile.parse.liveness import Liveness
 from adcompile.parse.scope import (
     Environment,
     LocalFunction,
-    Unbound,
     assigned_names,
-    contains,
-    converted,
     flatten,
     is_number,
-    join_types,
     regroup,
-    same_static,
 )
 from adcompile.parse.source import FunctionSource, read_source
 from adcompile.parse.views import refuse_stale_views
-
-_NOTHING = object()  # a block that ended without `return`
 
 
 def lower_function(candidate: Any, types: Sequence[Structure], keep: Sequence[str] = ()) -> Graph:
@@ -100,6 +92,12 @@ def _parameters(builder: Builder, name: str, type_: Structure) -> Any:
     return builder.parameter(type_, name)
 
 
+def _all_names(node: ast.FunctionDef) -> set[str]:
+    """Every name in a function, so that flags get others."""
+    found = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+    return found | {a.arg for a in ast.walk(node) if isinstance(a, ast.arg)} | {node.name}
+
+
 def _result(builder: Builder, item: Any, source: FunctionSource) -> Value:
     if isinstance(item, Value) or is_number(item):
         return builder.value(item)
@@ -110,7 +108,7 @@ def _result(builder: Builder, item: Any, source: FunctionSource) -> Value:
     )
 
 
-class Lowering(ExpressionLowering):
+class Lowering(ControlLowering):
     """Statements of one function; inlined calls are lowerings of their own."""
 
     def __init__(
@@ -121,19 +119,33 @@ class Lowering(ExpressionLowering):
         bindings: dict[str, list[Value]] | None = None,
         keep: tuple[str, ...] = (),
         callers: tuple[Any, ...] = (),
+        nested: ast.Lambda | ast.FunctionDef | None = None,
     ) -> None:
         super().__init__(builder, source, environment)
         self.bindings = bindings
         self.keep = keep
-        self.callers = (*callers, source.function.__code__)
+        self.callers = (*callers, nested or source.function.__code__)
+        self.node = nested or source.node
+        self.statement = self.node
+        if isinstance(self.node, ast.FunctionDef):
+            self.statements = without_leaving(self.node.body, _all_names(self.node))
+            self.liveness = Liveness(self.statements)
+            parameters = ast.walk(self.node.args)
+            self.locals = frozenset(
+                [*assigned_names(self.statements)]
+                + [a.arg for a in parameters if isinstance(a, ast.arg)]
+            )
 
     def run(self) -> Any:
         """Lower the body; gives what it returns."""
-        node = self.source.node
-        if isinstance(node, ast.Lambda):
-            return self.expression(node.body)
-        result = self.block(node.body)
-        return None if result is _NOTHING else result
+        if isinstance(self.node, ast.Lambda):
+            return self.expression(self.node.body)
+        result = self.block(self.statements)
+        if result is RAISED:
+            raise UnsupportedSyntax(
+                "every path raises an error", self.source.location(self.node), "return a value"
+            )
+        return None if result is NOTHING else result
 
     def block(self, statements: list[ast.stmt]) -> Any:
         """Lower statements in order; gives the returned item, or the marker for none."""
@@ -144,18 +156,19 @@ class Lowering(ExpressionLowering):
                 try:
                     if isinstance(statement, ast.Return):
                         return None if statement.value is None else self.expression(statement.value)
-                    if isinstance(statement, ast.If) and contains([statement], ast.Return):
+                    if isinstance(statement, ast.If) and returns([statement]):
                         return self._if_returning(statement, statements[position + 1 :])
-                    self._statement(statement)
+                    if self._statement(statement) is RAISED:
+                        return RAISED
                 except AdcompileError as error:
                     raise error.at(location) from None
-        return _NOTHING
+        return NOTHING
 
-    def _statement(self, node: ast.stmt) -> None:
+    def _statement(self, node: ast.stmt) -> Any:
         method = getattr(self, f"_do_{type(node).__name__.lower()}", None)
         if method is None:
             raise refuse(node, self.location(node))
-        method(node)
+        return method(node)
 
     def _do_pass(self, node: ast.Pass) -> None:
         pass
@@ -230,215 +243,52 @@ class Lowering(ExpressionLowering):
         else:
             self._bind(node.target.id, self.binary(type(node.op), old, item, node))
 
-    # -- branches -------------------------------------------------------------------------------
+    # -- statements that check --------------------------------------------------------------------
 
-    def _do_if(self, node: ast.If) -> None:
-        condition = self.truth(node.test)
-        if not isinstance(condition, Value):
-            self.block(node.body if condition else node.orelse)
-            return
-        before = self.environment
-        sides = []
-        for statements in (node.body, node.orelse):
-            self.environment = dict(before)
-            with self.builder.inside(Region()) as region:
-                self.block(statements)
-            sides.append((region, self.environment))
-        self.environment = before
-        self.statement = node
-        names = assigned_names([*node.body, *node.orelse])
-        joined, kept = [], []
-        for name in names:
-            items = [
-                env.get(name, Unbound("has no value on one side of an `if`")) for _, env in sides
-            ]
-            if any(isinstance(item, Unbound) for item in items):
-                self.environment[name] = Unbound("has no value on one side of an `if`")
-            elif same_static(*items):
-                self.environment[name] = items[0]
-            elif not all(isinstance(i, Value) or is_number(i) for it in items for i in flatten(it)):
-                self.environment[name] = Unbound("is different things on the sides of an `if`")
-            else:
-                joined.append(name)
-                kept.append(items)
-        regions = [
-            (region, tuple(items[k] for items in kept)) for k, (region, _) in enumerate(sides)
-        ]
-        outcome = self.join_branches(condition, regions, "a variable assigned in an `if`")
-        for name, item in zip(joined, outcome, strict=True):
-            for value in flatten(item):
-                value.hint, value.named = (name, True) if isinstance(item, Value) else ("", False)
-            self.environment[name] = item
+    def _do_assert(self, node: ast.Assert) -> None:
+        message = "" if node.msg is None else self._message(node.msg)
+        self.require(self.truth(node.test), message, "AssertionError")
 
-    def _if_returning(self, node: ast.If, rest: list[ast.stmt]) -> Any:
-        condition = self.truth(node.test)
-        if not isinstance(condition, Value):
-            return self.block([*(node.body if condition else node.orelse), *rest])
-        before = self.environment
-        sides = []
-        for statements in (node.body, node.orelse):
-            self.environment = dict(before)
-            with self.builder.inside(Region()) as region:
-                result = self.block([*statements, *rest])
-            if result is _NOTHING or result is None:
-                raise UnsupportedSyntax(
-                    "one path ends without a value", self.location(node), "return on every path"
-                )
-            sides.append((region, result))
-        self.environment = before
-        return self.join_branches(condition, sides, "the returned value")
+    def _do_raise(self, node: ast.Raise) -> Any:
+        message, error = self.raised_error(node)
+        self.require(False, message, error)
+        return RAISED
 
-    # -- loops ----------------------------------------------------------------------------------
-
-    def _do_for(self, node: ast.For) -> None:
-        self._refuse_leaving(node)
-        items = self._tuple_items(node.iter)
-        if items is not None:
-            for item in items:  # a tuple may hold different types: one copy of the body for each
-                self._assign(node.target, item)
-                self._loop_body(node.body)
-            return
-        if not isinstance(node.target, ast.Name):
-            raise refuse(node.target, self.location(node.target))
-        bounds = self._range(node.iter)
-        index_name = node.target.id
-
-        def body(params: list[Value]) -> list[Region]:
-            index = Value(Scalar("int64", weak=True), index_name, named=True)
-            region = Region([index, *params])
-            self.environment[index_name] = index
-            with self.builder.inside(region):
-                self._loop_body(node.body)
-            return [region]
-
-        names = [n for n in assigned_names(node.body) if n != index_name]
-        self._loop("for", node, bounds, names, body)
-        self.environment[index_name] = Unbound("has a value only inside its loop")
-
-    def _tuple_items(self, node: ast.expr) -> Any:
-        """What a loop over a tuple, or over `zip` or `enumerate` of tuples, goes through."""
-        if not isinstance(node, ast.Call):
-            item = self.expression(node)
-            return item if isinstance(item, tuple) else None
-        function = self.expression(node.func)
-        if function not in (zip, enumerate, reversed) or node.keywords:
-            return None
-        arguments = [self.expression(a) for a in node.args]
-        if not all(isinstance(a, tuple) for a in arguments):
-            return None
-        if function is zip and len({len(a) for a in arguments}) > 1:
-            raise ShapeError("tuples of different lengths", self.location(node))
-        return tuple(function(*arguments))
-
-    def _range(self, node: ast.expr) -> list[Value]:
-        is_range = isinstance(node, ast.Call) and self.expression(node.func) is range
-        if not is_range or node.keywords:  # type: ignore[attr-defined]
+    def raised_error(self, node: ast.Raise) -> tuple[str, str]:
+        """Message and class of a `raise`."""
+        if node.exc is None or node.cause is not None:
+            raise UnsupportedSyntax("`raise` of nothing", hint='raise ValueError("why")')
+        call = node.exc if isinstance(node.exc, ast.Call) else ast.Call(node.exc, [], [])
+        error: Any = self.expression(call.func)
+        if not isinstance(error, type) or not issubclass(error, Exception):
+            raise TypeMismatch("only exception classes can be raised", self.location(node))
+        known: Any = getattr(builtins, getattr(error, "__name__", ""), None)
+        if known is not error:
             raise UnsupportedSyntax(
-                "`for` needs a range", self.location(node), "for i in range(len(a)): x = a[i]"
+                "compiled code knows only Python's own exceptions",
+                self.location(node),
+                "raise ValueError or RuntimeError",
             )
-        assert isinstance(node, ast.Call)
-        items = [self.scalar(a, "a bound of range") for a in node.args]
-        start, stop, step = {1: [0, *items, 1], 2: [*items, 1]}.get(len(items), items)
-        try:
-            if static(step, "the step of range") == 0:
-                raise ShapeError("the step of range cannot be 0")
-        except AdcompileError as error:
-            raise error.at(self.location(node)) from None
-        return [as_value(x) for x in (start, stop, step)]
+        if len(call.args) > 1 or call.keywords:
+            raise UnsupportedSyntax("an exception takes one message in compiled code")
+        return (self._message(call.args[0]) if call.args else ""), known.__name__
 
-    def _do_while(self, node: ast.While) -> None:
-        self._refuse_leaving(node)
+    def _message(self, node: ast.expr) -> str:
+        """A message, fixed when compiled: what an f-string would insert is shown as written."""
+        if isinstance(node, ast.JoinedStr):
+            return ast.unparse(node)[2:-1]
+        item = self.expression(node)
+        if isinstance(item, Value):
+            raise TypeMismatch("a message must be text", self.location(node))
+        return str(item)
 
-        def body(params: list[Value]) -> list[Region]:
-            carried = dict(self.environment)
-            with self.builder.inside(Region(list(params))) as test:
-                test.yields = [as_value(self.truth(node.test))]
-            copies = [Value(p.type, p.hint, p.named) for p in params]
-            swap = dict(zip(params, copies, strict=True))
-            for name, item in carried.items():
-                leaves = [swap.get(v, v) if isinstance(v, Value) else v for v in flatten(item)]
-                self.environment[name] = regroup(item, iter(leaves))
-            with self.builder.inside(Region(copies)) as region:
-                self._loop_body(node.body)
-            return [region, test]
-
-        self._loop("while", node, [], assigned_names(node.body), body)
-
-    def _refuse_leaving(self, node: ast.For | ast.While) -> None:
-        if node.orelse:
-            raise UnsupportedSyntax("`else` of a loop", self.location(node), "use a flag")
-        for inner in ast.walk(node):
-            if isinstance(inner, ast.Return):
-                raise UnsupportedSyntax(
-                    "`return` inside a loop", self.location(inner), "return after the loop"
-                )
-
-    def _loop_body(self, statements: list[ast.stmt]) -> None:
-        outer = self.statement
-        self.block(statements)
-        self.statement = outer
-
-    def _loop(self, kind: str, node: Any, inputs: list[Value], names: list[str], body: Any) -> None:
-        """Carry the assigned names around; types are widened until they repeat."""
-        before = dict(self.environment)
-        carried = [n for n in names if n in before and _can_carry(before[n])]
-        initial = [leaf for n in carried for leaf in flatten(before[n])]
-        types = [self.builder.value(leaf).type for leaf in initial]
-        for _ in range(8):
-            params = [Value(t) for t in types]
-            items = regroup(tuple(before[n] for n in carried), iter(params))
-            self.environment = dict(before)
-            for name, item in zip(carried, items, strict=True):
-                for leaf in flatten(item):
-                    leaf.hint, leaf.named = name, True
-                self.environment[name] = item
-            regions = body(params)
-            ends = tuple(self.environment.get(n) for n in carried)
-            wanted = self._carried_types(carried, before, ends, types)
-            if wanted == types:
-                break
-            types = wanted
-        self._finish_loop(kind, inputs, regions, carried, before, initial, ends, types)
-        for name in names:
-            if name not in carried:
-                self.environment[name] = Unbound("is first assigned inside a loop")
-
-    def _carried_types(
-        self, names: list[str], before: Environment, ends: Any, types: list[Type]
-    ) -> list[Type]:
-        wanted: list[Type] = []
-        for name, end in zip(names, ends, strict=True):
-            start_leaves, end_leaves = list(flatten(before[name])), list(flatten(end))
-            numbers = all(isinstance(leaf, Value) or is_number(leaf) for leaf in end_leaves)
-            if len(start_leaves) != len(end_leaves) or not numbers:
-                raise TypeMismatch(f"`{name}` changes its kind in the loop")
-            for leaf in end_leaves:
-                have = types[len(wanted)]
-                value = self.builder.constant(leaf) if is_number(leaf) else leaf
-                wanted.append(join_types(have, value.type, f"`{name}`"))
-        return wanted
-
-    def _finish_loop(
-        self, kind: str, inputs: list[Value], regions: list[Region], names: list[str],
-        before: Environment, initial: list[Any], ends: Any, types: list[Type],
-    ) -> None:  # fmt: skip
-        start = [converted(self.builder, i, t) for i, t in zip(initial, types, strict=True)]
-        region = regions[0]
-        with self.builder.inside(region):
-            for leaf, type_, first in zip(flatten(ends), types, start, strict=True):
-                end = converted(self.builder, leaf, type_)
-                if isinstance(end.type, Array) and isinstance(first.type, Array):
-                    for one, other in zip(first.type.shape, end.type.shape, strict=True):
-                        self.builder.unify(one, other, "an array carried around a loop")
-                region.yields.append(end)
-        params = region.params[1:] if kind == "for" else region.params
-        outputs = self.builder.structured(kind, [*inputs, *start], regions, params)
-        self.environment = dict(before)
-        results = regroup(tuple(before[n] for n in names), iter(outputs))
-        for name, item in zip(names, results, strict=True):
-            self.environment[name] = item
-            if self.bindings is not None and self.builder.region is self.builder.graph.body:
-                self.bindings.setdefault(name, []).append(item)
+    def _do_functiondef(self, node: ast.FunctionDef) -> None:
+        if node.decorator_list:
+            raise UnsupportedSyntax(
+                "a decorated nested function", self.location(node.decorator_list[0]),
+                "call the decorator: g = ad.grad(f)",
+            )  # fmt: skip
+        self.environment[node.name] = self.local_function(node)
 
     # -- calls ----------------------------------------------------------------------------------
 
@@ -462,16 +312,33 @@ class Lowering(ExpressionLowering):
     def _call_local(
         self, function: LocalFunction, arguments: list[Any], keywords: dict[str, Any]
     ) -> Any:
-        names = [a.arg for a in function.node.args.args]
-        if len(arguments) + len(keywords) != len(names):
-            raise TypeMismatch(f"the lambda takes {len(names)} arguments")
-        inner = {**function.environment, **dict(zip(names, arguments, strict=False)), **keywords}
-        outer, self.environment = self.environment, inner
-        try:
-            return self.expression(function.node.body)
-        finally:
-            self.environment = outer
+        name = getattr(function.node, "name", "the lambda")
+        if function.node in self.callers:
+            raise UnsupportedSyntax(f"`{name}` calls itself", hint="write the recursion as a loop")
+        bound = _bound(function, name, arguments, keywords)
+        frame = function.frame
+        callee = Lowering(
+            self.builder, frame.source, bound, callers=self.callers, nested=function.node
+        )
+        callee.outer = frame
+        return callee.run()
 
 
-def _can_carry(item: Any) -> bool:
-    return all(isinstance(leaf, Value) or is_number(leaf) for leaf in flatten(item))
+def _bound(
+    function: LocalFunction, name: str, arguments: list[Any], keywords: dict[str, Any]
+) -> Environment:
+    """The parameters of a nested function in a call."""
+    node = function.node.args
+    names = [a.arg for a in (*node.posonlyargs, *node.args)]
+    every = [*names, *(a.arg for a in node.kwonlyargs)]
+    if len(arguments) > len(names):
+        raise TypeMismatch(f"{name} takes {len(names)} arguments, got {len(arguments)}")
+    given = dict(zip(names, arguments, strict=False))
+    for key in keywords:
+        if key in given or key not in every:
+            raise TypeMismatch(f"{name} has no free argument `{key}`")
+    bound = {**function.defaults, **given, **keywords}
+    missing = [n for n in every if n not in bound]
+    if missing:
+        raise TypeMismatch(f"{name} needs an argument for `{missing[0]}`")
+    return bound

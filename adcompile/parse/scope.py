@@ -7,7 +7,7 @@ Enters: bindings made by statements. Leaves: graph values, static Python values,
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from adcompile.graph.ir import Value
 from adcompile.graph.types import Array, Scalar, Type, promote
 
 Environment = dict[str, Any]
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,21 @@ class Unbound:
 
 
 @dataclass(frozen=True, eq=False)
-class LocalFunction:
-    """A lambda or nested function met in the source, with the names around it."""
+class Maybe:
+    """An item that some paths did not assign: it may be read where `assigned` is true."""
 
-    node: ast.Lambda
-    environment: Environment
-    source: Any
+    item: Any
+    assigned: Any
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class LocalFunction:
+    """A lambda or nested function met in the source, with the function around it."""
+
+    node: ast.Lambda | ast.FunctionDef
+    frame: Any
+    defaults: dict[str, Any]
 
 
 def is_number(item: Any) -> bool:
@@ -47,6 +57,9 @@ def flatten(item: Any) -> Iterator[Any]:
     if isinstance(item, tuple):
         for part in item:
             yield from flatten(part)
+    elif isinstance(item, Maybe):
+        yield from flatten(item.item)
+        yield item.assigned
     else:
         yield item
 
@@ -55,7 +68,24 @@ def regroup(like: Any, parts: Iterator[Any]) -> Any:
     """Nested tuples as `like`, of the next `parts`."""
     if isinstance(like, tuple):
         return tuple(regroup(item, parts) for item in like)
+    if isinstance(like, Maybe):
+        return Maybe(regroup(like.item, parts), next(parts), like.reason)
     return next(parts)
+
+
+def same_structure(first: Any, second: Any) -> bool:
+    """Whether two items have leaves at the same places."""
+    if isinstance(first, tuple) and isinstance(second, tuple):
+        pairs = zip(first, second, strict=False)
+        return len(first) == len(second) and all(same_structure(a, b) for a, b in pairs)
+    if isinstance(first, Maybe) and isinstance(second, Maybe):
+        return same_structure(first.item, second.item)
+    return not isinstance(first, (tuple, Maybe)) and not isinstance(second, (tuple, Maybe))
+
+
+def is_data(item: Any) -> bool:
+    """Whether all leaves are values of the graph or numbers."""
+    return all(isinstance(leaf, Value) or is_number(leaf) for leaf in flatten(item))
 
 
 def same_static(first: Any, second: Any) -> bool:
@@ -102,16 +132,20 @@ def converted(builder: Builder, value: Any, type_: Type) -> Value:
     return graph_value
 
 
-def assigned_names(statements: list[ast.stmt]) -> list[str]:
-    """Names that statements bind, in order of appearance."""
+def assigned_names(statements: Sequence[ast.stmt]) -> list[str]:
+    """Names that statements bind, in order of appearance; those of nested functions are theirs."""
     names: dict[str, None] = {}
     for statement in statements:
-        for node in ast.walk(statement):
+        for node in _in_order(statement):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                 names.setdefault(node.id)
+            elif isinstance(node, ast.FunctionDef):
+                names.setdefault(node.name)
     return list(names)
 
 
-def contains(statements: list[ast.stmt], kind: type[ast.AST]) -> bool:
-    """Whether a node of this kind is anywhere inside."""
-    return any(isinstance(node, kind) for s in statements for node in ast.walk(s))
+def _in_order(node: ast.AST) -> Iterator[ast.AST]:
+    yield node
+    if not isinstance(node, (ast.FunctionDef, ast.Lambda, *_COMPREHENSIONS)):
+        for child in ast.iter_child_nodes(node):
+            yield from _in_order(child)

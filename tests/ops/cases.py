@@ -331,4 +331,7 @@ _case("if", _normal((), ()), _branch)
 _case("for", _normal(()), _power, lambda x: (((x + 0) * x + 1) * x + 2) * x + 3)
 _case("while", _normal(()), _halving)
 
-UNTESTED = {"undefined": "a marker on the branch not taken, read by nothing"}
+UNTESTED = {
+    "undefined": "a marker on the branch not taken, read by nothing",
+    "require": "gives no value; tests/parse/test_control.py runs it",
+}

@@ -9,18 +9,12 @@ import numba
 import numpy as np
 
 from tests.programs import lecture
+from tests.programs.register import CORPUS, program
 
-CORPUS = []
+__all__ = ["CORPUS"]
+
 SCALE = 1.5
 WEIGHTS = np.array([0.5, -1.0, 2.0])
-
-
-def program(*arguments):
-    def enter(function):
-        CORPUS.append((function, arguments))
-        return function
-
-    return enter
 
 
 def _draw(seed, *shape):
@@ -721,3 +715,6 @@ def sparse_product(values, x, y):
             row += values[i, k] * x[(i + k) % len(x)]
         total += row * y[i]
     return total
+
+
+from tests.programs import control  # noqa: E402, F401

@@ -30,31 +30,7 @@ def with_with(x):
         return x
 
 
-@refused("f8", "`break` is not", "break")
-def with_break(x):
-    for _ in range(3):
-        x = x * 2
-        break
-    return x
-
-
-@refused("f8", "`continue` is not", "continue")
-def with_continue(x):
-    for i in range(3):
-        if i > 1:
-            continue
-        x = x * 2
-    return x
-
-
-@refused("f8", "`return` inside a loop", "return x")
-def with_return_in_loop(x):
-    for _ in range(3):
-        return x
-    return x
-
-
-@refused("f8", "`for` needs a range", "x")
+@refused("f8", "`for` cannot go through a number", "x")
 def over_something(x):
     for y in x:
         x = y
@@ -64,14 +40,6 @@ def over_something(x):
 @refused("f8", "a list comprehension is not", "[x * i for i in range(3)]")
 def with_comprehension(x):
     return sum([x * i for i in range(3)])
-
-
-@refused("f8", "a nested function is not", "def inner(y):")
-def with_inner(x):
-    def inner(y):
-        return y
-
-    return inner(x)
 
 
 @refused("f8", "calls itself", "with_recursion(x - 1)")
@@ -84,19 +52,6 @@ def with_dict(x):
     return {"a": x}["a"]
 
 
-@refused("f8", "`assert` is not", "assert x > 0")
-def with_assert(x):
-    assert x > 0
-    return x
-
-
-@refused("f8", "`raise` is not", "raise ValueError")
-def with_raise(x):
-    if x > 0:
-        raise ValueError
-    return x
-
-
 @refused("f8", "`global` is not", "global REFUSED")
 def with_global(x):
     global REFUSED
@@ -106,20 +61,6 @@ def with_global(x):
 @refused("f8", "`undefined_name` is not defined", "undefined_name")
 def with_undefined(x):
     return x + undefined_name  # noqa: F821
-
-
-@refused("f8", "has no value on one side of an `if`", "y")
-def maybe_unbound(x):
-    if x > 0:
-        y = x
-    return y
-
-
-@refused("f8", "is first assigned inside a loop", "y")
-def bound_in_loop(x):
-    for i in range(3):
-        y = x * i
-    return y
 
 
 @refused("f8", "`np.convolve` has no derivative rule", "np.convolve(x, x)")
@@ -212,13 +153,6 @@ def kinds_differ(x, y):
     return np.sum(z)
 
 
-@refused("f8, i8", "`the step of range` must be known at compile time", "range(0, 10, n)")
-def step_at_run_time(x, n):
-    for _ in range(0, 10, n):
-        x = x * 2
-    return x
-
-
 @refused("f8", "complex numbers are not", "2j")
 def with_complex(x):
     return x * 2j
@@ -264,3 +198,81 @@ def two_names_in_a_loop(v):
         b[0] = b[0] * 2
         b = b + 1.0
     return np.sum(a * b)
+
+
+class _Own(Exception):
+    pass
+
+
+@refused("f8", "compiled code knows only Python's own exceptions", "raise _Own")
+def raises_its_own(x):
+    if x < 0:
+        raise _Own
+    return x
+
+
+@refused("f8", "only exception classes can be raised", "raise x")
+def raises_a_number(x):
+    if x < 0:
+        raise x
+    return x
+
+
+@refused("f8", "every path raises an error", "def always_raises(x):")
+def always_raises(x):
+    raise ValueError("no")
+
+
+@refused("f8", "a decorated nested function", "math.sqrt")
+def decorated_inside(x):
+    @math.sqrt
+    def inner(y):
+        return y
+
+    return inner(x)
+
+
+@refused("f8", "`inner` calls itself", "inner(y - 1)")
+def recursive_inside(x):
+    def inner(y):
+        return y if y < 0 else inner(y - 1)
+
+    return inner(x)
+
+
+@refused("f8", "inner needs an argument for `z`", "inner(x)")
+def too_few_arguments(x):
+    def inner(y, z):
+        return y * z
+
+    return inner(x)
+
+
+@refused("f8[:]", "with a size that is not known outside", "last")
+def size_of_the_last_round(x):
+    for i in range(1, len(x)):
+        last = x[:i] * 2.0
+    return np.sum(last)
+
+
+@refused("f8", "`y` has no value yet", "y")
+def read_too_early(x):
+    z = y * x  # noqa: F821
+    y = x
+    return z + y
+
+
+@refused("f8, f8[:]", "a tuple of different things", "zip((np.sin, np.cos), v, strict=False)")
+def tuple_beside_array(x, v):
+    for f, a in zip((np.sin, np.cos), v, strict=False):
+        x = f(x) * a
+    return x
+
+
+@refused("f8", "may not be what it was", "f")
+def function_changes_in_loop(x):
+    f = lambda t: t
+    for _ in range(3):
+        x = f(x)
+        f = lambda t: 2 * t
+    return x

@@ -1,0 +1,462 @@
+"""Lowers branches and loops to structured operations.
+
+Enters: `if`, `for` and `while` statements without early exits. Leaves: regions with explicit
+carried values; a name that some paths do not assign has a flag beside it.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from adcompile.errors import AdcompileError, TypeMismatch, UnsupportedSyntax
+from adcompile.graph.ir import Region, Value
+from adcompile.graph.types import Array, Dim, Scalar, Type
+from adcompile.ops import memory
+from adcompile.ops.spellings import as_value
+from adcompile.parse import iteration
+from adcompile.parse.expressions import ExpressionLowering
+from adcompile.parse.leaving import GuardedFor
+from adcompile.parse.liveness import Liveness
+from adcompile.parse.scope import (
+    Environment,
+    Maybe,
+    Unbound,
+    assigned_names,
+    converted,
+    flatten,
+    is_data,
+    join_types,
+    regroup,
+    same_static,
+    same_structure,
+)
+
+NOTHING = object()  # a block that ended without `return`
+RAISED = object()  # a block that ended with `raise`
+_ONE_SIDE = "has no value on one side of an `if`"
+_CHANGES = "may not be what it was: the loop assigns it again"
+_NO_ROUND = "has no value if its loop does not run"
+
+
+@dataclass
+class Side:
+    """One side of a branch: what was lowered, the names after it, how it ended."""
+
+    region: Region
+    environment: Environment
+    outcome: Any
+
+    @property
+    def raised(self) -> bool:
+        """Whether nothing goes on from here."""
+        return self.outcome is RAISED
+
+
+class ControlLowering(ExpressionLowering):
+    """Branches and loops of one function; other statements are added by the subclass in `lower`."""
+
+    bindings: dict[str, list[Value]] | None
+    liveness: Liveness
+
+    def block(self, statements: list[ast.stmt]) -> Any:
+        """Lower statements; gives the returned item, or a marker."""
+        raise AssertionError
+
+    def _assign(self, target: ast.expr, item: Any) -> None:
+        raise AssertionError
+
+    # -- branches -------------------------------------------------------------------------------
+
+    def _sides(self, node: ast.If, rest: Sequence[ast.stmt] = ()) -> list[Side]:
+        before = self.environment
+        sides = []
+        for statements in (node.body, node.orelse):
+            self.environment = dict(before)
+            with self.builder.inside(Region()) as region:
+                outcome = self.block([*statements, *rest])
+            sides.append(Side(region, self.environment, outcome))
+        self.environment = before
+        self.statement = node
+        return sides
+
+    def _do_if(self, node: ast.If) -> Any:
+        condition = self.truth(node.test)
+        if not isinstance(condition, Value):
+            return self.block(node.body if condition else node.orelse)
+        if self._raises_only(node, condition):
+            return self.block(node.orelse)
+        sides = self._sides(node)
+        if all(side.raised for side in sides):
+            self.builder.structured("if", [condition], [s.region for s in sides], [])
+            return RAISED
+        live = self.liveness.after(node)
+        names, pairs = [], []
+        for name in assigned_names([*node.body, *node.orelse]):
+            item = self._pair(name, sides) if name in live else Unbound("has no value here")
+            if isinstance(item, list):
+                names.append(name)
+                pairs.append(item)
+            else:
+                self.environment[name] = item
+        regions = [(side.region, tuple(pair[k] for pair in pairs)) for k, side in enumerate(sides)]
+        outcome = self.join_branches(condition, regions, "a variable assigned in an `if`")
+        for name, item in zip(names, outcome, strict=True):
+            for value in flatten(item):
+                value.hint, value.named = (name, True) if isinstance(item, Value) else ("", False)
+            if isinstance(item, Maybe) and isinstance(item.item, Value):
+                item.item.hint, item.item.named = name, True
+            self.environment[name] = item
+        return NOTHING
+
+    def _raises_only(self, node: ast.If, condition: Value) -> bool:
+        """Lower `if c: raise ...` as a requirement."""
+        if len(node.body) != 1 or not isinstance(node.body[0], ast.Raise):
+            return False
+        message, error = self.raised_error(node.body[0])
+        self.require(self.builder.op("logical_not", condition), message, error)
+        return True
+
+    def raised_error(self, node: ast.Raise) -> tuple[str, str]:
+        """Message and class of a `raise`."""
+        raise AssertionError
+
+    def _pair(self, name: str, sides: list[Side]) -> Any:
+        """The items of a name on both sides, made alike; or the one static item it is."""
+        items = [
+            None if side.raised else side.environment.get(name, Unbound(_ONE_SIDE))
+            for side in sides
+        ]
+        alive = [item for item, side in zip(items, sides, strict=True) if not side.raised]
+        if all(isinstance(item, Unbound) for item in alive):
+            return alive[0]
+        if same_static(alive[0], alive[-1]):
+            return alive[0]
+        data = next(item for item in alive if not isinstance(item, Unbound))
+        if not all(isinstance(item, Unbound) or is_data(item) for item in alive):
+            return Unbound("is different things on the sides of an `if`")
+        partial = any(isinstance(item, (Unbound, Maybe)) for item in alive)
+        inner = data.item if isinstance(data, Maybe) else data
+        pair = []
+        for item, side in zip(items, sides, strict=True):
+            absent = side.raised or isinstance(item, Unbound)
+            if absent:
+                with self.builder.inside(side.region):
+                    item = self._placeholder(inner, side.region)
+            if partial and not isinstance(item, Maybe):
+                item = Maybe(item, not absent, _ONE_SIDE)
+            pair.append(item)
+        if not same_structure(*pair):
+            return Unbound("is different things on the sides of an `if`")
+        return pair
+
+    def _placeholder(self, item: Any, region: Region) -> Any:
+        """Zeros like `item`, for a path on which it has no value."""
+        zeros = []
+        for leaf in flatten(item):
+            type_ = self.builder.value(leaf).type
+            if isinstance(type_, Scalar):
+                zeros.append(self.builder.constant(0, type_))
+                continue
+            assert isinstance(type_, Array)
+            extents = [self._extent_outside(d, region) for d in type_.shape]
+            zeros.append(memory.full(self.builder, [e or 0 for e in extents], 0, type_.dtype))
+        return regroup(item, iter(zeros))
+
+    def _extent_outside(self, dim: Dim, region: Region) -> Value | int | None:
+        """An extent met in `region`, if it is known outside of it."""
+        with self.builder.inside(region):
+            dim = self.builder.resolve(dim)
+            if isinstance(dim, int):
+                return dim
+            if not self.builder.knows(dim):
+                return None
+            value = self.builder.extent(dim)
+        inside = {v for op in region.walk() for v in op.outputs} | set(region.params)
+        inside |= {p for op in region.walk() for inner in op.regions for p in inner.params}
+        return None if value in inside else value
+
+    def _if_returning(self, node: ast.If, rest: list[ast.stmt]) -> Any:
+        """A branch with a `return`: what follows is lowered on both sides."""
+        condition = self.truth(node.test)
+        if not isinstance(condition, Value):
+            return self.block([*(node.body if condition else node.orelse), *rest])
+        if self._raises_only(node, condition):
+            return self.block([*node.orelse, *rest])
+        sides = self._sides(node, rest)
+        alive = [side for side in sides if not side.raised]
+        for side in alive:
+            if side.outcome is NOTHING:
+                side.outcome = None
+        if not alive or all(side.outcome is None for side in alive):
+            self.builder.structured("if", [condition], [s.region for s in sides], [])
+            return None if alive else RAISED
+        if any(side.outcome is None for side in alive):
+            raise UnsupportedSyntax(
+                "one path ends without a value", self.location(node), "return on every path"
+            )
+        for side in sides:
+            if side.raised:
+                with self.builder.inside(side.region):
+                    side.outcome = self._placeholder(alive[0].outcome, side.region)
+        if same_static(*(side.outcome for side in sides)):
+            return alive[0].outcome
+        pairs = [(side.region, side.outcome) for side in sides]
+        return self.join_branches(condition, pairs, "the returned value")
+
+    # -- loops ----------------------------------------------------------------------------------
+
+    def _do_for(self, node: ast.For) -> Any:
+        source = self._iteration(node)
+        if isinstance(source, tuple):
+            return self._unrolled(node, source)
+        names = assigned_names([node])
+        if isinstance(node, GuardedFor):
+            return self._for_with_flag(node, source, names)
+        target = node.target.id if isinstance(node.target, ast.Name) else ""
+        hint = target if source.is_range and target else "i"
+
+        def body(params: list[Value]) -> list[Region]:
+            index = Value(Scalar("int64", weak=True), hint, named=True)
+            region = Region([index, *params])
+            with self.builder.inside(region):
+                self._assign(node.target, source.item(index))
+                self._loop_body(node.body)
+            return [region]
+
+        bounds = [as_value(b) for b in (source.start, source.stop, source.step)]
+        self._loop("for", node, bounds, names, body)
+        return NOTHING
+
+    def _do_guardedfor(self, node: GuardedFor) -> Any:
+        return self._do_for(node)
+
+    def _iteration(self, node: ast.For) -> Any:
+        """What a loop goes through: a tuple, or something with an index."""
+        iterable = node.iter
+        with self.builder.at(self.location(iterable)):
+            try:
+                return iteration.iteration_over(self.expression_or_iterator(iterable))
+            except AdcompileError as error:
+                raise error.at(self.location(iterable)) from None
+
+    def expression_or_iterator(self, node: ast.expr) -> Any:
+        """An expression, where `range`, `zip`, `enumerate` and `reversed` are understood."""
+        if isinstance(node, ast.Call) and not any(isinstance(a, ast.Starred) for a in node.args):
+            function = self.expression(node.func)
+            try:
+                front = iteration.FRONTS.get(function)
+            except TypeError:
+                front = None
+            if front is not None:
+                arguments = [self.expression_or_iterator(a) for a in node.args]
+                keywords = {k.arg or "": self.expression(k.value) for k in node.keywords}
+                try:
+                    return front(*arguments, **keywords)
+                except TypeError as error:
+                    text = str(error).split("() ")[-1]
+                    raise TypeMismatch(f"`{function.__name__}`: {text}") from None
+        return self.expression(node)
+
+    def _unrolled(self, node: ast.For, items: tuple[Any, ...]) -> Any:
+        """A tuple may hold different types: one copy of the body for each."""
+        if isinstance(node, GuardedFor):
+            return self._unrolled_with_flag(node, items)
+        for item in items:
+            self._assign(node.target, item)
+            if self._loop_body(node.body) is RAISED:
+                return RAISED
+        return NOTHING
+
+    def _unrolled_with_flag(self, node: GuardedFor, items: tuple[Any, ...]) -> Any:
+        hidden = "an item of the tuple"  # no name of the user's
+        for item in items:
+            self.environment[hidden] = item
+            flag, name = ast.Name(node.going, ast.Load()), ast.Name(hidden, ast.Load())
+            first = ast.Assign([node.target], name)
+            guarded = ast.If(flag, [first, *node.body], [])
+            for made in (flag, name, first, guarded):
+                ast.copy_location(made, node)
+            self.liveness.share(guarded, node)
+            self._do_if(guarded)
+        self.environment.pop(hidden, None)
+        return NOTHING
+
+    def _for_with_flag(self, node: GuardedFor, source: Any, names: list[str]) -> Any:
+        """A `for` that may be left: a `while` over its index."""
+        step = source.step
+        target = node.target.id if isinstance(node.target, ast.Name) else "i"
+        hidden = f"{target} counted"  # no name of the user's
+        self.environment[hidden] = self.builder.value(source.start)
+
+        def test() -> Any:
+            index = self.environment[hidden]
+            inside = index < source.stop if step > 0 else index > source.stop
+            return self.builder.op("logical_and", as_value(self.environment[node.going]), inside)
+
+        def run() -> Any:
+            index = self.environment[hidden]
+            self._assign(node.target, source.item(index))
+            outcome = self._loop_body(node.body)
+            self.environment[hidden] = index + step
+            return outcome
+
+        self._while(node, [*names, hidden], test, run)
+        del self.environment[hidden]
+        return NOTHING
+
+    def _do_while(self, node: ast.While) -> Any:
+        def test() -> Any:
+            return as_value(self.truth(node.test))
+
+        self._while(node, assigned_names(node.body), test, lambda: self._loop_body(node.body))
+        return NOTHING
+
+    def _while(
+        self, node: ast.stmt, names: list[str], test: Callable[[], Any], run: Callable[[], Any]
+    ) -> None:
+        def body(params: list[Value]) -> list[Region]:
+            carried = dict(self.environment)
+            with self.builder.inside(Region(list(params))) as condition:
+                condition.yields = [test()]
+            copies = [Value(p.type, p.hint, p.named) for p in params]
+            swap = dict(zip(params, copies, strict=True))
+            for name, item in carried.items():
+                leaves = [swap.get(v, v) if isinstance(v, Value) else v for v in flatten(item)]
+                self.environment[name] = regroup(item, iter(leaves))
+            with self.builder.inside(Region(copies)) as region:
+                run()
+            return [region, condition]
+
+        self._loop("while", node, [], names, body)
+
+    def _loop_body(self, statements: list[ast.stmt]) -> Any:
+        outer = self.statement
+        outcome = self.block(statements)
+        self.statement = outer
+        return outcome
+
+    def _loop(
+        self, kind: str, node: ast.stmt, inputs: list[Value], names: list[str],
+        body: Callable[[list[Value]], list[Region]],
+    ) -> None:  # fmt: skip
+        """Carry the assigned names that are read later; types are widened until they repeat."""
+        before = dict(self.environment)
+        live = self.liveness.after(node)
+        wanted = [n for n in names if n in live or " " in n]
+        start = {n: before[n] for n in wanted if n in before and is_data(before[n])}
+        types = {n: self._types(item) for n, item in start.items()}
+        for _ in range(12):
+            params = {n: [Value(t) for t in types[n]] for n in start}
+            self.environment = dict(before)
+            self.environment |= {n: Unbound(_CHANGES) for n in names if n not in start}
+            for name, values in params.items():
+                self._enter(name, start[name], values)
+            regions = body([v for values in params.values() for v in values])
+            ends = self.environment
+            changed = self._extend(wanted, start, types, before, ends, regions[0])
+            changed |= self._widen(start, types, ends)
+            if not changed:
+                break
+        self._finish_loop(kind, inputs, regions, before, start, ends, types)
+        for name in names:
+            if name not in start:
+                self.environment[name] = self._after_loop(ends.get(name))
+
+    def _after_loop(self, end: Any) -> Unbound:
+        """Why a name that a loop assigns cannot be read after it."""
+        if end is None or not is_data(end):
+            return Unbound("is assigned inside a loop, and is no number or array")
+        return Unbound("is first assigned inside a loop, with a size that is not known outside")
+
+    def _types(self, item: Any) -> list[Type]:
+        return [self.builder.value(leaf).type for leaf in flatten(item)]
+
+    def _enter(self, name: str, like: Any, values: list[Value]) -> None:
+        """Let a name stand for what is carried into the loop's body."""
+        item = regroup(like, iter(values))
+        for leaf in flatten(item.item if isinstance(item, Maybe) else item):
+            leaf.hint, leaf.named = name.split()[0], True
+        if isinstance(item, Maybe):
+            item.assigned.hint = f"{name}_assigned"
+        self.environment[name] = item
+
+    def _extend(
+        self, wanted: list[str], start: Environment, types: dict[str, list[Type]],
+        before: Environment, ends: Environment, region: Region,
+    ) -> bool:  # fmt: skip
+        """Also carry what the loop assigns first, beginning with zeros that may not be read."""
+        changed = False
+        for name in wanted:
+            item = ends.get(name, Unbound(_NO_ROUND))
+            new = name not in start and not isinstance(item, Unbound) and is_data(item)
+            now_partial = name in start and isinstance(item, Maybe)
+            if not new and not (now_partial and not isinstance(start[name], Maybe)):
+                continue
+            inner = item.item if isinstance(item, Maybe) else item
+            if new:
+                arrays = [t for t in self._types_inside(inner, region) if isinstance(t, Array)]
+                dims = [d for t in arrays for d in t.shape]
+                if any(self._extent_outside(d, region) is None for d in dims):
+                    continue
+                start[name] = Maybe(self._placeholder(inner, region), False, _NO_ROUND)
+            else:
+                start[name] = Maybe(start[name], True, _NO_ROUND)
+            types[name] = self._types(start[name])
+            changed = True
+        return changed
+
+    def _types_inside(self, item: Any, region: Region) -> list[Type]:
+        with self.builder.inside(region):
+            return self._types(item)
+
+    def _widen(self, start: Environment, types: dict[str, list[Type]], ends: Environment) -> bool:
+        changed = False
+        for name in start:
+            end = self._as_started(name, start, ends)
+            joined = [
+                join_types(have, self._leaf_type(leaf), f"`{name}`")
+                for have, leaf in zip(types[name], flatten(end), strict=True)
+            ]
+            changed |= joined != types[name]
+            types[name] = joined
+        return changed
+
+    def _leaf_type(self, leaf: Any) -> Type:
+        return leaf.type if isinstance(leaf, Value) else self.builder.constant(leaf).type
+
+    def _as_started(self, name: str, start: Environment, ends: Environment) -> Any:
+        """What a name is at the end of the body, in the structure it began with."""
+        end = ends.get(name)
+        if isinstance(start[name], Maybe) and not isinstance(end, Maybe):
+            end = Maybe(end, True, _NO_ROUND)
+        if not same_structure(start[name], end) or not is_data(end):
+            raise TypeMismatch(f"`{name}` changes its kind in the loop")
+        return end
+
+    def _finish_loop(
+        self, kind: str, inputs: list[Value], regions: list[Region], before: Environment,
+        start: Environment, ends: Environment, types: dict[str, list[Type]],
+    ) -> None:  # fmt: skip
+        wanted = [t for name in start for t in types[name]]
+        leaves = [leaf for item in start.values() for leaf in flatten(item)]
+        first = [converted(self.builder, i, t) for i, t in zip(leaves, wanted, strict=True)]
+        region = regions[0]
+        last = [leaf for n in start for leaf in flatten(self._as_started(n, start, ends))]
+        with self.builder.inside(region):
+            for leaf, type_, begin in zip(last, wanted, first, strict=True):
+                end = converted(self.builder, leaf, type_)
+                if isinstance(end.type, Array) and isinstance(begin.type, Array):
+                    for one, other in zip(begin.type.shape, end.type.shape, strict=True):
+                        self.builder.unify(one, other, "an array carried around a loop")
+                region.yields.append(end)
+        params = region.params[1:] if kind == "for" else region.params
+        outputs = self.builder.structured(kind, [*inputs, *first], regions, params)
+        self.environment = dict(before)
+        results = regroup(tuple(start.values()), iter(outputs))
+        for name, item in zip(start, results, strict=True):
+            self.environment[name] = item
+            if self.bindings is not None and self.builder.region is self.builder.graph.body:
+                self.bindings.setdefault(name, []).append(item)
