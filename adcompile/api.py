@@ -16,7 +16,8 @@ from adcompile import pipeline
 from adcompile.errors import NotDifferentiable, TypeMismatch, UnsupportedSyntax
 from adcompile.function import CompiledFunction
 from adcompile.graph.builder import current
-from adcompile.graph.types import is_float, leaves, rebuild, type_of
+from adcompile.graph.trees import as_tuples, is_container, is_static, leaves, mapped
+from adcompile.graph.types import is_float, type_of
 from adcompile.ops.spellings import as_value, spelled
 
 Function = Callable[..., Any]
@@ -146,8 +147,10 @@ def jvp(
 
 def _tangent(primal: Any, tangent: Any) -> Any:
     """A tangent in the type of its primal."""
-    if isinstance(primal, tuple):
-        return tuple(_tangent(p, t) for p, t in zip(primal, tangent, strict=True))
+    if is_container(primal):
+        return mapped(_tangent, primal, tangent)
+    if tangent is None:
+        return primal  # of what has no derivative
     if isinstance(primal, np.ndarray):
         array = np.ascontiguousarray(tangent, primal.dtype)
         if array.shape != primal.shape:
@@ -163,7 +166,6 @@ def vjp(function: Function, *primals: Any, **options: Any) -> tuple[Any, Callabl
     the cotangent of each argument (None for those without derivative). It runs the function again.
     """
     value = jit(function, **options)(*primals)
-    structure = tuple(type_of(p) for p in primals)
     names = list(_signature(function).parameters.values())[: len(primals)]
     parameters = [
         *names,
@@ -177,8 +179,9 @@ def vjp(function: Function, *primals: Any, **options: Any) -> tuple[Any, Callabl
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
         results = iter(run(*primals, _like(cotangent, value)))
-        found = [next(results) if is_float(leaf) else None for leaf in leaves(structure)]
-        cotangents: tuple[Any, ...] = rebuild(structure, iter(found))
+        cotangents: tuple[Any, ...] = mapped(
+            lambda p: next(results) if _has_derivative(p) else None, tuple(primals)
+        )
         return cotangents
 
     return value, pullback
@@ -186,8 +189,10 @@ def vjp(function: Function, *primals: Any, **options: Any) -> tuple[Any, Callabl
 
 def _like(cotangent: Any, value: Any) -> Any:
     """A cotangent in the dtype of the value it belongs to."""
-    if isinstance(value, tuple):
-        return tuple(_like(c, v) for c, v in zip(cotangent, value, strict=True))
+    if is_container(value):
+        return mapped(lambda v, c: _like(c, v), value, cotangent)
+    if is_static(value) or cotangent is None:
+        return value
     if isinstance(value, np.ndarray):
         return np.broadcast_to(np.asarray(cotangent, value.dtype), value.shape).copy()
     return np.asarray(cotangent, np.asarray(value).dtype)[()]
@@ -241,34 +246,49 @@ def _check_mode(
     direction = tuple(_random_like(a, generator) for a in args)
     step = 1e-3 if tolerances[0] > 1e-3 else 1e-6
     moved = [_moved(args, direction, sign * step) for sign in (1, -1)]
-    ahead, behind = (list(leaves(run(*items))) for items in moved)
+    ahead, behind = (_numbers(run(*items)) for items in moved)
     expected = [
         (np.asarray(a, float) - np.asarray(b, float)) / (2 * step)
         for a, b in zip(ahead, behind, strict=True)
     ]
     if mode == "fwd":
         _, tangent = jvp(function, args, direction, **options)
-        for found, wanted in zip(leaves(tangent), expected, strict=True):
+        for found, wanted in zip(_numbers(tangent), expected, strict=True):
             _close(found, wanted, tolerances, f"forward mode of {_name(function)}")
         return
     value, pullback = vjp(function, *args, **options)
-    cotangent = rebuild(value, iter([_random_like(v, generator) for v in leaves(value)]))
+    cotangent = _random_like(value, generator)
     found = pullback(cotangent)
-    inner = sum(
-        float(np.sum(np.asarray(g, float) * np.asarray(d, float)))
-        for g, d in zip(leaves(found), leaves(direction), strict=True)
-        if g is not None
-    )
+    products: list[float] = []
+    mapped(lambda d, g: products.append(_product(d, g)), direction, found)
+    inner = sum(products)
     outer = sum(
         float(np.sum(np.asarray(c, float) * e))
-        for c, e in zip(leaves(cotangent), expected, strict=True)
+        for c, e in zip(_numbers(cotangent), expected, strict=True)
     )
     _close(inner, outer, tolerances, f"reverse mode of {_name(function)}")
 
 
+def _numbers(tree: Any) -> list[Any]:
+    """The leaves of a run-time tree that are numbers or arrays."""
+    return list(leaves(as_tuples(tree)))
+
+
+def _product(direction: Any, gradient: Any) -> float:
+    if gradient is None:
+        return 0.0
+    return float(np.sum(np.asarray(gradient, float) * np.asarray(direction, float)))
+
+
+def _has_derivative(leaf: Any) -> bool:
+    return not is_static(leaf) and is_float(type_of(leaf))
+
+
 def _random_like(item: Any, generator: np.random.Generator) -> Any:
-    if isinstance(item, tuple):
-        return tuple(_random_like(part, generator) for part in item)
+    if is_container(item):
+        return mapped(lambda leaf: _random_like(leaf, generator), item)
+    if is_static(item):
+        return item
     array = np.asarray(item)
     if array.dtype.kind != "f":
         return item
@@ -277,8 +297,10 @@ def _random_like(item: Any, generator: np.random.Generator) -> Any:
 
 
 def _moved(args: Any, direction: Any, step: float) -> Any:
-    if isinstance(args, tuple):
-        return tuple(_moved(a, d, step) for a, d in zip(args, direction, strict=True))
+    if is_container(args):
+        return mapped(lambda a, d: _moved(a, d, step), args, direction)
+    if is_static(args):
+        return args
     array = np.asarray(args)
     if array.dtype.kind != "f":
         return args

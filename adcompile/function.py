@@ -8,17 +8,27 @@ draws its graph, and can be called inside `@njit` code.
 from __future__ import annotations
 
 import ast
+import copy
 import functools
 import inspect
 import linecache
 import threading
 from collections.abc import Callable, Sequence
+from types import MethodType
 from typing import Any
 
 import numpy as np
 
 from adcompile import pipeline
-from adcompile.errors import AdcompileError, Location, ShapeError, TypeMismatch
+from adcompile.arguments import default_type, ones, plain, refuse_overlap, with_ones
+from adcompile.errors import (
+    AdcompileError,
+    Location,
+    ShapeError,
+    TypeMismatch,
+    UnsupportedOperation,
+)
+from adcompile.graph import trees
 from adcompile.graph.ir import Graph
 from adcompile.graph.show import GraphView
 from adcompile.graph.types import (
@@ -33,6 +43,7 @@ from adcompile.graph.types import (
 )
 
 Derive = Callable[[Graph, Sequence[Structure]], Graph]
+Change = Callable[[list[Structure]], list[Structure]]
 Own = Callable[[Sequence[Structure]], Sequence[Structure]]
 _TARGETS = ("cpu", "python")
 
@@ -83,15 +94,23 @@ class CompiledFunction:
         self._written: set[str] = set()
         self._python: dict[tuple[str, ...], Callable[..., Any]] = {}
         self._stretched: dict[tuple[Any, ...], Callable[..., Any]] = {}
+        self._result: Structure = None
+        self._structured: dict[Any, CompiledFunction] = {}
+        self._change: Change = lambda types: types
+        self._flat = False  # a variant for containers, which come as plain tuples
         self._lock = threading.RLock()
         self._call = self._first_call if target == "cpu" else self._call_python
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Run the function; see the class for what it compiles."""
         try:
             return self._call(*args, **kwargs)
-        except ValueError as error:
-            return self._after_failed_check(error, args, kwargs)
+        except (ValueError, TypeError) as error:
+            return self._after_failure(error, args, kwargs)
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """As a method: the instance is the first argument."""
+        return self if instance is None else MethodType(self, instance)
 
     def __repr__(self) -> str:
         return f"<adcompile function {self.__name__}{self.__signature__}>"
@@ -110,6 +129,12 @@ class CompiledFunction:
             graph = pipeline.optimise(self.__adcompile_graph__(types))
             graph.doc = self._describe()
             self._checks.update(graph.checks)
+            if self._result is not None and not _same_tree(self._result, graph.result):
+                raise UnsupportedOperation(
+                    f"the structure of what `{self.__name__}` gives depends on the types of its "
+                    "arguments", hint="return the same kind of container for all of them",
+                )  # fmt: skip
+            self._result = trees.mapped(lambda _: 0, graph.result)
             return graph
 
     def _describe(self) -> str:
@@ -139,7 +164,9 @@ class CompiledFunction:
                 types.append(Static(parameters[len(types)].default))
             elif isinstance(item, str):
                 types += parse_types(item)
-            elif any(isinstance(leaf, (Array, Scalar, Static)) for leaf in leaves(item)):
+            elif isinstance(item, Static) or any(
+                isinstance(leaf, (Array, Scalar)) for leaf in leaves(item)
+            ):
                 types.append(item)
             else:
                 types.append(type_of(item))
@@ -148,35 +175,93 @@ class CompiledFunction:
                 raise TypeMismatch(
                     f"`{self.__name__}` needs an argument or type for `{parameter.name}`"
                 )
-            types.append(_default_type(parameter.default))
+            types.append(default_type(parameter.default))
         return types
 
     def _call_types(self, args: Sequence[Any], kwargs: dict[str, Any]) -> list[Structure]:
         """The types of a call; arguments left at a default that is no float are static."""
         given = self.__signature__.bind(*args, **kwargs).arguments
         return [
-            type_of(given[name]) if name in given else _default_type(parameter.default)
+            type_of(given[name]) if name in given else default_type(parameter.default)
             for name, parameter in self.__signature__.parameters.items()
         ]
 
     # -- calls ----------------------------------------------------------------------------------
 
-    def _first_call(self, *args: Any, **kwargs: Any) -> Any:
+    def _first_call(self, /, *args: Any, **kwargs: Any) -> Any:
         """Make the dispatcher; later calls go straight to it."""
+        if not self._is_plain(args, kwargs):
+            return self._call_structured(args, kwargs)
         with self._lock:
             dispatcher = self._dispatcher
         result = dispatcher(*args, **kwargs)
-        if self._written:
-            self._call = self._call_apart
-            _refuse_overlap(self, args, kwargs)
-        elif all(p.default is p.empty for p in self.__signature__.parameters.values()):
+        if self._written or not _is_plain_result(self._result):
+            self._call = self._call_with_care
+            self._refuse_overlap(args, kwargs)
+            return self._restored(result)
+        if all(p.default is p.empty for p in self.__signature__.parameters.values()):
             self.__class__ = _calling(type(self), dispatcher, self.__signature__)
         return result
 
-    def _call_apart(self, *args: Any, **kwargs: Any) -> Any:
-        """A call of a function that writes arguments: they must not share memory."""
-        _refuse_overlap(self, args, kwargs)
-        return self._dispatcher(*args, **kwargs)
+    def _call_with_care(self, /, *args: Any, **kwargs: Any) -> Any:
+        """A call of a function that writes arguments, or gives containers."""
+        self._refuse_overlap(args, kwargs)
+        return self._restored(self._dispatcher(*args, **kwargs))
+
+    def _restored(self, result: Any) -> Any:
+        """Containers of the kinds that the function gives, out of plain tuples."""
+        if _is_plain_result(self._result):
+            return result
+        return trees.restored(self._result, trees.leaves(result))
+
+    def _is_plain(self, args: Sequence[Any], kwargs: dict[str, Any]) -> bool:
+        return all(map(trees.is_plain, args)) and all(map(trees.is_plain, kwargs.values()))
+
+    def _call_structured(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        """A call with containers: compiled once for each structure, over plain tuples."""
+        given = self.__signature__.bind(*args, **kwargs).arguments
+        special = {n: item for n, item in given.items() if not trees.is_plain(item)}
+        try:
+            key = tuple((name, trees.fingerprint(item)) for name, item in special.items())
+            found = self._structured.get(key)
+        except TypeError as error:
+            raise TypeMismatch(
+                f"`{self.__name__}`: {error}", hint="what is no array or number must be hashable"
+            ) from None
+        if found is None:
+            with self._lock:
+                found = self._structured.setdefault(key, self._for_structure(special))
+        return found(**{n: trees.as_tuples(v) if n in special else v for n, v in given.items()})
+
+    def _for_structure(self, special: dict[str, Any]) -> CompiledFunction:
+        """This function for arguments that come as plain tuples in place of these containers."""
+        structures = {name: type_of(item) for name, item in special.items()}
+        names = list(self.__signature__.parameters)
+
+        def change(types: list[Structure]) -> list[Structure]:
+            return [
+                trees.rebuild(structures[n], trees.leaves(t)) if n in structures else t
+                for n, t in zip(names, types, strict=True)
+            ]
+
+        made = copy.copy(self)
+        made.__class__ = CompiledFunction
+        made._python, made._stretched, made._structured = {}, {}, {}
+        made._result, made._change, made._flat = None, change, True
+        made.__dict__.pop("_dispatcher", None)
+        made._call = made._first_plain if self.target == "cpu" else made._run_python
+        return made
+
+    def _first_plain(self, /, *args: Any, **kwargs: Any) -> Any:
+        result = self._dispatcher(*args, **kwargs)
+        self._call = self._call_with_care
+        self._refuse_overlap(args, kwargs)
+        return self._restored(result)
+
+    def _refuse_overlap(self, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+        if self._written:
+            arguments = self.__signature__.bind(*args, **kwargs).arguments
+            refuse_overlap(self.__name__, arguments, self._written)
 
     @functools.cached_property
     def _dispatcher(self) -> Any:
@@ -188,8 +273,7 @@ class CompiledFunction:
         register_callable(CompiledFunction, lambda instance: instance._dispatcher)
 
         def generate(texts: tuple[str, ...]) -> tuple[str, str]:
-            types = change(self._types(self._known(texts)))
-            graph = self._optimised(types)
+            graph = self._optimised(self._change(change(self._types(self._known(texts)))))
             return pipeline.compiler_source(graph), graph.name
 
         return make_dispatcher(
@@ -206,14 +290,18 @@ class CompiledFunction:
                 )
         return texts
 
-    def _call_python(self, *args: Any, **kwargs: Any) -> Any:
+    def _call_python(self, /, *args: Any, **kwargs: Any) -> Any:
+        if not self._is_plain(args, kwargs):
+            return self._call_structured(args, kwargs)
+        return self._run_python(*args, **kwargs)
+
+    def _run_python(self, /, *args: Any, **kwargs: Any) -> Any:
         run = self._python_function(self._call_types(args, kwargs))
         # slopes of branches not taken may be infinite; they are masked out
         with np.errstate(divide="ignore", invalid="ignore"):
-            result = run(*map(_plain, self._bound(args, kwargs)))
-        if self._written:
-            _refuse_overlap(self, args, kwargs)
-        return result
+            result = run(*map(plain, self._bound(args, kwargs)))
+        self._refuse_overlap(args, kwargs)
+        return self._restored(result)
 
     def _bound(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         bound = self.__signature__.bind(*args, **kwargs)
@@ -223,29 +311,37 @@ class CompiledFunction:
     def _python_function(self, types: list[Structure]) -> Callable[..., Any]:
         key = tuple(type_text(t) for t in types)
         if key not in self._python:
-            graph = self._optimised(types)
+            graph = self._optimised(self._change(types))
             self._python[key] = _executable(pipeline.readable_source(graph), graph.name)
         return self._python[key]
 
     # -- extents of 1 that only the run can know ------------------------------------------------
 
+    def _after_failure(
+        self, error: Exception, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """What compiled code could not take: containers, extents of 1, or a real error."""
+        if not self._flat and not self._is_plain(args, kwargs):
+            return self._call_structured(args, kwargs)
+        return self._after_failed_check(error, args, kwargs)
+
     def _after_failed_check(
-        self, error: ValueError, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, error: Exception, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """Specialise for arguments with extents of 1, or say where the shapes do not fit."""
         message = str(error)
         if isinstance(error, AdcompileError) or message not in self._checks:
             raise error
         bound = self._bound(args, kwargs)
-        pattern = tuple(_ones(item) for item in bound)
+        pattern = tuple(ones(item) for item in bound)
         if not any(leaves(pattern)):
             raise ShapeError(message, self._checks[message]) from None
         types = self._call_types(args, kwargs)
         try:
             run = self._stretching(pattern, types)
             if self.target == "python":
-                return run(*map(_plain, bound))
-            return run(*args, **kwargs)
+                return self._restored(run(*map(plain, bound)))
+            return self._restored(run(*args, **kwargs))
         except ValueError as second:
             if isinstance(second, AdcompileError) or str(second) not in self._checks:
                 raise
@@ -256,7 +352,7 @@ class CompiledFunction:
         if key not in self._stretched:
 
             def change(types: list[Structure]) -> list[Structure]:
-                return [_with_ones(t, p) for t, p in zip(types, pattern, strict=True)]
+                return [with_ones(t, p) for t, p in zip(types, pattern, strict=True)]
 
             if self.target == "python":
                 made = self._python_function(change(types))
@@ -266,58 +362,25 @@ class CompiledFunction:
         return self._stretched[key]
 
 
-def _default_type(default: Any) -> Structure:
-    """The type of an argument left at its default: a float is a value, all else is static."""
-    return type_of(default) if isinstance(default, (float, np.floating)) else Static(default)
+def _is_plain_result(tree: Structure) -> bool:
+    """Whether a result needs no containers but plain tuples."""
+    if type(tree) is tuple:
+        return all(map(_is_plain_result, tree))
+    return not trees.is_container(tree) and not isinstance(tree, Static)
+
+
+def _same_tree(first: Structure, second: Structure) -> bool:
+    return trees.fingerprint(_marked(first)) == trees.fingerprint(_marked(second))
+
+
+def _marked(tree: Structure) -> Structure:
+    """The tree with its static parts as they are, to be compared."""
+    return trees.restored(tree, (0 for _ in trees.leaves(tree)))
 
 
 def _base_name(function: Any) -> str:
     name: str = getattr(function, "__name__", "function")
     return name
-
-
-def _ones(item: Any) -> Any:
-    """Which axes of an array have the extent 1."""
-    if isinstance(item, tuple):
-        return tuple(_ones(part) for part in item)
-    return frozenset(k for k, n in enumerate(np.shape(item)) if n == 1)
-
-
-def _with_ones(type_: Structure, ones: Any) -> Structure:
-    if isinstance(type_, tuple):
-        return tuple(_with_ones(t, o) for t, o in zip(type_, ones, strict=True))
-    if not isinstance(type_, Array):
-        return type_
-    shape = tuple(1 if k in ones else dim for k, dim in enumerate(type_.shape))
-    return Array(type_.dtype, shape, type_.layout)
-
-
-def _plain(item: Any) -> Any:
-    """Python numbers for float64 and int64 scalars, which count as weak."""
-    if isinstance(item, tuple):
-        return tuple(_plain(part) for part in item)
-    return item.item() if isinstance(item, (np.float64, np.int64, np.bool_)) else item
-
-
-def _refuse_overlap(
-    function: CompiledFunction, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> None:
-    bound = function.__signature__.bind(*args, **kwargs).arguments
-    arrays = [
-        (name, leaf)
-        for name, item in bound.items()
-        for leaf in leaves(item)
-        if isinstance(leaf, np.ndarray)
-    ]
-    for k, (name, array) in enumerate(arrays):
-        for other_name, other in arrays[k + 1 :]:
-            written = {name, other_name} & function._written
-            if written and np.may_share_memory(array, other):
-                raise TypeMismatch(
-                    f"`{name}` and `{other_name}` share memory, and `{function.__name__}` writes "
-                    f"`{written.pop()}`",
-                    hint=f"pass a copy: {other_name}.copy()",
-                )
 
 
 def _template(name: str, signature: inspect.Signature) -> Callable[..., Any]:
@@ -343,9 +406,9 @@ def _calling(cls: type, dispatcher: Any, signature: inspect.Signature) -> type:
     text = (
         f"def __call__({', '.join([self_name, *names])}):\n"
         f"    try:\n        return _dispatch({passed})\n"
-        f"    except ValueError as error:\n"
+        f"    except (ValueError, TypeError) as error:\n"
         f"        bound = ({passed}{',' * bool(names)})\n"
-        f"        return {self_name}._after_failed_check(error, bound, {{}})\n"
+        f"        return {self_name}._after_failure(error, bound, {{}})\n"
     )
     space: dict[str, Any] = {"_dispatch": dispatcher}
     exec(text, space)

@@ -19,16 +19,16 @@ from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Graph, Op, Parameter, Region, Value
 from adcompile.graph.prune import prune
-from adcompile.graph.types import (
-    Array,
-    Scalar,
-    Structure,
-    is_float,
+from adcompile.graph.trees import (
+    Static,
+    is_container,
     leaves,
+    mapped,
+    parts,
     rebuild,
-    shape_of,
-    type_text,
+    with_parts,
 )
+from adcompile.graph.types import Array, Scalar, Structure, is_float, shape_of, type_text
 from adcompile.optimize.accumulate import merge_accumulations
 from adcompile.optimize.checks import hoist_checks
 from adcompile.optimize.common import share_common
@@ -167,7 +167,7 @@ def gradient_graph(
 def _loss(graph: Graph, has_aux: bool, location: Location | None) -> tuple[Value, list[Value]]:
     result = graph.result
     if has_aux:
-        if not isinstance(result, tuple) or len(result) != 2 or isinstance(result[0], tuple):
+        if not isinstance(result, tuple) or len(result) != 2 or is_container(result[0]):
             raise NotDifferentiable(
                 f"with has_aux=True `{graph.name}` must return (scalar, anything)", location
             )
@@ -177,8 +177,10 @@ def _loss(graph: Graph, has_aux: bool, location: Location | None) -> tuple[Value
             f"`{graph.name}` returns nothing; a gradient needs a scalar", location
         )
     value = graph.outputs[0]
-    if isinstance(result, tuple) or isinstance(value.type, Array):
-        what = "a tuple" if isinstance(result, tuple) else f"a {value.type.ndim}-d array"  # type: ignore[union-attr]
+    if is_container(result) or isinstance(value.type, Array):
+        what = f"a {type(result).__name__}"
+        if isinstance(value.type, Array) and not is_container(result):
+            what = f"a {value.type.ndim}-d array"
         raise NotDifferentiable(
             f"`{graph.name}` returns {what}; a gradient needs a scalar",
             value.location or location,
@@ -205,11 +207,13 @@ def _wanted(graph: Graph, item: int | str, location: Location | None) -> Structu
         structure, name = graph.parameters[names.index(item)].structure, item
     else:
         structure, name = _variable(graph, item, location), item
-    if structure == ():
+    if structure == () or isinstance(structure, Static):
         raise NotDifferentiable(
             f"`{name}` is known at compile time and has no derivative", location,
             f"pass `{name}` as a float",
         )  # fmt: skip
+    if any(is_float(value.type) for value in leaves(structure)):
+        return mapped(lambda v: v if is_float(v.type) else Static(None), _without_static(structure))
     for value in leaves(structure):
         if not is_float(value.type):
             raise NotDifferentiable(
@@ -217,6 +221,14 @@ def _wanted(graph: Graph, item: int | str, location: Location | None) -> Structu
                 f"pass `{name}` as a float, or leave it out of argnums",
             )  # fmt: skip
     return structure
+
+
+def _without_static(structure: Structure) -> Structure:
+    """The structure with None for what has no gradient because it is no number."""
+    inner = parts(structure)
+    if inner is None:
+        return Static(None) if isinstance(structure, Static) else structure
+    return with_parts(structure, [_without_static(part) for part in inner])
 
 
 def _article(value: Value) -> str:
@@ -241,7 +253,9 @@ def _variable(graph: Graph, name: str, location: Location | None) -> Structure:
         )
     (value,) = bound
     if not isinstance(value, Value):
-        raise NotDifferentiable(f"`{name}` is a tuple", location, "name its parts")
+        raise NotDifferentiable(
+            f"`{name}` is no single number or array", location, "name its parts"
+        )
     if Aliases(graph).roots.get(value, frozenset()) & Aliases(graph).written:
         raise NotDifferentiable(
             f"`{name}` is written in place, so it has no single gradient", location

@@ -5,6 +5,7 @@ import pytest
 
 import adcompile as ad
 from adcompile import pipeline
+from adcompile.graph.trees import as_tuples, is_container, is_static, mapped
 from adcompile.graph.types import is_float, leaves, type_of
 from adcompile.graph.verify import verify
 from tests.programs.corpus import CORPUS
@@ -13,25 +14,27 @@ ids = [function.__name__ for function, _ in CORPUS]
 
 
 def copied(item):
-    if isinstance(item, tuple):
-        return tuple(copied(part) for part in item)
-    return item.copy() if isinstance(item, np.ndarray) else item
+    return mapped(lambda leaf: leaf.copy() if isinstance(leaf, np.ndarray) else leaf, item)
 
 
 def float_positions(args):
-    return [k for k, a in enumerate(args) if all(map(is_float, leaves(type_of(a))))]
+    return [k for k, a in enumerate(args) if any(map(is_float, leaves(type_of(a))))]
 
 
 def moved(args, direction, step):
-    if isinstance(args, tuple):
-        return tuple(moved(a, d, step) for a, d in zip(args, direction, strict=True))
-    return args + step * direction if is_float(type_of(args)) else copied(args)
+    if is_container(args):
+        return mapped(lambda a, d: moved(a, d, step), args, direction)
+    return args + step * direction if _is_float(args) else copied(args)
+
+
+def _is_float(leaf):
+    return not is_static(leaf) and is_float(type_of(leaf))
 
 
 def random_like(item, rng):
-    if isinstance(item, tuple):
-        return tuple(random_like(part, rng) for part in item)
-    if not is_float(type_of(item)):
+    if is_container(item):
+        return mapped(lambda leaf: random_like(leaf, rng), item)
+    if not _is_float(item):
         return item
     drawn = rng.standard_normal(np.shape(item))
     return drawn if isinstance(item, np.ndarray) else float(drawn)
@@ -44,8 +47,13 @@ def slope(function, args, direction, step=1e-6):
 
 
 def inner(cotangents, direction):
-    pairs = zip(leaves(cotangents), leaves(direction), strict=True)
-    return sum(float(np.sum(np.asarray(c, float) * d)) for c, d in pairs)
+    products = [0.0]
+    mapped(lambda d, c: products.append(_product(c, d)), direction, cotangents)
+    return sum(products)
+
+
+def _product(cotangent, direction):
+    return 0.0 if cotangent is None else float(np.sum(np.asarray(cotangent, float) * direction))
 
 
 def tolerance(function):
@@ -72,17 +80,28 @@ def test_value_and_gradient(function, args, target):
     chosen = tuple(direction[k] for k in positions)
     assert inner(gradient, chosen) == pytest.approx(expected, **tolerance(function))
     for g, k in zip(gradient, positions, strict=True):
-        for part, arg in zip(leaves(g), leaves(args[k]), strict=True):
-            assert np.shape(part) == np.shape(arg)
-            if isinstance(arg, np.ndarray):
-                assert part.dtype == arg.dtype
+        mapped(_fits, args[k], g)
+
+
+def _fits(arg, part):
+    """A gradient has the shape and dtype of what it belongs to."""
+    if not _is_float(arg):
+        assert part is None
+        return
+    assert np.shape(part) == np.shape(arg)
+    if isinstance(arg, np.ndarray):
+        assert part.dtype == arg.dtype
+
+
+def numbers(tree):
+    return list(leaves(as_tuples(tree)))
 
 
 @pytest.mark.parametrize(("function", "args"), CORPUS, ids=ids)
 def test_arguments_are_left_alone(function, args):
     given = copied(args)
     ad.grad(function, tuple(float_positions(args)))(*given)
-    for before, after in zip(leaves(args), leaves(given), strict=True):
+    for before, after in zip(numbers(args), numbers(given), strict=True):
         np.testing.assert_array_equal(before, after)
 
 
@@ -109,14 +128,14 @@ def test_second_order(function, args):
     _, found = ad.jvp(gradient, copied(args), direction, target="python")
     step = 1e-5
     ahead, behind = (gradient(*moved(copied(args), direction, s)) for s in (step, -step))
-    for f, a, b in zip(leaves(found), leaves(ahead), leaves(behind), strict=True):
+    for f, a, b in zip(numbers(found), numbers(ahead), numbers(behind), strict=True):
         np.testing.assert_allclose(f, (np.asarray(a) - b) / (2 * step), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(("function", "args"), CORPUS, ids=ids)
 def test_graphs_stay_valid_through_every_pass(function, args):
     gradient = ad.value_and_grad(function, tuple(float_positions(args)))
-    types = gradient._types(args)
+    types = [type_of(a) for a in args]
     graph = gradient.__adcompile_graph__(types)
     verify(graph)
     for _ in range(2):
@@ -132,7 +151,7 @@ def test_reverse_over_reverse_compiled(function, args):
         pytest.skip("differences of single precision say nothing")
     k = float_positions(args)[0]
     first = ad.grad(function, k)
-    if isinstance(args[k], tuple):
+    if is_container(args[k]):
         pytest.skip("the first argument is no single array")
 
     def length(*items):
@@ -140,14 +159,7 @@ def test_reverse_over_reverse_compiled(function, args):
 
     second = ad.grad(_length_of(first, len(args)), k)(*copied(args))
     direction = random_like(args, np.random.default_rng(0))
-    only = tuple(
-        d
-        if j == k
-        else (0.0 * d if is_float(type_of(d)) else d)
-        if not isinstance(d, tuple)
-        else _zeros(d)
-        for j, d in enumerate(direction)
-    )
+    only = tuple(d if j == k else _zeros(d) for j, d in enumerate(direction))
     g, tangent = ad.jvp(first, copied(args), only, target="python")
     expected = 2 * float(np.sum(np.asarray(g) * tangent))
     assert float(np.sum(np.asarray(second) * only[k])) == pytest.approx(
@@ -156,7 +168,7 @@ def test_reverse_over_reverse_compiled(function, args):
 
 
 def _zeros(item):
-    return tuple(_zeros(i) for i in item) if isinstance(item, tuple) else item * 0.0
+    return mapped(lambda leaf: leaf * 0.0 if _is_float(leaf) else leaf, item)
 
 
 def _length_of(gradient, count):

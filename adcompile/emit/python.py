@@ -17,6 +17,7 @@ from adcompile.emit.names import Names, identifier
 from adcompile.emit.printer import to_source
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.ir import Graph, Op, Region, Value, count_uses
+from adcompile.graph.trees import as_tuples
 from adcompile.graph.types import Array, Scalar, Structure
 
 _MAX_INLINE = 72  # characters of an expression that is not given a name
@@ -66,10 +67,11 @@ class PythonEmitter(ControlEmitter):
         unpack: list[ast.stmt] = []
         arguments = []
         for parameter in self.graph.parameters:
-            name = self._parameter(parameter.name, parameter.structure, unpack)
+            name = self._parameter(parameter.name, as_tuples(parameter.structure), unpack)
             arguments.append(name)
         self.region_statements(self.graph.body)
-        result = self._result(self.graph.result, iter([self.read(v) for v in self.graph.outputs]))
+        outputs = iter([self.read(v) for v in self.graph.outputs])
+        result = self._result(as_tuples(self.graph.result), outputs)
         tail = assemble.comments(self.block.statements)
         if self.graph.result != ():
             tail.append(ast.Return(result))

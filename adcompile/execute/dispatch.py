@@ -92,7 +92,7 @@ def type_text(type_: Any) -> str:
         elif type_.layout == "F":
             axes[0] = "::1"
         return f"{_SCALARS[type_.dtype]}[{', '.join(axes)}]"
-    if isinstance(type_, types.BaseTuple):
+    if isinstance(type_, types.BaseTuple) and not isinstance(type_, types.BaseNamedTuple):
         return f"({', '.join(type_text(t) for t in type_)})"
     return f"?{type_}"
 

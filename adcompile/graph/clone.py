@@ -49,7 +49,7 @@ def clone_graph(graph: Graph) -> tuple[Graph, dict[Value, Value]]:
         copy.parameters.append(Parameter(p.name, rebuild(p.structure, items), p.default))
     copy.kept = [mapping[v] for v in graph.kept]
     copy.lengths = {_renamed(key, mapping): s for key, s in graph.lengths.items()}
-    copy.bindings = {n: [mapping.get(v, v) for v in vs] for n, vs in graph.bindings.items()}
+    copy.bindings = {n: [v and mapping.get(v, v) for v in vs] for n, vs in graph.bindings.items()}
     return copy, mapping
 
 

@@ -12,19 +12,20 @@ from typing import Any
 import numpy as np
 
 from adcompile.graph.ir import Graph, Op, Region, Value
-from adcompile.graph.types import Array, Scalar, StackOf, leaves, rebuild
+from adcompile.graph.trees import as_tuples, leaves, restored
+from adcompile.graph.types import Array, Scalar, StackOf
 
 Frame = dict[Value, Any]
 
 
 def interpret(graph: Graph, *arguments: Any) -> Any:
     """The result of `graph` for the given arguments; raises ShapeError where a check fails."""
-    items = list(leaves(tuple(arguments)))
+    items = list(leaves(as_tuples(arguments)))
     frame: Frame = {}
     for value, item in zip(graph.params, items, strict=True):
         frame[value] = item if isinstance(value.type, StackOf) else _typed(item, value)
     results = iter(_run(graph.body, frame))
-    return rebuild(graph.result, results)
+    return restored(graph.result, results)
 
 
 def _typed(item: Any, value: Value) -> Any:

@@ -196,7 +196,8 @@ class Parameter:
 class Graph:
     """A function: parameters (flattened in `body.params`), a body, and the shape of its result.
 
-    `bindings` lists, for every name the user assigned at the top level, the values it was bound to.
+    `bindings` lists, for every name the user assigned at the top level, the values it was bound to,
+    None for what is no single value.
     `checks` maps the message of each run-time check to the place it guards; `lengths` gives equal
     slices of equal extents the same new extent; `kept` are the arguments whose contents the caller
     reads after the call, because they are written in place.
@@ -206,7 +207,7 @@ class Graph:
     parameters: list[Parameter]
     body: Region
     result: Structure = None
-    bindings: dict[str, list[Value]] = field(default_factory=dict)
+    bindings: dict[str, list[Value | None]] = field(default_factory=dict)
     checks: dict[str, Location | None] = field(default_factory=dict)
     lengths: dict[Any, Symbol] = field(default_factory=dict)
     doc: str = ""

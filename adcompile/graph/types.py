@@ -1,20 +1,32 @@
 """Types of the values in a graph.
 
 Enters: runtime values, or type texts such as `"f8[:, ::1]"`. Leaves: `Scalar` and `Array` types
-with NumPy 2 promotion (NEP 50: Python scalars are weak), and the tree structure of tuples.
+with NumPy 2 promotion (NEP 50: Python scalars are weak), in trees as the values came.
 """
 
 from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from adcompile.errors import TypeMismatch
+from adcompile.graph.trees import (
+    Leaf,
+    Static,
+    is_container,
+    is_static,
+    leaves,
+    mapped,
+    parts,
+    rebuild,
+)
+
+__all__ = ["Array", "Scalar", "StackOf", "Static", "Structure", "Type", "leaves", "rebuild"]
 
 _CODES = {
     "f8": "float64",
@@ -48,7 +60,7 @@ Dim = int | Symbol
 
 
 @dataclass(frozen=True)
-class Scalar:
+class Scalar(Leaf):
     """A scalar of `dtype`; `weak` as a Python number is (it takes its partner's precision)."""
 
     dtype: str
@@ -59,7 +71,7 @@ class Scalar:
 
 
 @dataclass(frozen=True)
-class Array:
+class Array(Leaf):
     """An array: dtype, symbolic shape, and memory layout `C`, `F` or `A` (any strides)."""
 
     dtype: str
@@ -76,7 +88,7 @@ class Array:
 
 
 @dataclass(frozen=True)
-class StackOf:
+class StackOf(Leaf):
     """A growing stack of saved values, all of type `item`."""
 
     item: Scalar | Array
@@ -90,18 +102,8 @@ class StackOf:
         return f"stack of {self.item}"
 
 
-@dataclass(frozen=True)
-class Static:
-    """An argument that is no value of the graph: known when the function is compiled."""
-
-    value: Any
-
-    def __str__(self) -> str:
-        return "="
-
-
 Type = Scalar | Array | StackOf
-Structure = Any  # nested tuples of Type
+Structure = Any  # a tree of Type
 
 
 def is_float(type_: Type) -> bool:
@@ -181,8 +183,8 @@ def type_of(value: Any) -> Structure:
 
     Raises TypeMismatch for values that are no number, array or tuple.
     """
-    if isinstance(value, tuple):
-        return tuple(type_of(item) for item in value)
+    if is_container(value):
+        return mapped(type_of, value)
     if isinstance(value, np.ndarray):
         if value.dtype.name not in _TEXT_OF or not value.dtype.isnative:
             raise TypeMismatch(f"arrays of dtype {value.dtype} are not supported")
@@ -197,32 +199,18 @@ def type_of(value: Any) -> Structure:
         name = np.asarray(value).dtype.name
         if name in _TEXT_OF:
             return Scalar(name, weak=name in ("float64", "int64", "bool"))
+    if is_static(value):
+        return Static(value)
     raise TypeMismatch(
         f"an argument of type {type(value).__name__} is not supported",
-        hint="pass numbers, NumPy arrays, or tuples of them",
+        hint="pass numbers, NumPy arrays, or tuples, lists, dicts and dataclasses of them",
     )
-
-
-def leaves(structure: Structure) -> Iterator[Any]:
-    """The leaves of nested tuples, left to right."""
-    if isinstance(structure, tuple):
-        for item in structure:
-            yield from leaves(item)
-    else:
-        yield structure
-
-
-def rebuild(structure: Structure, items: Iterator[Any]) -> Any:
-    """Nested tuples shaped like `structure` holding the next `items`."""
-    if isinstance(structure, tuple):
-        return tuple(rebuild(item, items) for item in structure)
-    return next(items)
 
 
 def type_text(structure: Structure) -> str:
     """The text of a type, readable by `parse_types`."""
-    if isinstance(structure, tuple):
-        return f"({', '.join(type_text(item) for item in structure)})"
+    if is_container(structure):
+        return f"({', '.join(map(type_text, parts(structure) or ()))})"
     if isinstance(structure, (Scalar, Static)):
         return str(structure)
     axes = [str(d) if isinstance(d, int) else ":" for d in structure.shape]

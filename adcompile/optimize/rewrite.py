@@ -13,7 +13,9 @@ def replace(graph: Graph, mapping: dict[Value, Value]) -> None:
     """Read `mapping[v]` wherever `v` was read."""
     if mapping:
         _replace_in(graph.body, mapping)
-        graph.bindings = {n: [final(v, mapping) for v in vs] for n, vs in graph.bindings.items()}
+        graph.bindings = {
+            n: [v and final(v, mapping) for v in vs] for n, vs in graph.bindings.items()
+        }
 
 
 def final(value: Value, mapping: dict[Value, Value]) -> Value:

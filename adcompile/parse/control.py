@@ -17,9 +17,10 @@ from adcompile.graph.types import Array, Dim, Scalar, Type
 from adcompile.ops import memory
 from adcompile.ops.spellings import as_value
 from adcompile.parse import iteration
-from adcompile.parse.expressions import ExpressionLowering
+from adcompile.parse.expressions import looked_up
 from adcompile.parse.leaving import GuardedFor
 from adcompile.parse.liveness import Liveness
+from adcompile.parse.objects import ObjectLowering
 from adcompile.parse.scope import (
     Environment,
     Maybe,
@@ -55,10 +56,10 @@ class Side:
         return self.outcome is RAISED
 
 
-class ControlLowering(ExpressionLowering):
+class ControlLowering(ObjectLowering):
     """Branches and loops of one function; other statements are added by the subclass in `lower`."""
 
-    bindings: dict[str, list[Value]] | None
+    bindings: dict[str, list[Value | None]] | None
     liveness: Liveness
 
     def block(self, statements: list[ast.stmt]) -> Any:
@@ -246,10 +247,7 @@ class ControlLowering(ExpressionLowering):
         """An expression, where `range`, `zip`, `enumerate` and `reversed` are understood."""
         if isinstance(node, ast.Call) and not any(isinstance(a, ast.Starred) for a in node.args):
             function = self.expression(node.func)
-            try:
-                front = iteration.FRONTS.get(function)
-            except TypeError:
-                front = None
+            front = looked_up(iteration.FRONTS, function)
             if front is not None:
                 arguments = [self.expression_or_iterator(a) for a in node.args]
                 keywords = {k.arg or "": self.expression(k.value) for k in node.keywords}
@@ -262,6 +260,7 @@ class ControlLowering(ExpressionLowering):
 
     def _unrolled(self, node: ast.For, items: tuple[Any, ...]) -> Any:
         """A tuple may hold different types: one copy of the body for each."""
+        items = tuple(self.captured("item", item) for item in items)
         if isinstance(node, GuardedFor):
             return self._unrolled_with_flag(node, items)
         for item in items:
@@ -459,4 +458,5 @@ class ControlLowering(ExpressionLowering):
         for name, item in zip(start, results, strict=True):
             self.environment[name] = item
             if self.bindings is not None and self.builder.region is self.builder.graph.body:
-                self.bindings.setdefault(name, []).append(item)
+                single = item if isinstance(item, Value) else None
+                self.bindings.setdefault(name, []).append(single)

@@ -16,12 +16,11 @@ import numpy as np
 from adcompile.errors import (
     AdcompileError,
     Location,
-    SourceNotFound,
     TypeMismatch,
     UnsupportedOperation,
     UnsupportedSyntax,
 )
-from adcompile.graph import clone
+from adcompile.graph import clone, trees
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Region, Value
 from adcompile.graph.types import Array, Static
@@ -39,6 +38,7 @@ from adcompile.parse.scope import (
     flatten,
     is_data,
     is_number,
+    is_single,
     join_types,
     regroup,
     same_structure,
@@ -78,7 +78,31 @@ class ExpressionLowering:
         self.outer: ExpressionLowering | None = None  # the function around a nested one
         self.locals: frozenset[str] = frozenset()
 
-    # provided by the subclass
+    # provided by the subclasses
+    def object_attribute(self, base: Any, name: str) -> Any:
+        """`base.name` for what is no value of the graph."""
+        raise AssertionError
+
+    def object_item(self, base: Any, index: Any) -> Any:
+        """`base[index]` for a container."""
+        raise AssertionError
+
+    def call_object(
+        self, target: Any, arguments: list[Any], keywords: dict[str, Any]
+    ) -> tuple[Any] | None:
+        """Call a class, method or callable object."""
+        raise AssertionError
+
+    def unknown_call(self, target: Any, name: str) -> AdcompileError:
+        """The error for a call of something that is not understood."""
+        raise AssertionError
+
+    def _items(self, nodes: list[ast.expr]) -> list[Any]:
+        raise AssertionError
+
+    def _mapping(self, item: Any) -> dict[Any, Any]:
+        raise AssertionError
+
     def call_python(self, function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
         """Inline a call of a Python function."""
         raise AssertionError
@@ -134,7 +158,7 @@ class ExpressionLowering:
             item = self.source.lookup(name)
         except KeyError:
             raise UnsupportedSyntax(f"`{name}` is not defined") from None
-        return self._captured(name, item)
+        return self.captured(name, item)
 
     def _own(self, node: ast.Name, item: Any) -> Any:
         """What a variable of this function stands for; checked where not every path assigns it."""
@@ -148,7 +172,7 @@ class ExpressionLowering:
                 self.require(item.assigned, message, "UnboundLocalError")
                 self.environment[node.id] = item.item
             return item.item
-        return item
+        return self.captured(node.id, item)
 
     def require(self, condition: Any, message: str, error: str) -> None:
         """Raise `error` at run time unless `condition` holds."""
@@ -157,7 +181,8 @@ class ExpressionLowering:
         if isinstance(condition, Value) or not condition:
             self.builder.op("require", as_value(condition), message=message, error=error)
 
-    def _captured(self, name: str, item: Any) -> Any:
+    def captured(self, name: str, item: Any) -> Any:
+        """What comes from outside the function: an array becomes a constant of the graph."""
         if isinstance(item, np.ndarray):
             if item.size > 1024:
                 raise UnsupportedOperation(
@@ -168,12 +193,6 @@ class ExpressionLowering:
             value.hint = name
             return value
         return item
-
-    def _tuple(self, node: ast.Tuple) -> Any:
-        return tuple(self.expression(item) for item in node.elts)
-
-    def _list(self, node: ast.List) -> Any:
-        return [self.expression(item) for item in node.elts]
 
     def _lambda(self, node: ast.Lambda) -> Any:
         return self.local_function(node)
@@ -321,9 +340,7 @@ class ExpressionLowering:
         index = self.index(node.slice)
         if isinstance(base, Value):
             return indexing.read(self.builder, base, index)
-        if isinstance(index, Value):
-            raise TypeMismatch("a tuple is indexed by constants only", hint="use an array")
-        return base[index]
+        return self.object_item(base, index)
 
     def index(self, node: ast.expr) -> Any:
         """Index items: values, ints, slices, None, Ellipsis, tuples of them."""
@@ -343,20 +360,21 @@ class ExpressionLowering:
                 f"arrays have no attribute `{node.attr}` in the compiled language",
                 hint="T, shape, ndim, size, dtype are known",
             )
-        return self._captured(node.attr, getattr(base, node.attr))
+        return self.object_attribute(base, node.attr)
 
     def _call(self, node: ast.Call) -> Any:
-        keywords = {}
+        keywords: dict[str, Any] = {}
         for keyword in node.keywords:
             if keyword.arg is None:
-                raise UnsupportedSyntax("`**` unpacking is not in the compiled language")
-            keywords[keyword.arg] = self.expression(keyword.value)
+                keywords |= self._mapping(self.expression(keyword.value))
+            else:
+                keywords[keyword.arg] = self.expression(keyword.value)
         if isinstance(node.func, ast.Attribute):
             base = self.expression(node.func.value)
             if isinstance(base, Value):
                 return self._method(base, node, keywords)
         target = self.expression(node.func)
-        arguments = [self.expression(a) for a in node.args]
+        arguments = self._items(node.args)
         return self.call(target, arguments, keywords, ast.unparse(node.func))
 
     def _method(self, base: Value, node: ast.Call, keywords: dict[str, Any]) -> Any:
@@ -367,7 +385,7 @@ class ExpressionLowering:
                 f"arrays have no method `{node.func.attr}` in the compiled language",
                 hint="methods: " + ", ".join(sorted(spellings.METHODS)),
             )
-        arguments = [self.expression(a) for a in node.args]
+        arguments = self._items(node.args)
         return self._front(front, [base, *arguments], keywords, f".{node.func.attr}")
 
     def _front(self, front: Any, arguments: list[Any], keywords: dict[str, Any], name: str) -> Any:
@@ -383,10 +401,9 @@ class ExpressionLowering:
         """Call something known at compile time."""
         if isinstance(target, LocalFunction):
             return self.call_python(target, arguments, keywords)
-        try:
-            front = spellings.CALLS.get(target)
-        except TypeError:
-            front = None
+        front = looked_up(spellings.CALLS, target)
+        if target is len and arguments and not isinstance(arguments[0], Value):
+            return len(arguments[0])
         if front is not None:
             static = not any(_has_value(a) for a in (*arguments, *keywords.values()))
             scalar = isinstance(target, np.ufunc) or target.__module__ in ("math", "builtins")
@@ -397,53 +414,38 @@ class ExpressionLowering:
             return self._call_graph(target, arguments, keywords)
         if python_function(target) is not None:
             return self.call_python(target, arguments, keywords)
-        raise _unknown(target, name)
+        called = self.call_object(target, arguments, keywords)
+        if called is None:
+            raise self.unknown_call(target, name)
+        return called[0]
 
     def _call_graph(self, target: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
         bound = target.__signature__.bind(*arguments, **keywords)
         bound.apply_defaults()
-        types: list[Any] = []
         values: list[Value] = []
-        for item in bound.args:
-            if item is None or isinstance(item, (bool, int, str)):
-                types.append(Static(item))
-                continue
-            valued = _valued(self.builder, item)
-            types.append(regroup(valued, (v.type for v in _leaves(valued))))
-            values += _leaves(valued)
+
+        def typed(leaf: Any) -> Any:
+            if not is_single(leaf):
+                return Static(leaf)
+            values.append(as_value(leaf))
+            return values[-1].type
+
+        types = [
+            Static(item) if isinstance(item, (bool, int)) else trees.mapped(typed, item)
+            for item in bound.args
+        ]
         graph = target.__adcompile_graph__(types)
         results = clone.inline(self.builder, graph, values)
-        return regroup(graph.result, iter(results))
+        return trees.restored(graph.result, iter(results))
 
 
-def _leaves(item: Any) -> list[Value]:
-    if isinstance(item, tuple):
-        return [leaf for part in item for leaf in _leaves(part)]
-    return [item]
-
-
-def _valued(builder: Builder, item: Any) -> Any:
-    if isinstance(item, tuple):
-        return tuple(_valued(builder, part) for part in item)
-    return as_value(item)
+def looked_up(table: dict[Any, Any], key: Any) -> Any:
+    """`table[key]`, None for a key that is not there or cannot be hashed."""
+    try:
+        return table.get(key)
+    except TypeError:
+        return None
 
 
 def _has_value(item: Any) -> bool:
-    if isinstance(item, (tuple, list)):
-        return any(_has_value(part) for part in item)
-    return isinstance(item, Value)
-
-
-def _unknown(target: Any, name: str) -> AdcompileError:
-    if not callable(target):
-        return TypeMismatch(f"`{name}` is a {type(target).__name__}, it cannot be called")
-    module = getattr(target, "__module__", "") or ""
-    if isinstance(target, np.ufunc) or module.startswith(("numpy", "math", "scipy", "builtins")):
-        return UnsupportedOperation(
-            f"`{name}` has no derivative rule",
-            hint="write it with supported operations, or pass its result as an argument",
-        )
-    return SourceNotFound(
-        f"`{name}` has no Python source: it is a {type(target).__name__}",
-        hint="call a function written in Python",
-    )
+    return any(isinstance(leaf, Value) for leaf in flatten(item))

@@ -20,18 +20,12 @@ _REFUSED: dict[type[ast.AST], tuple[str, str]] = {
     ast.ImportFrom: ("`import`", "import at the top of the file"),
     ast.Delete: ("`del`", "let the name be"),
     ast.Match: ("`match`", "use if/elif"),
-    ast.ListComp: ("a list comprehension", "fill an array in a for loop"),
     ast.SetComp: ("a set comprehension", "use arrays"),
-    ast.DictComp: ("a dict comprehension", "use arrays"),
-    ast.GeneratorExp: ("a generator expression", "use a for loop"),
-    ast.Dict: ("a dict", "use separate variables or a tuple"),
     ast.Set: ("a set", "use arrays"),
     ast.Yield: ("`yield`", "fill an array in a for loop"),
     ast.YieldFrom: ("`yield from`", "fill an array in a for loop"),
     ast.Await: ("`await`", "use a plain function"),
-    ast.JoinedStr: ("an f-string", "format outside the function"),
     ast.NamedExpr: ("`:=`", "assign in a statement of its own"),
-    ast.Starred: ("`*` unpacking", "name each argument"),
 }
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from adcompile.errors import ShapeError, TypeMismatch, UnsupportedSyntax
 from adcompile.graph.builder import current
 from adcompile.graph.ir import Value
+from adcompile.graph.trees import Leaf
 from adcompile.graph.types import Array, Scalar, is_integer
 from adcompile.ops.spellings import as_value
 from adcompile.parse import indexing
@@ -23,7 +24,7 @@ _LONG = 8  # tuples of more numbers than this are looped over as arrays
 
 
 @dataclass(frozen=True)
-class Iteration:
+class Iteration(Leaf):
     """`item(k)` for k from `start` to before `stop`; `step` is known when compiled."""
 
     start: Any
@@ -105,9 +106,9 @@ def over_zip(*items: Any, strict: bool = False) -> Any:
         raise TypeMismatch("zip needs an argument")
     sources = [iteration_over(item) for item in items]
     if all(isinstance(s, tuple) for s in sources):
-        if len({len(s) for s in sources}) > 1:
+        if strict and len({len(s) for s in sources}) > 1:
             raise ShapeError("zip of tuples of different lengths")
-        return tuple(zip(*sources, strict=True))
+        return tuple(zip(*sources, strict=False))
     counted = [_as_iteration(s).counted() for s in sources]
     stop = counted[0].stop
     for other in counted[1:]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import ast
 import builtins
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import Any
 
 from adcompile.errors import AdcompileError, ShapeError, TypeMismatch, UnsupportedSyntax
+from adcompile.graph import trees
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Graph, Parameter, Region, Value
 from adcompile.graph.types import Array, Static, Structure
@@ -24,13 +25,14 @@ from adcompile.parse.expressions import _BINARY
 from adcompile.parse.fence import refuse
 from adcompile.parse.leaving import returns, without_leaving
 from adcompile.parse.liveness import Liveness
+from adcompile.parse.objects import Owner
 from adcompile.parse.scope import (
     Environment,
     LocalFunction,
     assigned_names,
     flatten,
-    is_number,
-    regroup,
+    is_data,
+    is_single,
 )
 from adcompile.parse.source import FunctionSource, read_source
 from adcompile.parse.views import refuse_stale_views
@@ -57,20 +59,24 @@ def lower_function(candidate: Any, types: Sequence[Structure], keep: Sequence[st
                 environment[name] = type_.value
                 graph.parameters.append(Parameter(name, (), default))
                 continue
-            item = _parameters(builder, name, type_)
+            tree = _parameters(builder, name, type_)
             graph.parameters.append(
-                Parameter(name, item, ... if default is inspect.Parameter.empty else default)
+                Parameter(name, tree, ... if default is inspect.Parameter.empty else default)
             )
-            graph.bindings[name] = [item] if isinstance(item, Value) else []
-            environment[name] = item
+            graph.bindings[name] = [tree] if isinstance(tree, Value) else []
+            environment[name] = trees.restored(tree, trees.leaves(tree))
         lowering = Lowering(builder, source, environment, graph.bindings, tuple(keep))
+        for item in environment.values():
+            lowering.owner.enter_all(item, graph.body)
         result = lowering.run()
         if result is None and any(op.record.writes for op in graph.body.walk()):
             result = ()  # a procedure: what it does is write its arguments
-        values = [_result(builder, leaf, source) for leaf in flatten(result)]
+        if not is_data(result):
+            raise _no_value(result, source)
+        values = [builder.value(leaf) for leaf in flatten(result)]
     graph.body.yields = values
     refuse_stale_views(graph)
-    graph.result = regroup(result, iter(range(len(values))))
+    graph.result = _result_tree(result, iter(range(len(values))))
     return graph
 
 
@@ -86,10 +92,24 @@ def _check_signature(source: FunctionSource, types: Sequence[Structure]) -> None
         raise TypeMismatch(f"{source.name} takes {len(parameters)} arguments, got {len(types)}")
 
 
-def _parameters(builder: Builder, name: str, type_: Structure) -> Any:
-    if isinstance(type_, tuple):
-        return tuple(_parameters(builder, f"{name}_{k}", item) for k, item in enumerate(type_))
-    return builder.parameter(type_, name)
+def _parameters(builder: Builder, name: str, type_: Structure, prefix: str = "") -> Any:
+    inner = trees.parts(type_)
+    if inner is None:
+        return type_ if isinstance(type_, Static) else builder.parameter(type_, name)
+    names = trees.labels(type_, name)
+    if prefix and not isinstance(type_, (tuple, list)):
+        names = [f"{prefix}_{n}" for n in names]
+    return trees.with_parts(
+        type_, [_parameters(builder, n, part, n) for n, part in zip(names, inner, strict=True)]
+    )
+
+
+def _result_tree(item: Any, numbers: Iterator[int]) -> Any:
+    """The result as a tree of positions among the outputs; what is no value is static."""
+    inner = trees.parts(item)
+    if inner is None:
+        return next(numbers) if is_single(item) else Static(item)
+    return trees.with_parts(item, [_result_tree(part, numbers) for part in inner])
 
 
 def _all_names(node: ast.FunctionDef) -> set[str]:
@@ -98,13 +118,11 @@ def _all_names(node: ast.FunctionDef) -> set[str]:
     return found | {a.arg for a in ast.walk(node) if isinstance(a, ast.arg)} | {node.name}
 
 
-def _result(builder: Builder, item: Any, source: FunctionSource) -> Value:
-    if isinstance(item, Value) or is_number(item):
-        return builder.value(item)
-    raise TypeMismatch(
+def _no_value(item: Any, source: FunctionSource) -> AdcompileError:
+    return TypeMismatch(
         f"`{source.name}` returns {'nothing' if item is None else type(item).__name__}",
         source.location(source.node),
-        "return a number, an array or a tuple of them on every path",
+        "return a number, an array or a container of them on every path",
     )
 
 
@@ -116,12 +134,13 @@ class Lowering(ControlLowering):
         builder: Builder,
         source: FunctionSource,
         environment: Environment,
-        bindings: dict[str, list[Value]] | None = None,
+        bindings: dict[str, list[Value | None]] | None = None,
         keep: tuple[str, ...] = (),
         callers: tuple[Any, ...] = (),
         nested: ast.Lambda | ast.FunctionDef | None = None,
     ) -> None:
         super().__init__(builder, source, environment)
+        self.owner = Owner()
         self.bindings = bindings
         self.keep = keep
         self.callers = (*callers, nested or source.function.__code__)
@@ -196,7 +215,13 @@ class Lowering(ControlLowering):
             for part_target, part in zip(target.elts, parts, strict=True):
                 self._assign(part_target, part)
         elif isinstance(target, ast.Subscript):
-            indexing.write(self.builder, *self._place(target), as_value(item))
+            base, index = self._place(target)
+            if isinstance(base, Value):
+                indexing.write(self.builder, base, index, as_value(item))
+            else:
+                self.set_item(base, index, item, target)
+        elif isinstance(target, ast.Attribute):
+            self.set_attribute(self.expression(target.value), target.attr, item, target)
         else:
             raise refuse(target, self.location(target))
 
@@ -218,30 +243,41 @@ class Lowering(ControlLowering):
             item.hint, item.named = name, True
         self.environment[name] = item
         if self.bindings is not None and self.builder.region is self.builder.graph.body:
-            self.bindings.setdefault(name, []).append(item)
+            self.bindings.setdefault(name, []).append(item if isinstance(item, Value) else None)
 
-    def _place(self, target: ast.Subscript) -> tuple[Value, Any]:
-        base = self.expression(target.value)
-        if not isinstance(base, Value):
-            raise TypeMismatch("only arrays are written in place", self.location(target))
-        return base, self.index(target.slice)
+    def _place(self, target: ast.Subscript) -> tuple[Any, Any]:
+        return self.expression(target.value), self.index(target.slice)
 
     def _do_augassign(self, node: ast.AugAssign) -> None:
         if type(node.op) not in _BINARY:
             raise refuse(node, self.location(node))
         name, _ = _BINARY[type(node.op)]
         if isinstance(node.target, ast.Subscript):
-            array, index = self._place(node.target)
-            item = as_value(self.expression(node.value))
-            indexing.update(self.builder, array, index, name, item)
-            return
-        assert isinstance(node.target, ast.Name)
-        read = ast.copy_location(ast.Name(node.target.id, ast.Load()), node.target)
-        old, item = self.expression(read), self.expression(node.value)
+            base, index = self._place(node.target)
+            if isinstance(base, Value):
+                item = as_value(self.expression(node.value))
+                indexing.update(self.builder, base, index, name, item)
+                return
+            old = self.object_item(base, index)
+        elif isinstance(node.target, ast.Attribute):
+            base = self.expression(node.target.value)
+            old = self.object_attribute(base, node.target.attr)
+        else:
+            read = ast.Name(node.target.id, ast.Load())
+            old = self.expression(ast.copy_location(read, node.target))
+        item = self.expression(node.value)
         if isinstance(old, Value) and isinstance(old.type, Array):
             indexing.update_array(self.builder, old, name, as_value(item))
+            return
+        if isinstance(old, list):
+            self.change(old, node)
+        new = self.binary(type(node.op), old, item, node)
+        if isinstance(node.target, ast.Name):
+            self._bind(node.target.id, new)
+        elif isinstance(node.target, ast.Subscript):
+            self.set_item(base, index, new, node.target)
         else:
-            self._bind(node.target.id, self.binary(type(node.op), old, item, node))
+            self.set_attribute(base, node.target.attr, new, node.target)
 
     # -- statements that check --------------------------------------------------------------------
 
@@ -307,6 +343,7 @@ class Lowering(ControlLowering):
             raise TypeMismatch(f"calling `{source.name}`: {error}") from None
         bound.apply_defaults()
         callee = Lowering(self.builder, source, dict(bound.arguments), callers=self.callers)
+        callee.owner = self.owner
         return callee.run()
 
     def _call_local(
@@ -320,7 +357,7 @@ class Lowering(ControlLowering):
         callee = Lowering(
             self.builder, frame.source, bound, callers=self.callers, nested=function.node
         )
-        callee.outer = frame
+        callee.outer, callee.owner = frame, self.owner
         return callee.run()
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from adcompile.errors import TypeMismatch
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Value
+from adcompile.graph.trees import Leaf, alike, is_container, parts, with_parts
 from adcompile.graph.types import Array, Scalar, Type, promote
 
 Environment = dict[str, Any]
@@ -23,14 +24,14 @@ _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 @dataclass(frozen=True)
-class Unbound:
+class Unbound(Leaf):
     """A name that may have no value here, and why."""
 
     reason: str
 
 
 @dataclass(frozen=True, eq=False)
-class Maybe:
+class Maybe(Leaf):
     """An item that some paths did not assign: it may be read where `assigned` is true."""
 
     item: Any
@@ -39,7 +40,7 @@ class Maybe:
 
 
 @dataclass(frozen=True, eq=False)
-class LocalFunction:
+class LocalFunction(Leaf):
     """A lambda or nested function met in the source, with the function around it."""
 
     node: ast.Lambda | ast.FunctionDef
@@ -53,39 +54,50 @@ def is_number(item: Any) -> bool:
 
 
 def flatten(item: Any) -> Iterator[Any]:
-    """The leaves of nested tuples."""
-    if isinstance(item, tuple):
-        for part in item:
+    """The values and numbers in a container, or the item itself if it is one."""
+    inner = parts(item)
+    if inner is not None:
+        for part in inner:
             yield from flatten(part)
     elif isinstance(item, Maybe):
         yield from flatten(item.item)
         yield item.assigned
-    else:
+    elif is_single(item):
         yield item
 
 
-def regroup(like: Any, parts: Iterator[Any]) -> Any:
-    """Nested tuples as `like`, of the next `parts`."""
-    if isinstance(like, tuple):
-        return tuple(regroup(item, parts) for item in like)
+def regroup(like: Any, values: Iterator[Any]) -> Any:
+    """An item as `like`, of the next `values`."""
+    inner = parts(like)
+    if inner is not None:
+        return with_parts(like, [regroup(part, values) for part in inner])
     if isinstance(like, Maybe):
-        return Maybe(regroup(like.item, parts), next(parts), like.reason)
-    return next(parts)
+        return Maybe(regroup(like.item, values), next(values), like.reason)
+    return next(values) if is_single(like) else like
 
 
 def same_structure(first: Any, second: Any) -> bool:
     """Whether two items have leaves at the same places."""
-    if isinstance(first, tuple) and isinstance(second, tuple):
-        pairs = zip(first, second, strict=False)
-        return len(first) == len(second) and all(same_structure(a, b) for a, b in pairs)
+    one, other = parts(first), parts(second)
+    if one is not None and other is not None:
+        return alike(first, second) and all(map(same_structure, one, other))
     if isinstance(first, Maybe) and isinstance(second, Maybe):
         return same_structure(first.item, second.item)
-    return not isinstance(first, (tuple, Maybe)) and not isinstance(second, (tuple, Maybe))
+    if is_single(first) or is_single(second):
+        return is_single(first) and is_single(second)
+    return same_static(first, second)
 
 
 def is_data(item: Any) -> bool:
-    """Whether all leaves are values of the graph or numbers."""
-    return all(isinstance(leaf, Value) or is_number(leaf) for leaf in flatten(item))
+    """Whether an item is a value, a number or a container, so that branches can choose it."""
+    if isinstance(item, Maybe):
+        return is_data(item.item)
+    return is_container(item) or is_single(item)
+
+
+def is_single(item: Any) -> bool:
+    """Whether an item is one value of the graph, or a number that can become one."""
+    return isinstance(item, Value) or is_number(item)
 
 
 def same_static(first: Any, second: Any) -> bool:
@@ -94,7 +106,7 @@ def same_static(first: Any, second: Any) -> bool:
         return True
     if isinstance(first, Value) or isinstance(second, Value) or type(first) is not type(second):
         return False
-    return bool(isinstance(first, (int, float, str)) and first == second)
+    return bool(isinstance(first, (int, float, str, np.generic)) and first == second)
 
 
 def join_types(first: Type, second: Type, what: str) -> Type:

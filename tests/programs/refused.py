@@ -1,5 +1,6 @@
 """Functions that are refused, each with what the error must say and the text under its caret."""
 
+import dataclasses
 import math
 import os
 
@@ -37,9 +38,9 @@ def over_something(x):
     return x
 
 
-@refused("f8", "a list comprehension is not", "[x * i for i in range(3)]")
-def with_comprehension(x):
-    return sum([x * i for i in range(3)])
+@refused("f8, i8", "the number of items is known only at run time", "[x * i for i in range(n)]")
+def with_comprehension(x, n):
+    return sum([x * i for i in range(n)])
 
 
 @refused("f8", "calls itself", "with_recursion(x - 1)")
@@ -47,9 +48,9 @@ def with_recursion(x):
     return x if x < 0 else with_recursion(x - 1)
 
 
-@refused("f8", "a dict is not", '{"a": x}')
+@refused("f8", "there is no key 'b'", '{"a": x}["b"]')
 def with_dict(x):
-    return {"a": x}["a"]
+    return {"a": x}["b"]
 
 
 @refused("f8", "`global` is not", "global REFUSED")
@@ -276,3 +277,65 @@ def function_changes_in_loop(x):
         x = f(x)
         f = lambda t: 2 * t
     return x
+
+
+@refused("f8, i8", "this list was made outside the branch or loop", "items.append(x)")
+def grows_in_a_loop(x, n):
+    items = []
+    for _ in range(n):
+        items.append(x)
+    return x
+
+
+@refused("f8", "this dict was made outside the branch or loop", 'd["a"]')
+def changed_in_a_branch(x):
+    d = {"a": x}
+    if x > 0:
+        d["a"] = x * 2
+    return d["a"]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Frozen:
+    w: float
+
+
+@refused("f8", "`_Frozen` is frozen", "f.w")
+def frozen(x):
+    f = _Frozen(x)
+    f.w = x
+    return f.w
+
+
+class _Plain:
+    def __init__(self, w):
+        self.w = w
+
+
+@refused("f8", "`_Plain` is a class that is no dataclass", "_Plain(x)")
+def plain_class(x):
+    return _Plain(x).w
+
+
+@refused("f8", "`_Frozen` has no attribute `v`", "_Frozen(x).v")
+def no_attribute(x):
+    return _Frozen(x).v
+
+
+@refused("f8, i8", "a list is indexed by constants only", "[x, x * x][n]")
+def list_at_run_time(x, n):
+    return [x, x * x][n]
+
+
+@refused("f8", "gives values of different kinds", "if x > 0:")
+def containers_differ(x):
+    if x > 0:
+        return {"a": x}
+    return {"b": x}
+
+
+@refused(
+    "f8", "`with_dict_result` returns a dict; a gradient needs a scalar", "def with_dict_result(x):"
+)
+def with_dict_result(x):
+    return {"a": x}

@@ -1,0 +1,403 @@
+"""Lowers containers and objects: literals, attributes, methods, calls of instances.
+
+Enters: expressions over tuples, lists, dicts, named tuples, dataclasses and other Python objects.
+They exist only while the function is lowered; what they hold are values of the graph. Leaves: the
+same kinds of objects with other parts; methods are inlined with their object as first argument.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import copy
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable
+from types import BuiltinMethodType, MethodType
+from typing import Any
+
+from adcompile.errors import (
+    AdcompileError,
+    SourceNotFound,
+    TypeMismatch,
+    UnsupportedOperation,
+    UnsupportedSyntax,
+)
+from adcompile.graph import trees
+from adcompile.graph.ir import Region, Value
+from adcompile.ops import spellings
+from adcompile.parse import iteration
+from adcompile.parse.expressions import ExpressionLowering, looked_up
+from adcompile.parse.scope import LocalFunction
+
+_MAX_COMPREHENSION = 256  # items of a list that is written out
+
+
+class Owner:
+    """Which containers may be changed: those made in the region that changes them."""
+
+    def __init__(self) -> None:
+        self._made: dict[int, tuple[Any, Region]] = {}
+
+    def made(self, item: Any, region: Region) -> Any:
+        """Enter a fresh container; gives it back."""
+        self._made[id(item)] = (item, region)
+        return item
+
+    def enter_all(self, item: Any, region: Region) -> None:
+        """Enter a container and all inside it."""
+        inner = trees.parts(item)
+        if inner is not None:
+            self.made(item, region)
+            for part in inner:
+                self.enter_all(part, region)
+
+    def may_change(self, item: Any, region: Region) -> bool:
+        """Whether a change in `region` is seen by exactly those who should see it."""
+        return id(item) in self._made and self._made[id(item)][1] is region
+
+
+class ObjectLowering(ExpressionLowering):
+    """Containers and objects of one function."""
+
+    owner: Owner
+
+    def expression_or_iterator(self, node: ast.expr) -> Any:
+        """An expression, or something that only loops understand."""
+        raise AssertionError
+
+    # -- literals -------------------------------------------------------------------------------
+
+    def _items(self, nodes: list[ast.expr]) -> list[Any]:
+        items: list[Any] = []
+        for node in nodes:
+            if isinstance(node, ast.Starred):
+                items += self._sequence(self.expression(node.value))
+            else:
+                items.append(self.expression(node))
+        return items
+
+    def _sequence(self, item: Any) -> list[Any]:
+        """The items of something whose length is known."""
+        source = iteration.iteration_over(item)
+        if isinstance(source, tuple):
+            return [self.captured("item", part) for part in source]
+        bounds = (source.start, source.stop, source.step)
+        known = [b.constant if isinstance(b, Value) else b for b in bounds]
+        if None in known:
+            raise UnsupportedSyntax(
+                "the number of items is known only at run time",
+                hint="fill an array in a for loop",
+            )
+        counts = range(*known)
+        if len(counts) > _MAX_COMPREHENSION:
+            raise UnsupportedSyntax(
+                f"{len(counts)} items would be written out", hint="fill an array in a for loop"
+            )
+        return [source.item(k) for k in counts]
+
+    def _tuple(self, node: ast.Tuple) -> Any:
+        return tuple(self._items(node.elts))
+
+    def _list(self, node: ast.List) -> Any:
+        return self.owner.made(self._items(node.elts), self.builder.region)
+
+    def _dict(self, node: ast.Dict) -> Any:
+        made: dict[Any, Any] = {}
+        for key, value in zip(node.keys, node.values, strict=True):
+            if key is None:
+                made.update(self._mapping(self.expression(value)))
+            else:
+                made[self._key(self.expression(key))] = self.expression(value)
+        return self.owner.made(made, self.builder.region)
+
+    def _mapping(self, item: Any) -> dict[Any, Any]:
+        if not isinstance(item, dict):
+            raise TypeMismatch(f"`**` needs a dict, not {type(item).__name__}")
+        return item
+
+    def _key(self, item: Any) -> Any:
+        if isinstance(item, Value):
+            item = spellings.static(item, "the key of a dict")
+        return item
+
+    def _listcomp(self, node: ast.ListComp) -> Any:
+        return self.owner.made(self._comprehension(node, node.generators), self.builder.region)
+
+    def _generatorexp(self, node: ast.GeneratorExp) -> Any:
+        return tuple(self._comprehension(node, node.generators))
+
+    def _dictcomp(self, node: ast.DictComp) -> Any:
+        pair = ast.copy_location(ast.Tuple([node.key, node.value], ast.Load()), node)
+        whole = ast.copy_location(ast.ListComp(pair, node.generators), node)
+        pairs = self._comprehension(whole, node.generators)
+        made = {self._key(key): value for key, value in pairs}
+        return self.owner.made(made, self.builder.region)
+
+    def _comprehension(
+        self, node: ast.ListComp | ast.GeneratorExp, generators: list[ast.comprehension]
+    ) -> list[Any]:
+        """The items, written out: a list has as many as are known when compiled."""
+        if not generators:
+            return [self.expression(node.elt)]
+        first, *rest = generators
+        result: list[Any] = []
+        outer = self.environment
+        for item in self._sequence(self.expression_or_iterator(first.iter)):
+            self.environment = dict(outer)
+            self._assign(first.target, item)
+            kept = [self.truth(test) for test in first.ifs]
+            if any(isinstance(test, Value) for test in kept):
+                raise UnsupportedSyntax(
+                    "the condition of a comprehension is known only at run time",
+                    hint="use a for loop with an `if`",
+                )
+            if all(kept):
+                result += self._comprehension(node, rest)
+        self.environment = outer
+        return result
+
+    def _assign(self, target: ast.expr, item: Any) -> None:
+        raise AssertionError
+
+    # -- attributes and items -------------------------------------------------------------------
+
+    def object_attribute(self, base: Any, name: str) -> Any:
+        """`base.name` for what is no value of the graph."""
+        found = inspect.getattr_static(type(base), name, None)
+        if isinstance(found, property) and found.fget is not None:
+            return self.call_python(found.fget, [base], {})
+        if isinstance(found, functools.cached_property):
+            return self.call_python(found.func, [base], {})
+        try:
+            return self.captured(name, getattr(base, name))
+        except AttributeError:
+            kind = base.__name__ if inspect.ismodule(base) else type(base).__name__
+            raise UnsupportedOperation(f"`{kind}` has no attribute `{name}`") from None
+
+    def object_item(self, base: Any, index: Any) -> Any:
+        """`base[index]` for a container."""
+        if isinstance(index, Value):
+            if index.constant is None:
+                raise TypeMismatch(
+                    f"a {type(base).__name__} is indexed by constants only", hint="use an array"
+                )
+            index = index.constant
+        try:
+            return self.captured("item", base[index])
+        except KeyError:
+            raise TypeMismatch(f"there is no key {index!r}") from None
+
+    def change(self, item: Any, place: ast.AST) -> None:
+        """Raise unless `item` may be changed here."""
+        if self.owner.may_change(item, self.builder.region):
+            return
+        kind = type(item).__name__
+        raise UnsupportedSyntax(
+            f"this {kind} was made outside the branch or loop that changes it",
+            self.location(place),
+            f"make a new {kind} and assign it to the name",
+        )
+
+    def set_item(self, base: Any, index: Any, item: Any, place: ast.AST) -> None:
+        """`base[index] = item`."""
+        if not isinstance(base, (list, dict)):
+            raise TypeMismatch(
+                "only arrays, lists and dicts are written in place", self.location(place)
+            )
+        self.change(base, place)
+        base[self._key(index)] = item
+
+    def set_attribute(self, base: Any, name: str, item: Any, place: ast.AST) -> None:
+        """`base.name = item`."""
+        if not trees.is_record(base):
+            raise TypeMismatch(
+                f"an attribute of a {type(base).__name__} cannot be assigned",
+                self.location(place),
+                "make it a dataclass",
+            )
+        if type(base).__dataclass_params__.frozen:
+            raise TypeMismatch(
+                f"`{type(base).__name__}` is frozen",
+                self.location(place),
+                "dataclasses.replace makes a new one",
+            )
+        self.change(base, place)
+        object.__setattr__(base, name, item)
+
+    # -- calls ----------------------------------------------------------------------------------
+
+    def call_object(
+        self, target: Any, arguments: list[Any], keywords: dict[str, Any]
+    ) -> tuple[Any] | None:
+        """Call a class, method or callable object; gives a tuple of the result, None if unknown."""
+        if isinstance(target, functools.partial):
+            return (self.call(target.func, [*target.args, *arguments],
+                              {**target.keywords, **keywords}, "partial"),)  # fmt: skip
+        if isinstance(target, MethodType) and target.__name__ in ("_replace", "_asdict", "_make"):
+            return (target(*arguments, **keywords),)  # of a named tuple
+        if isinstance(target, MethodType):
+            return (self.call_python(target.__func__, [target.__self__, *arguments], keywords),)
+        if isinstance(target, BuiltinMethodType) and target.__self__ is not None:
+            done = self._builtin_method(target, arguments, keywords)
+            if done is not None:
+                return done
+        front = looked_up(_BUILTINS, target)
+        if front is not None:
+            return (front(self, *arguments, **keywords),)
+        if isinstance(target, type):
+            return self._construct(target, arguments, keywords)
+        method = inspect.getattr_static(type(target), "__call__", None)
+        if inspect.isfunction(method) and not isinstance(target, LocalFunction):
+            return (self.call_python(method, [target, *arguments], keywords),)
+        return None
+
+    def _construct(
+        self, cls: type, arguments: list[Any], keywords: dict[str, Any]
+    ) -> tuple[Any] | None:
+        if issubclass(cls, tuple) and hasattr(cls, "_fields"):
+            return (cls(*arguments, **keywords),)
+        if not dataclasses.is_dataclass(cls):
+            return None
+        if not _generated(cls.__init__):
+            raise UnsupportedSyntax(
+                f"`{cls.__name__}` has an `__init__` of its own",
+                hint="use the one that @dataclass writes, and __post_init__",
+            )
+        bound = inspect.signature(cls).bind(*arguments, **keywords).arguments
+        made = object.__new__(cls)
+        for field in dataclasses.fields(cls):
+            if field.name in bound:
+                value = bound[field.name]
+            elif field.default is not dataclasses.MISSING:
+                value = field.default
+            elif field.default_factory is not dataclasses.MISSING:
+                value = self.call(field.default_factory, [], {}, field.name)
+            else:
+                continue
+            object.__setattr__(made, field.name, value)
+        self.owner.made(made, self.builder.region)
+        after = getattr(cls, "__post_init__", None)
+        if after is not None:
+            self.call_python(after, [made], {})
+        return (made,)
+
+    def _builtin_method(
+        self, target: Any, arguments: list[Any], keywords: dict[str, Any]
+    ) -> tuple[Any] | None:
+        base, name = target.__self__, target.__name__
+        if isinstance(base, type):
+            return None
+        if isinstance(base, (list, dict)) and name in _CHANGING:
+            self.change(base, self.statement)
+            arguments = [self._key(a) if isinstance(base, dict) and k == 0 else a
+                         for k, a in enumerate(arguments)]  # fmt: skip
+            return (target(*arguments, **keywords),)
+        if isinstance(base, (list, tuple, dict)) and name in _READING:
+            result = target(*arguments, **keywords)
+            return (result if isinstance(base, tuple) or name == "get" else _listed(result, name),)
+        if isinstance(base, str):
+            return (target(*arguments, **keywords),)
+        return None
+
+    def unknown_call(self, target: Any, name: str) -> AdcompileError:
+        """The error for a call of something that is not understood."""
+        return _unknown_call(target, name)
+
+    # -- builtins over containers ---------------------------------------------------------------
+
+    def _sum(self, items: Any, start: Any = 0) -> Any:
+        if isinstance(items, Value):
+            return spellings.CALLS[_numpy_sum()](items, axis=0) + start
+        total = start
+        for item in self._sequence(items):
+            total = item if total is start and start == 0 else total + item
+        return total
+
+    def _make_tuple(self, items: Any = ()) -> Any:
+        return tuple(self._sequence(items))
+
+    def _make_list(self, items: Any = ()) -> Any:
+        return self.owner.made(self._sequence(items), self.builder.region)
+
+    def _make_dict(self, items: Any = (), **keywords: Any) -> Any:
+        pairs = items.items() if isinstance(items, dict) else self._sequence(items)
+        made = {self._key(k): v for k, v in pairs} | keywords
+        return self.owner.made(made, self.builder.region)
+
+    def _isinstance(self, item: Any, kinds: Any) -> bool:
+        if isinstance(item, Value):
+            raise TypeMismatch("isinstance of a number or array", hint="use x.ndim or x.dtype")
+        return isinstance(item, kinds)
+
+    def _getattr(self, item: Any, name: str, *default: Any) -> Any:
+        if default and not hasattr(item, name):
+            return default[0]
+        return self.object_attribute(item, name)
+
+    def _replace(self, item: Any, **changes: Any) -> Any:
+        if not trees.is_record(item):
+            raise TypeMismatch("dataclasses.replace needs a dataclass")
+        values = {f.name: getattr(item, f.name) for f in dataclasses.fields(item) if f.init}
+        made = self._construct(type(item), [], {**values, **changes})
+        assert made is not None
+        return made[0]
+
+    def _copy(self, item: Any) -> Any:
+        made = copy.copy(item)
+        return self.owner.made(made, self.builder.region) if trees.is_container(made) else made
+
+
+def _numpy_sum() -> Any:
+    import numpy as np
+
+    return np.sum
+
+
+def _generated(init: Any) -> bool:
+    """Whether `__init__` is the one that `dataclass` writes."""
+    code = getattr(init, "__code__", None)
+    return code is not None and code.co_filename == "<string>"
+
+
+def _listed(result: Any, name: str) -> Any:
+    return tuple(result) if name in ("keys", "values", "items") else result
+
+
+_CHANGING = frozenset({"append", "extend", "insert", "pop", "reverse", "update", "setdefault"})
+_READING = frozenset({"get", "keys", "values", "items", "index", "count", "copy"})
+_BUILTINS: dict[Any, Callable[..., Any]] = {
+    builtins.sum: ObjectLowering._sum,
+    builtins.tuple: ObjectLowering._make_tuple,
+    builtins.list: ObjectLowering._make_list,
+    builtins.dict: ObjectLowering._make_dict,
+    builtins.isinstance: ObjectLowering._isinstance,
+    builtins.getattr: ObjectLowering._getattr,
+    builtins.hasattr: lambda self, item, name: hasattr(item, name),
+    builtins.callable: lambda self, item: callable(item) or isinstance(item, LocalFunction),
+    builtins.type: lambda self, item: type(item),
+    dataclasses.replace: ObjectLowering._replace,
+    copy.copy: ObjectLowering._copy,
+}
+
+
+def _unknown_call(target: Any, name: str) -> AdcompileError:
+    if not callable(target):
+        return TypeMismatch(f"`{name}` is a {type(target).__name__}, it cannot be called")
+    module = getattr(target, "__module__", "") or ""
+    own = getattr(target, "__self__", None)
+    is_method = isinstance(target, BuiltinMethodType) and not inspect.ismodule(own)
+    if module.startswith(("numpy", "math", "scipy", "builtins")) or is_method:
+        return UnsupportedOperation(
+            f"`{name}` has no derivative rule",
+            hint="write it with supported operations, or pass its result as an argument",
+        )
+    if isinstance(target, type):
+        return UnsupportedOperation(
+            f"`{name}` is a class that is no dataclass", hint="make it a dataclass"
+        )
+    return SourceNotFound(
+        f"`{name}` has no Python source: it is a {type(target).__name__}",
+        hint="call a function written in Python",
+    )

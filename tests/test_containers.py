@@ -1,0 +1,200 @@
+"""Containers through the public interface: structures in, the same structures out."""
+
+import dataclasses
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+import pytest
+
+import adcompile as ad
+from tests.programs.containers import Affine, Linear, MultilayerPerceptron, Sequential
+
+TARGETS = pytest.mark.parametrize("target", ["cpu", "python"])
+W, B, X = np.arange(6.0).reshape(3, 2) / 7, np.array([0.1, -0.2]), np.ones((4, 3))
+
+
+def _loss(model, x):
+    return np.sum(model(x) ** 2)
+
+
+@TARGETS
+def test_gradients_have_the_structure_of_the_argument(target):
+    model = Sequential([Linear(W, B), np.tanh, Linear(W.T.copy(), np.zeros(3))])
+    gradient = ad.grad(_loss, target=target)(model, X)
+    assert isinstance(gradient, Sequential) and isinstance(gradient.layers, list)
+    first, function, last = gradient.layers
+    assert isinstance(first, Linear) and function is None
+    hidden = np.tanh(X @ W + B)
+    out = hidden @ W.T
+    np.testing.assert_allclose(last.w, hidden.T @ (2 * out))
+    np.testing.assert_allclose(last.b, np.sum(2 * out, 0))
+    assert first.w.shape == W.shape
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    power: int = dataclasses.field(metadata={"static": True})
+    scale: float = 1.0
+    name: str = "settings"
+    count: int = 3
+
+
+def _static_fields(s, x):
+    total = 0.0
+    for k in range(s.count):
+        total += np.sum(x**s.power) * s.scale * k
+    return total if s.name == "settings" else 0.0
+
+
+@TARGETS
+def test_static_parts_and_integers(target):
+    g = ad.grad(_static_fields, target=target)
+    x = np.array([1.0, 2.0])
+    found = g(Settings(2), x)
+    assert found == Settings(2, 15.0, None, None)
+    assert g(Settings(3), x).scale == 27.0
+    assert g(Settings(3, name="other"), x).scale == 0.0
+    assert g(Settings(3, count=2), x).scale == 9.0
+
+
+def _various(d, pair):
+    return {"sum": d["a"] + d["b"][0], "pair": Affine(pair.w * 2, [pair.b, d["a"]]), "n": 3}
+
+
+@TARGETS
+def test_results_are_containers(target):
+    found = ad.jit(_various, target=target)({"a": 1.0, "b": (2.0, 3.0)}, Affine(B, 5.0))
+    assert list(found) == ["sum", "pair", "n"] and found["sum"] == 3.0 and found["n"] == 3
+    assert isinstance(found["pair"], Affine) and found["pair"].b == [5.0, 1.0]
+    np.testing.assert_array_equal(found["pair"].w, 2 * B)
+
+
+def _plain_arguments(x, y):
+    return {"value": np.sum(x * y), "parts": [x * 2, y]}
+
+
+@TARGETS
+def test_containers_out_of_plain_arguments(target):
+    f = ad.jit(_plain_arguments, target=target)
+    for _ in range(3):
+        found = f(B, 2 * B)
+        assert found["value"] == pytest.approx(0.1) and isinstance(found["parts"], list)
+
+
+def _weighted(p, x):
+    return np.sum(p["w"] * x) * p["s"]
+
+
+@TARGETS
+def test_the_same_function_takes_plain_and_other_structures(target):
+    g = ad.grad(_weighted, target=target)
+    x = np.array([1.0, 2.0])
+    found = g({"w": x, "s": 2.0}, x)
+    assert list(found) == ["w", "s"] and found["s"] == 5.0
+    found = g(OrderedDict(s=2.0, w=x), x)
+    assert isinstance(found, OrderedDict) and list(found) == ["s", "w"]
+    np.testing.assert_array_equal(found["w"], 2 * x)
+    with pytest.raises(ad.ShapeError):
+        g({"w": np.ones(3), "s": 1.0}, x)
+    found = g({"w": np.ones(1), "s": 1.0}, x)  # stretched
+    np.testing.assert_array_equal(found["w"], [3.0])
+
+
+@TARGETS
+def test_jvp_and_vjp(target):
+    model = MultilayerPerceptron(Linear(W, B), Linear(W[:2], B))
+    tangent = MultilayerPerceptron(Linear(W, B), Linear(W[:2], B), None)
+    value, moved = ad.jvp(_loss, (model, X), (tangent, X), target=target)
+    value_again, pullback = ad.vjp(_loss, model, X, target=target)
+    assert value == value_again == pytest.approx(_loss(model, X))
+    back, x_bar = pullback(1.0)
+    pairs = [(back.hidden.w, W), (back.hidden.b, B), (back.output.w, W[:2]), (back.output.b, B)]
+    assert moved == pytest.approx(sum(np.sum(a * b) for a, b in [*pairs, (x_bar, X)]))
+    assert back.activation is None
+    ad.check_grads(_loss, (model, X), order=2, target=target)
+    ad.check_grads(_various, ({"a": 1.0, "b": (2.0, 3.0)}, Affine(B, 5.0)), target=target)
+
+
+def _scaled_in_place(p, x):
+    p["w"][:] = p["w"] * x
+    return np.sum(p["w"])
+
+
+@TARGETS
+def test_arrays_in_containers_are_copied_unless_inplace(target):
+    p = {"w": np.ones(2)}
+    assert ad.jit(_scaled_in_place, target=target)(p, 3.0) == 6.0
+    np.testing.assert_array_equal(p["w"], 1.0)
+    run = ad.jit(_scaled_in_place, inplace="p", target=target)
+    run(p, 3.0), run(p, 3.0)
+    np.testing.assert_array_equal(p["w"], 9.0)
+    assert ad.grad(_scaled_in_place, 1, target=target)({"w": np.ones(2)}, 3.0) == 2.0
+
+
+def _shared(p, x):
+    p["w"][:] = p["w"] * x
+    return np.sum(p["w"]) + np.sum(x)
+
+
+def test_shared_memory_inside_containers_is_refused():
+    a = np.ones(3)
+    with pytest.raises(ad.TypeMismatch, match="share memory"):
+        ad.jit(_shared)({"w": a}, a)
+
+
+@dataclasses.dataclass
+class Model:
+    w: Any
+
+    @ad.jit
+    def __call__(self, x):
+        return np.sum(self.w * x)
+
+    @ad.grad
+    def slope(self, x):
+        return np.sum(self.w * x) ** 2
+
+
+def test_methods():
+    model = Model(B)
+    assert model(2 * B) == pytest.approx(0.1)
+    np.testing.assert_allclose(model.slope(2 * B).w, 2 * 0.1 * 2 * B)
+
+
+def _squared(model, x, t):
+    return np.mean((model(x) - t) ** 2)
+
+
+def test_a_training_loop_over_an_object_is_one_compiled_function():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((50, 3))
+    t = x @ W + B
+    start = Linear(np.zeros((3, 2)), np.zeros(2))
+    model = ad.jit(_steps)(start, x, t, 0.3, 200)
+    np.testing.assert_allclose(model.w, W, atol=1e-6)
+    np.testing.assert_allclose(model.b, B, atol=1e-6)
+
+
+def _steps(model, x, t, lr, n):
+    slope = ad.grad(_squared)
+    for _ in range(n):
+        change = slope(model, x, t)
+        model = Linear(model.w - lr * change.w, model.b - lr * change.b)
+    return model
+
+
+def test_what_cannot_be_hashed_is_refused():
+    class Odd:
+        __hash__ = None
+
+        def __call__(self, x):
+            return x
+
+    with pytest.raises(ad.TypeMismatch, match="hashable"):
+        ad.jit(_loss)(Odd(), X)
+
+
+def test_source_takes_containers():
+    text = ad.grad(_weighted).source({"w": B, "s": 1.0}, B)
+    assert "s, w = p" in text
