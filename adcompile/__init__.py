@@ -7,14 +7,20 @@ def loss(w, x, y): ...
 """
 
 from adcompile.api import (
-    check_grads,
     grad,
+    hessian,
+    hvp,
+    jacfwd,
+    jacrev,
     jit,
     jvp,
+    linearize,
     stop_gradient,
     value_and_grad,
     vjp,
+    vmap,
 )
+from adcompile.check import check_grads
 from adcompile.errors import (
     AdcompileError,
     NotDifferentiable,
@@ -37,9 +43,15 @@ __all__ = [
     "UnsupportedSyntax",
     "check_grads",
     "grad",
+    "hessian",
+    "hvp",
+    "jacfwd",
+    "jacrev",
     "jit",
     "jvp",
+    "linearize",
     "stop_gradient",
     "value_and_grad",
     "vjp",
+    "vmap",
 ]

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from adcompile import pipeline
-from adcompile.errors import NotDifferentiable, TypeMismatch, UnsupportedSyntax
+from adcompile import pipeline, transforms
+from adcompile.errors import TypeMismatch, UnsupportedSyntax
 from adcompile.function import CompiledFunction
 from adcompile.graph.builder import current
-from adcompile.graph.trees import as_tuples, is_container, is_static, leaves, mapped
-from adcompile.graph.types import is_float, type_of
+from adcompile.graph.ir import Graph, Value
+from adcompile.graph.trees import Leaf, is_container, is_static, mapped
+from adcompile.graph.types import has_derivative, is_float
 from adcompile.ops.spellings import as_value, spelled
 
 Function = Callable[..., Any]
@@ -27,17 +28,18 @@ Names = str | Sequence[str]
 def _signature(function: Function) -> inspect.Signature:
     """Parameters of a function, all of them positional or by keyword."""
     own = getattr(function, "py_func", function)
+    known = getattr(own, "__signature__", None) or inspect.signature(own, follow_wrapped=False)
     parameters = [
         p.replace(kind=p.POSITIONAL_OR_KEYWORD)
         if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_ONLY)
         else p
-        for p in inspect.signature(own, follow_wrapped=False).parameters.values()
+        for p in known.parameters.values()
     ]
     try:
         return inspect.Signature(parameters)
     except ValueError as error:
         raise UnsupportedSyntax(
-            f"the parameters of `{_name(function)}`: {error}",
+            f"the parameters of `{function_name(function)}`: {error}",
             hint="put keyword-only parameters without default first",
         ) from None
 
@@ -55,15 +57,16 @@ def _gradient(
     if not items:
         raise TypeMismatch("nothing to differentiate with respect to", hint="argnums=0")
     keep = [item for item in items if isinstance(item, str)]
-    derive = lambda graph, _: pipeline.gradient_graph(  # noqa: E731
+    derive = lambda graph, _: transforms.gradient_graph(  # noqa: E731
         graph, items, single, pipeline.function_location(function), with_value, has_aux
     )
     prefix = "value_and_grad" if with_value else "grad"
-    name = f"{prefix}_{_name(function)}"
+    name = f"{prefix}_{function_name(function)}"
     return CompiledFunction(function, derive, _signature(function), name, keep=keep, **options)
 
 
-def _name(function: Function) -> str:
+def function_name(function: Function) -> str:
+    """The name of a function; `function` for a lambda."""
     name = getattr(function, "__name__", "function")
     return "function" if name == "<lambda>" else name
 
@@ -113,7 +116,7 @@ def jit(function: Function | None = None, *, inplace: Names = (), **options: Any
         function,
         lambda graph, _: graph,
         _signature(function),
-        _name(function),
+        function_name(function),
         inplace=names,
         **options,
     )
@@ -134,8 +137,8 @@ def jvp(
         for n in ("primals", "tangents")
     ]
     made = CompiledFunction(
-        function, pipeline.jvp_graph, inspect.Signature(parameters), f"jvp_{_name(function)}",
-        own=lambda types: types[0], **options,
+        function, transforms.jvp_graph, inspect.Signature(parameters),
+        f"jvp_{function_name(function)}", own=lambda types: types[0], **options,
     )  # fmt: skip
     if primals is None or tangents is None:
         return made
@@ -159,6 +162,123 @@ def _tangent(primal: Any, tangent: Any) -> Any:
     return type(primal)(tangent) if isinstance(primal, (float, np.floating)) else tangent
 
 
+def jacfwd(
+    function: Function | None = None, argnums: int | Sequence[int] = 0, **options: Any
+) -> Any:
+    """The Jacobian by columns: one forward sweep for each element of the argument.
+
+    For a result of shape s and an argument of shape t the derivative has the shape s + t. For
+    several results or arguments it has the structure of the result, with the structure of the
+    arguments inside. Raises NotDifferentiable for integers.
+    """
+    if function is None:
+        return lambda f: jacfwd(f, argnums, **options)
+    return _jacobian(function, argnums, True, options)
+
+
+def jacrev(
+    function: Function | None = None, argnums: int | Sequence[int] = 0, **options: Any
+) -> Any:
+    """The Jacobian by rows: one reverse sweep for each element of the result; see `jacfwd`."""
+    if function is None:
+        return lambda f: jacrev(f, argnums, **options)
+    return _jacobian(function, argnums, False, options)
+
+
+def _jacobian(
+    function: Function, argnums: int | Sequence[int], forward: bool, options: dict[str, Any]
+) -> CompiledFunction:
+    single = isinstance(argnums, int)
+    items = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    name = f"{'jacfwd' if forward else 'jacrev'}_{function_name(function)}"
+
+    def derive(graph: Graph, _: Any) -> Graph:
+        place = pipeline.function_location(function)
+        return transforms.jacobian_graph(graph, items, single, forward, place)
+
+    return CompiledFunction(function, derive, _signature(function), name, **options)
+
+
+def hessian(
+    function: Function | None = None, argnums: int | Sequence[int] = 0, **options: Any
+) -> Any:
+    """The second derivatives of a function with a scalar result: forward over reverse.
+
+    For an argument of shape s the result has the shape s + s; for several arguments it is a tuple
+    of tuples.
+    """
+    if function is None:
+        return lambda f: hessian(f, argnums, **options)
+    return jacfwd(grad(function, argnums, **options), argnums, **options)
+
+
+def hvp(function: Function | None = None, argnums: int = 0, **options: Any) -> Any:
+    """The Hessian times a vector, without the Hessian: forward over reverse.
+
+    Gives a compiled function of the arguments and a tangent, which has the structure of the
+    argument that `argnums` chooses; so has the result.
+    """
+    if function is None:
+        return lambda f: hvp(f, argnums, **options)
+    own = list(_signature(function).parameters.values())
+    parameters = [
+        p.replace(default=p.empty)
+        for p in [*own, inspect.Parameter("tangent", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
+    ]
+
+    def derive(graph: Graph, types: Sequence[Any]) -> Graph:
+        place = pipeline.function_location(function)
+        return transforms.hvp_graph(graph, types, argnums, place)
+
+    return CompiledFunction(
+        function, derive, inspect.Signature(parameters), f"hvp_{function_name(function)}",
+        own=lambda types: types[:-1], **options,
+    )  # fmt: skip
+
+
+def linearize(function: Function, *primals: Any, **options: Any) -> tuple[Any, Callable[..., Any]]:
+    """`(f(*primals), push)`: `push(*tangents)` is the derivative at `primals` along tangents.
+
+    It runs the function again.
+    """
+    value = jit(function, **options)(*primals)
+    run = jvp(function, **options)
+
+    def push(*tangents: Any) -> Any:
+        pairs = zip(primals, tangents, strict=True)
+        return run(tuple(primals), tuple(_tangent(p, t) for p, t in pairs))[1]
+
+    return value, push
+
+
+def vmap(
+    function: Function | None = None, in_axes: Any = 0, out_axes: int = 0, **options: Any
+) -> Any:
+    """The function along an axis of its arguments: a loop, so each element takes its own branches.
+
+    in_axes    the axis that counts the elements: one for all arguments, or one each; None for an
+               argument that all elements share
+    out_axes   where that axis stands in the results
+
+    Raises TypeMismatch for an argument without the axis, ShapeError for axes of different lengths.
+    """
+    if function is None:
+        return lambda f: vmap(f, in_axes, out_axes, **options)
+    signature = _signature(function)
+    names = list(signature.parameters)
+    axes = tuple(in_axes) if isinstance(in_axes, (tuple, list)) else (in_axes,) * len(names)
+    if len(axes) != len(names):
+        raise TypeMismatch(f"{len(axes)} in_axes for {len(names)} arguments")
+    return CompiledFunction(
+        function,
+        lambda graph, _: transforms.batched_graph(graph, axes, out_axes),
+        signature,
+        f"vmap_{function_name(function)}",
+        own=lambda types: transforms.element_types(types, names, axes),
+        **options,
+    )
+
+
 def vjp(function: Function, *primals: Any, **options: Any) -> tuple[Any, Callable[[Any], Any]]:
     """Reverse mode for any result: `(f(*primals), pullback)`.
 
@@ -166,25 +286,29 @@ def vjp(function: Function, *primals: Any, **options: Any) -> tuple[Any, Callabl
     the cotangent of each argument (None for those without derivative). It runs the function again.
     """
     value = jit(function, **options)(*primals)
-    names = list(_signature(function).parameters.values())[: len(primals)]
-    parameters = [
-        *names,
-        inspect.Parameter("cotangent", inspect.Parameter.KEYWORD_ONLY),
-    ]
-    parameters = [p.replace(kind=p.POSITIONAL_OR_KEYWORD, default=p.empty) for p in parameters]
-    run = CompiledFunction(
-        function, pipeline.vjp_graph, inspect.Signature(parameters), f"vjp_{_name(function)}",
-        own=lambda types: types[:-1], **options,
-    )  # fmt: skip
+    run = _vjp_function(function, len(primals), **options)
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
         results = iter(run(*primals, _like(cotangent, value)))
         cotangents: tuple[Any, ...] = mapped(
-            lambda p: next(results) if _has_derivative(p) else None, tuple(primals)
+            lambda p: next(results) if has_derivative(p) else None, tuple(primals)
         )
         return cotangents
 
     return value, pullback
+
+
+def _vjp_function(function: Function, count: int, **options: Any) -> CompiledFunction:
+    """A function of `count` primals and a cotangent that gives the cotangents of float leaves."""
+    parameters = [
+        *list(_signature(function).parameters.values())[:count],
+        inspect.Parameter("cotangent", inspect.Parameter.KEYWORD_ONLY),
+    ]
+    parameters = [p.replace(kind=p.POSITIONAL_OR_KEYWORD, default=p.empty) for p in parameters]
+    return CompiledFunction(
+        function, transforms.vjp_graph, inspect.Signature(parameters),
+        f"vjp_{function_name(function)}", own=lambda types: types[:-1], **options,
+    )  # fmt: skip
 
 
 def _like(cotangent: Any, value: Any) -> Any:
@@ -208,107 +332,54 @@ def _stop_gradient(value: Any) -> Any:
     return current().op("stop_gradient", as_value(value))
 
 
-def check_grads(
-    function: Function, args: Sequence[Any], order: int = 1,
-    modes: Sequence[str] = ("fwd", "rev"), atol: float | None = None, rtol: float | None = None,
-    **options: Any,
-) -> None:  # fmt: skip
-    """Compare derivatives with central differences along random directions.
-
-    order      up to which order (the second order differentiates the first-order derivative)
-    modes      "fwd" for forward mode, "rev" for reverse mode
-    atol, rtol tolerances; by default 1e-6 and 1e-5 in float64, 2e-2 in float32
-
-    Raises AssertionError with both numbers where they differ, TypeMismatch for unknown modes.
-    """
-    for mode in modes:
-        if mode not in ("fwd", "rev"):
-            raise TypeMismatch(f"modes={modes!r}", hint="'fwd' and 'rev'")
-    structure = tuple(type_of(a) for a in args)
-    single = any(leaf.dtype == "float32" for leaf in leaves(structure))
-    tolerances = (atol or (2e-2 if single else 1e-6), rtol or (2e-2 if single else 1e-5))
-    generator = np.random.default_rng(0)
-    for mode in modes:
-        _check_mode(function, tuple(args), mode, tolerances, generator, options)
-    if order > 1:
-        numbers = tuple(k for k, t in enumerate(structure) if all(map(is_float, leaves(t))))
-        if not numbers:
-            raise NotDifferentiable(f"`{_name(function)}` has no float argument")
-        gradient = grad(function, numbers, **options)
-        check_grads(gradient, args, order - 1, modes, atol, rtol, **options)
-
-
-def _check_mode(
-    function: Function, args: tuple[Any, ...], mode: str, tolerances: tuple[float, float],
-    generator: np.random.Generator, options: dict[str, Any],
-) -> None:  # fmt: skip
-    run = jit(function, **options)
-    direction = tuple(_random_like(a, generator) for a in args)
-    step = 1e-3 if tolerances[0] > 1e-3 else 1e-6
-    moved = [_moved(args, direction, sign * step) for sign in (1, -1)]
-    ahead, behind = (_numbers(run(*items)) for items in moved)
-    expected = [
-        (np.asarray(a, float) - np.asarray(b, float)) / (2 * step)
-        for a, b in zip(ahead, behind, strict=True)
-    ]
-    if mode == "fwd":
-        _, tangent = jvp(function, args, direction, **options)
-        for found, wanted in zip(_numbers(tangent), expected, strict=True):
-            _close(found, wanted, tolerances, f"forward mode of {_name(function)}")
-        return
-    value, pullback = vjp(function, *args, **options)
-    cotangent = _random_like(value, generator)
-    found = pullback(cotangent)
-    products: list[float] = []
-    mapped(lambda d, g: products.append(_product(d, g)), direction, found)
-    inner = sum(products)
-    outer = sum(
-        float(np.sum(np.asarray(c, float) * e))
-        for c, e in zip(_numbers(cotangent), expected, strict=True)
+def _when_compiled(function: Any, inside: Any = None) -> None:
+    """Let a transformation be called in compiled code, on functions known there."""
+    function.__adcompile_transform__ = inside or (
+        lambda lowering, *arguments, **keywords: function(*arguments, **keywords)
     )
-    _close(inner, outer, tolerances, f"reverse mode of {_name(function)}")
 
 
-def _numbers(tree: Any) -> list[Any]:
-    """The leaves of a run-time tree that are numbers or arrays."""
-    return list(leaves(as_tuples(tree)))
+def _jvp_inside(lowering: Any, f: Any, primals: Any = None, tangents: Any = None) -> Any:
+    made = jvp(f)
+    if primals is None:
+        return made
+    return lowering.call(made, [tuple(primals), tuple(tangents)], {}, "jvp")
 
 
-def _product(direction: Any, gradient: Any) -> float:
-    if gradient is None:
-        return 0.0
-    return float(np.sum(np.asarray(gradient, float) * np.asarray(direction, float)))
+def _vjp_inside(lowering: Any, f: Any, *primals: Any) -> Any:
+    return lowering.call(f, list(primals), {}, "vjp"), _Pullback(f, primals)
 
 
-def _has_derivative(leaf: Any) -> bool:
-    return not is_static(leaf) and is_float(type_of(leaf))
+def _linearize_inside(lowering: Any, f: Any, *primals: Any) -> Any:
+    return lowering.call(f, list(primals), {}, "linearize"), _Push(f, primals)
 
 
-def _random_like(item: Any, generator: np.random.Generator) -> Any:
-    if is_container(item):
-        return mapped(lambda leaf: _random_like(leaf, generator), item)
-    if is_static(item):
-        return item
-    array = np.asarray(item)
-    if array.dtype.kind != "f":
-        return item
-    drawn = generator.standard_normal(array.shape).astype(array.dtype)
-    return drawn if isinstance(item, np.ndarray) else drawn[()]
+class _Pullback(Leaf):
+    """The pullback of `vjp` in compiled code."""
+
+    def __init__(self, function: Any, primals: tuple[Any, ...]) -> None:
+        self.run, self.primals = _vjp_function(function, len(primals)), primals
+
+    def __adcompile_transform__(self, lowering: Any, cotangent: Any) -> Any:
+        results = iter(lowering.call(self.run, [*self.primals, cotangent], {}, "pullback"))
+        return mapped(
+            lambda p: next(results) if isinstance(p, Value) and is_float(p.type) else None,
+            tuple(self.primals),
+        )
 
 
-def _moved(args: Any, direction: Any, step: float) -> Any:
-    if is_container(args):
-        return mapped(lambda a, d: _moved(a, d, step), args, direction)
-    if is_static(args):
-        return args
-    array = np.asarray(args)
-    if array.dtype.kind != "f":
-        return args
-    moved = (array + step * np.asarray(direction)).astype(array.dtype)
-    return moved if isinstance(args, np.ndarray) else moved[()]
+class _Push(Leaf):
+    """The linear function of `linearize` in compiled code."""
+
+    def __init__(self, function: Any, primals: tuple[Any, ...]) -> None:
+        self.run, self.primals = jvp(function), primals
+
+    def __adcompile_transform__(self, lowering: Any, *tangents: Any) -> Any:
+        return lowering.call(self.run, [self.primals, tangents], {}, "push")[1]
 
 
-def _close(found: Any, wanted: Any, tolerances: tuple[float, float], what: str) -> None:
-    atol, rtol = tolerances
-    if not np.allclose(found, wanted, rtol, atol):
-        raise AssertionError(f"{what}: {found} but finite differences give {wanted}")
+for _transform in (grad, value_and_grad, jit, jacfwd, jacrev, hessian, hvp, vmap):
+    _when_compiled(_transform)
+_when_compiled(jvp, _jvp_inside)
+_when_compiled(vjp, _vjp_inside)
+_when_compiled(linearize, _linearize_inside)

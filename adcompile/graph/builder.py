@@ -113,6 +113,16 @@ class Builder:
             return None
         return op.outputs[0] if len(op.outputs) == 1 else tuple(op.outputs)
 
+    def borrow(self, other: Builder) -> None:
+        """Know of extents what `other` knows: for a graph inside the one that it builds."""
+        self._same.update(other._same)
+        self._extents.update(other._extents)
+        self.graph.body.same.update(other._same)
+
+    def known_extents(self) -> dict[Symbol, Value]:
+        """The values that hold extents here."""
+        return dict(self._extents)
+
     # -- extents --------------------------------------------------------------------------------
 
     def _record_extents(self, value: Value) -> None:

@@ -47,6 +47,7 @@ def clone_graph(graph: Graph) -> tuple[Graph, dict[Value, Value]]:
     for p in graph.parameters:
         items = (mapping[v] for v in leaves(p.structure))
         copy.parameters.append(Parameter(p.name, rebuild(p.structure, items), p.default))
+    copy.captured = [(outer, mapping[inner]) for outer, inner in graph.captured]
     copy.kept = [mapping[v] for v in graph.kept]
     copy.lengths = {_renamed(key, mapping): s for key, s in graph.lengths.items()}
     copy.bindings = {n: [v and mapping.get(v, v) for v in vs] for n, vs in graph.bindings.items()}
@@ -58,8 +59,13 @@ def _renamed(key: tuple[Any, ...], mapping: dict[Value, Value]) -> tuple[Any, ..
 
 
 def inline(builder: Builder, graph: Graph, arguments: list[Value]) -> list[Value]:
-    """Append the body of `graph`, called with `arguments`; gives its flattened results."""
-    mapping = dict(zip(graph.params, arguments, strict=True))
+    """Append the body of `graph`, called with `arguments`; gives its flattened results.
+
+    Arguments come in the order of the leaves of the graph's parameters.
+    """
+    own = [v for p in graph.parameters for v in leaves(p.structure)]
+    mapping = dict(zip(own, arguments, strict=True))
+    mapping.update((inner, outer) for outer, inner in graph.captured)
     builder.region.ops.extend(clone_op(op, mapping) for op in graph.body.ops)
     for symbol, value in graph.body.extents.items():
         builder.learn(symbol, mapping.get(value, value))

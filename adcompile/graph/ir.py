@@ -200,7 +200,8 @@ class Graph:
     None for what is no single value.
     `checks` maps the message of each run-time check to the place it guards; `lengths` gives equal
     slices of equal extents the same new extent; `kept` are the arguments whose contents the caller
-    reads after the call, because they are written in place.
+    reads after the call, because they are written in place. `captured` pairs values of the graph
+    around a nested function with the parameters that stand for them; callers pass these themselves.
     """
 
     name: str
@@ -212,6 +213,7 @@ class Graph:
     lengths: dict[Any, Symbol] = field(default_factory=dict)
     doc: str = ""
     kept: list[Value] = field(default_factory=list)
+    captured: list[tuple[Value, Value]] = field(default_factory=list)
 
     @property
     def params(self) -> list[Value]:

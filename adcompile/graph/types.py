@@ -111,6 +111,11 @@ def is_float(type_: Type) -> bool:
     return type_.dtype in ("float32", "float64") and not isinstance(type_, StackOf)
 
 
+def has_derivative(leaf: Any) -> bool:
+    """Whether a run-time leaf is a float number or array."""
+    return not is_static(leaf) and is_float(type_of(leaf))
+
+
 def is_integer(type_: Type) -> bool:
     """Whether the type indexes or counts."""
     return np.dtype(type_.dtype).kind in "iu"

@@ -13,8 +13,8 @@ from adcompile.graph.types import Array, Scalar, Type, leaves
 
 def verify(graph: Graph) -> None:
     """Raise InternalError if `graph` breaks a rule."""
-    params = [v for p in graph.parameters for v in leaves(p.structure)]
-    if params != graph.params:
+    params = {v for p in graph.parameters for v in leaves(p.structure)}
+    if params | {inner for _, inner in graph.captured} != set(graph.params):
         raise InternalError(f"{graph.name}: parameters and their structure differ")
     _region(graph.body, set())
     if len(list(leaves(graph.result))) != len(graph.outputs):

@@ -410,6 +410,9 @@ class ExpressionLowering:
             if static and scalar and arguments and all(map(is_number, arguments)) and not keywords:
                 return target(*arguments)
             return self._front(front, arguments, keywords, name)
+        transform = getattr(target, "__adcompile_transform__", None)
+        if transform is not None:
+            return transform(self, *arguments, **keywords)
         if hasattr(target, "__adcompile_graph__"):
             return self._call_graph(target, arguments, keywords)
         if python_function(target) is not None:

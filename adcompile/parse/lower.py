@@ -13,13 +13,14 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from adcompile.errors import AdcompileError, ShapeError, TypeMismatch, UnsupportedSyntax
+from adcompile.errors import AdcompileError, Location, ShapeError, TypeMismatch, UnsupportedSyntax
 from adcompile.graph import trees
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Graph, Parameter, Region, Value
 from adcompile.graph.types import Array, Static, Structure
 from adcompile.ops.spellings import as_value
 from adcompile.parse import indexing
+from adcompile.parse.closures import closed
 from adcompile.parse.control import NOTHING, RAISED, ControlLowering
 from adcompile.parse.expressions import _BINARY
 from adcompile.parse.fence import refuse
@@ -44,40 +45,56 @@ def lower_function(candidate: Any, types: Sequence[Structure], keep: Sequence[st
     `keep` names variables that must stay values of their own, to be differentiated by name.
     """
     source = read_source(candidate)
-    names = list(source.signature.parameters)
     graph = Graph(source.name, [], Region(), doc=inspect.getdoc(source.function) or "")
     builder = Builder(graph)
-    environment: Environment = {}
-    with builder, builder.at(source.location(source.node)):
+    place = source.location(source.node)
+    with builder, builder.at(place):
         _check_signature(source, types)
-        for name, type_ in zip_longest(names, types):
-            default = source.signature.parameters[name].default
-            if type_ is None:
-                environment[name] = default
-                continue
-            if isinstance(type_, Static):
-                environment[name] = type_.value
-                graph.parameters.append(Parameter(name, (), default))
-                continue
-            tree = _parameters(builder, name, type_)
-            graph.parameters.append(
-                Parameter(name, tree, ... if default is inspect.Parameter.empty else default)
-            )
-            graph.bindings[name] = [tree] if isinstance(tree, Value) else []
-            environment[name] = trees.restored(tree, trees.leaves(tree))
+        environment = _environment(builder, source.signature, types)
         lowering = Lowering(builder, source, environment, graph.bindings, tuple(keep))
-        for item in environment.values():
-            lowering.owner.enter_all(item, graph.body)
-        result = lowering.run()
-        if result is None and any(op.record.writes for op in graph.body.walk()):
-            result = ()  # a procedure: what it does is write its arguments
-        if not is_data(result):
-            raise _no_value(result, source)
-        values = [builder.value(leaf) for leaf in flatten(result)]
-    graph.body.yields = values
+        _lower_body(lowering, graph, place)
     refuse_stale_views(graph)
-    graph.result = _result_tree(result, iter(range(len(values))))
     return graph
+
+
+def _environment(
+    builder: Builder, signature: inspect.Signature, types: Sequence[Structure]
+) -> Environment:
+    """The parameters of a graph, and what the function's names stand for at its start."""
+    graph, environment = builder.graph, Environment()
+    for name, type_ in zip_longest(signature.parameters, types):
+        default = signature.parameters[name].default
+        if type_ is None:
+            environment[name] = default
+            continue
+        if isinstance(type_, Static):
+            environment[name] = type_.value
+            graph.parameters.append(Parameter(name, (), default))
+            continue
+        tree = _parameters(builder, name, type_)
+        graph.parameters.append(
+            Parameter(name, tree, ... if default is inspect.Parameter.empty else default)
+        )
+        graph.bindings[name] = [tree] if isinstance(tree, Value) else []
+        environment[name] = trees.restored(tree, trees.leaves(tree))
+    return environment
+
+
+def _lower_body(lowering: Lowering, graph: Graph, place: Location) -> None:
+    """Lower a function into `graph`, and set what the graph gives."""
+    for item in lowering.environment.values():
+        lowering.owner.enter_all(item, graph.body)
+    result = lowering.run()
+    if result is None and any(op.record.writes for op in graph.body.walk()):
+        result = ()  # a procedure: what it does is write its arguments
+    if not is_data(result):
+        raise TypeMismatch(
+            f"`{graph.name}` returns {'nothing' if result is None else type(result).__name__}",
+            place,
+            "return a number, an array or a container of them on every path",
+        )
+    graph.body.yields = [lowering.builder.value(leaf) for leaf in flatten(result)]
+    graph.result = _result_tree(result, iter(range(len(graph.body.yields))))
 
 
 def _check_signature(source: FunctionSource, types: Sequence[Structure]) -> None:
@@ -116,14 +133,6 @@ def _all_names(node: ast.FunctionDef) -> set[str]:
     """Every name in a function, so that flags get others."""
     found = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
     return found | {a.arg for a in ast.walk(node) if isinstance(a, ast.arg)} | {node.name}
-
-
-def _no_value(item: Any, source: FunctionSource) -> AdcompileError:
-    return TypeMismatch(
-        f"`{source.name}` returns {'nothing' if item is None else type(item).__name__}",
-        source.location(source.node),
-        "return a number, an array or a container of them on every path",
-    )
 
 
 class Lowering(ControlLowering):
@@ -345,6 +354,20 @@ class Lowering(ControlLowering):
         callee = Lowering(self.builder, source, dict(bound.arguments), callers=self.callers)
         callee.owner = self.owner
         return callee.run()
+
+    def lower_local(self, function: LocalFunction, types: Sequence[Structure]) -> Graph:
+        """A nested function as a graph of its own; what it reads around it is captured."""
+        inside = Graph(function.__name__, [], Region())
+        builder = Builder(inside)
+        builder.borrow(self.builder)
+        with builder, builder.at(function.location):
+            environment = _environment(builder, function.__signature__, types)
+            callee = Lowering(
+                builder, self.source, environment, callers=self.callers, nested=function.node
+            )
+            callee.outer = self
+            _lower_body(callee, inside, function.location)
+        return closed(inside, self.builder)
 
     def _call_local(
         self, function: LocalFunction, arguments: list[Any], keywords: dict[str, Any]

@@ -7,13 +7,14 @@ Enters: bindings made by statements. Leaves: graph values, static Python values,
 from __future__ import annotations
 
 import ast
+import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from adcompile.errors import TypeMismatch
+from adcompile.errors import Location, TypeMismatch
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Value
 from adcompile.graph.trees import Leaf, alike, is_container, parts, with_parts
@@ -46,6 +47,30 @@ class LocalFunction(Leaf):
     node: ast.Lambda | ast.FunctionDef
     frame: Any
     defaults: dict[str, Any]
+
+    @property
+    def __name__(self) -> str:
+        """The function's name; `function` for a lambda."""
+        return getattr(self.node, "name", "function")
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        """Parameters and defaults."""
+        arguments = self.node.args
+        names = [a.arg for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
+        empty, kind = inspect.Parameter.empty, inspect.Parameter.POSITIONAL_OR_KEYWORD
+        return inspect.Signature(
+            [inspect.Parameter(n, kind, default=self.defaults.get(n, empty)) for n in names]
+        )
+
+    @property
+    def location(self) -> Location:
+        """Where the function is written."""
+        result: Location = self.frame.source.location(self.node)
+        return result
+
+    def __adcompile_graph__(self, types: Any) -> Any:
+        return self.frame.lower_local(self, types)
 
 
 def is_number(item: Any) -> bool:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from adcompile import pipeline
+from adcompile import pipeline, transforms
 from adcompile.differentiate.reverse import append_reverse
 from adcompile.execute.cpu import compile_source
 from adcompile.graph.builder import Builder
@@ -48,7 +48,7 @@ def _moved(args, direction, step):
 
 def _jvp(case, args):
     types = tuple(typed(a) for a in args)
-    graph = pipeline.jvp_graph(case.graph(args), (types, types))
+    graph = transforms.jvp_graph(case.graph(args), (types, types))
     verify(graph)
     return graph
 
@@ -56,7 +56,7 @@ def _jvp(case, args):
 def _vjp(case, args):
     graph = case.graph(args)
     output = interpret(graph, *map(_copied, args))
-    graph = pipeline.vjp_graph(graph, [*map(typed, args), typed(output)])
+    graph = transforms.vjp_graph(graph, [*map(typed, args), typed(output)])
     verify(graph)
     return graph, output
 
@@ -130,7 +130,7 @@ def test_second_order(case):
     direction = [*_direction(args, 1), cotangent * 0.0]
     everything = [*args, cotangent]
     types = tuple(typed(a) for a in everything)
-    second = pipeline.jvp_graph(clone_graph(graph)[0], (types, types))
+    second = transforms.jvp_graph(clone_graph(graph)[0], (types, types))
     verify(second)
     _, tangents = interpret(second, tuple(map(_copied, everything)), tuple(direction))
     step = 1e-6

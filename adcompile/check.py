@@ -1,0 +1,120 @@
+"""Compares derivatives with finite differences.
+
+Enters: a function and arguments. Leaves: nothing, or an AssertionError with both numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from adcompile.api import function_name, grad, jit, jvp, vjp
+from adcompile.errors import NotDifferentiable, TypeMismatch
+from adcompile.graph.trees import as_tuples, is_container, is_static, leaves, mapped
+from adcompile.graph.types import is_float, type_of
+
+Function = Callable[..., Any]
+
+
+def check_grads(
+    function: Function, args: Sequence[Any], order: int = 1,
+    modes: Sequence[str] = ("fwd", "rev"), atol: float | None = None, rtol: float | None = None,
+    **options: Any,
+) -> None:  # fmt: skip
+    """Compare derivatives with central differences along random directions.
+
+    order      up to which order (the second order differentiates the first-order derivative)
+    modes      "fwd" for forward mode, "rev" for reverse mode
+    atol, rtol tolerances; by default 1e-6 and 1e-5 in float64, 2e-2 in float32
+
+    Raises AssertionError with both numbers where they differ, TypeMismatch for unknown modes.
+    """
+    for mode in modes:
+        if mode not in ("fwd", "rev"):
+            raise TypeMismatch(f"modes={modes!r}", hint="'fwd' and 'rev'")
+    structure = tuple(type_of(a) for a in args)
+    single = any(leaf.dtype == "float32" for leaf in leaves(structure))
+    tolerances = (atol or (2e-2 if single else 1e-6), rtol or (2e-2 if single else 1e-5))
+    generator = np.random.default_rng(0)
+    for mode in modes:
+        _check_mode(function, tuple(args), mode, tolerances, generator, options)
+    if order > 1:
+        numbers = tuple(k for k, t in enumerate(structure) if all(map(is_float, leaves(t))))
+        if not numbers:
+            raise NotDifferentiable(f"`{function_name(function)}` has no float argument")
+        gradient = grad(function, numbers, **options)
+        check_grads(gradient, args, order - 1, modes, atol, rtol, **options)
+
+
+def _check_mode(
+    function: Function, args: tuple[Any, ...], mode: str, tolerances: tuple[float, float],
+    generator: np.random.Generator, options: dict[str, Any],
+) -> None:  # fmt: skip
+    run = jit(function, **options)
+    direction = tuple(_random_like(a, generator) for a in args)
+    step = 1e-3 if tolerances[0] > 1e-3 else 1e-6
+    moved = [_moved(args, direction, sign * step) for sign in (1, -1)]
+    ahead, behind = (_numbers(run(*items)) for items in moved)
+    expected = [
+        (np.asarray(a, float) - np.asarray(b, float)) / (2 * step)
+        for a, b in zip(ahead, behind, strict=True)
+    ]
+    if mode == "fwd":
+        _, tangent = jvp(function, args, direction, **options)
+        for found, wanted in zip(_numbers(tangent), expected, strict=True):
+            _close(found, wanted, tolerances, f"forward mode of {function_name(function)}")
+        return
+    value, pullback = vjp(function, *args, **options)
+    cotangent = _random_like(value, generator)
+    found = pullback(cotangent)
+    products: list[float] = []
+    mapped(lambda d, g: products.append(_product(d, g)), direction, found)
+    inner = sum(products)
+    outer = sum(
+        float(np.sum(np.asarray(c, float) * e))
+        for c, e in zip(_numbers(cotangent), expected, strict=True)
+    )
+    _close(inner, outer, tolerances, f"reverse mode of {function_name(function)}")
+
+
+def _numbers(tree: Any) -> list[Any]:
+    """The leaves of a run-time tree that are numbers or arrays."""
+    return list(leaves(as_tuples(tree)))
+
+
+def _product(direction: Any, gradient: Any) -> float:
+    if gradient is None:
+        return 0.0
+    return float(np.sum(np.asarray(gradient, float) * np.asarray(direction, float)))
+
+
+def _random_like(item: Any, generator: np.random.Generator) -> Any:
+    if is_container(item):
+        return mapped(lambda leaf: _random_like(leaf, generator), item)
+    if is_static(item):
+        return item
+    array = np.asarray(item)
+    if array.dtype.kind != "f":
+        return item
+    drawn = generator.standard_normal(array.shape).astype(array.dtype)
+    return drawn if isinstance(item, np.ndarray) else drawn[()]
+
+
+def _moved(args: Any, direction: Any, step: float) -> Any:
+    if is_container(args):
+        return mapped(lambda a, d: _moved(a, d, step), args, direction)
+    if is_static(args):
+        return args
+    array = np.asarray(args)
+    if array.dtype.kind != "f":
+        return args
+    moved = (array + step * np.asarray(direction)).astype(array.dtype)
+    return moved if isinstance(args, np.ndarray) else moved[()]
+
+
+def _close(found: Any, wanted: Any, tolerances: tuple[float, float], what: str) -> None:
+    atol, rtol = tolerances
+    if not np.allclose(found, wanted, rtol, atol):
+        raise AssertionError(f"{what}: {found} but finite differences give {wanted}")

@@ -1,0 +1,352 @@
+"""What each transformation makes of the graph of a function.
+
+Enters: a graph and what to derive. Leaves: the graph of the gradient, of a forward or reverse
+sweep, of a Jacobian, of a Hessian times a vector, or of the function along an axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from adcompile.compose.batch import batched
+from adcompile.compose.jacobian import forward_jacobian, reverse_jacobian
+from adcompile.differentiate.forward import append_forward
+from adcompile.differentiate.reverse import append_reverse
+from adcompile.errors import Location, NotDifferentiable, TypeMismatch
+from adcompile.graph.aliases import Aliases
+from adcompile.graph.builder import Builder
+from adcompile.graph.clone import clone_graph
+from adcompile.graph.ir import Graph, Parameter, Region, Value
+from adcompile.graph.trees import (
+    Static,
+    is_container,
+    leaves,
+    mapped,
+    parts,
+    rebuild,
+    with_parts,
+)
+from adcompile.graph.types import Array, Scalar, Structure, is_float, shape_of, type_text
+
+Wrt = tuple[int | str, ...]
+
+
+def gradient_graph(
+    graph: Graph, wrt: Wrt, single: bool, location: Location | None,
+    with_value: bool = False, has_aux: bool = False,
+) -> Graph:  # fmt: skip
+    """Reverse mode for a scalar result: the gradient, or (value, gradient).
+
+    With `has_aux` the function gives (scalar, anything); the result is (gradient, anything) or
+    ((scalar, anything), gradient).
+    """
+    loss, rest = _loss(graph, has_aux, location)
+    structures = [_wanted(graph, item, location) for item in wrt]
+    values = [v for s in structures for v in leaves(s)]
+    seeds: list[Value | None] = [None] * len(graph.outputs)
+    builder = Builder(graph)
+    assert isinstance(loss.type, Scalar)
+    seeds[0] = builder.constant(1.0)
+    kept = [loss] * with_value + rest
+    old_result = graph.result
+    append_reverse(graph, values, seeds, kept)
+    items: Any = tuple(structures)
+    gradient = structures[0] if single else items
+    if with_value:
+        graph.result = (old_result, gradient)
+    else:
+        graph.result = (gradient, old_result[1]) if has_aux else gradient
+        if has_aux:
+            graph.body.yields = graph.body.yields[len(rest) :] + graph.body.yields[: len(rest)]
+    graph.name = f"{'value_and_' if with_value else ''}grad_{graph.name}"
+    return graph
+
+
+def _loss(graph: Graph, has_aux: bool, location: Location | None) -> tuple[Value, list[Value]]:
+    result = graph.result
+    if has_aux:
+        if not isinstance(result, tuple) or len(result) != 2 or is_container(result[0]):
+            raise NotDifferentiable(
+                f"with has_aux=True `{graph.name}` must return (scalar, anything)", location
+            )
+        result = result[0]
+    if not graph.outputs:
+        raise NotDifferentiable(
+            f"`{graph.name}` returns nothing; a gradient needs a scalar", location
+        )
+    value = graph.outputs[0]
+    if is_container(result) or isinstance(value.type, Array):
+        what = f"a {type(result).__name__}"
+        if isinstance(value.type, Array) and not is_container(result):
+            what = f"a {value.type.ndim}-d array"
+        raise NotDifferentiable(
+            f"`{graph.name}` returns {what}; a gradient needs a scalar",
+            value.location or location,
+            "return np.sum(...) or np.mean(...), or use vjp or jvp",
+        )
+    if not is_float(value.type):
+        raise NotDifferentiable(
+            f"`{graph.name}` returns {value.type.dtype}; a gradient needs a float", location
+        )
+    return value, list(graph.outputs[1:])
+
+
+def _wanted(graph: Graph, item: int | str, location: Location | None) -> Structure:
+    """The values a gradient is taken with respect to: of an argument, or of a variable by name."""
+    names = [p.name for p in graph.parameters]
+    if isinstance(item, int):
+        if not -len(names) <= item < len(names):
+            raise NotDifferentiable(
+                f"argnums={item}, but `{graph.name}` has {len(names)} arguments", location
+            )
+        structure = graph.parameters[item].structure
+        name = graph.parameters[item].name
+    elif item in names:
+        structure, name = graph.parameters[names.index(item)].structure, item
+    else:
+        structure, name = _variable(graph, item, location), item
+    if structure == () or isinstance(structure, Static):
+        raise NotDifferentiable(
+            f"`{name}` is known at compile time and has no derivative", location,
+            f"pass `{name}` as a float",
+        )  # fmt: skip
+    if any(is_float(value.type) for value in leaves(structure)):
+        return mapped(lambda v: v if is_float(v.type) else Static(None), _without_static(structure))
+    for value in leaves(structure):
+        if not is_float(value.type):
+            raise NotDifferentiable(
+                f"`{name}` is {_article(value)} and has no derivative", location,
+                f"pass `{name}` as a float, or leave it out of argnums",
+            )  # fmt: skip
+    return structure
+
+
+def _without_static(structure: Structure) -> Structure:
+    """The structure with None for what has no gradient because it is no number."""
+    inner = parts(structure)
+    if inner is None:
+        return Static(None) if isinstance(structure, Static) else structure
+    return with_parts(structure, [_without_static(part) for part in inner])
+
+
+def _article(value: Value) -> str:
+    kind = "a boolean" if value.type.dtype == "bool" else "an integer"
+    return f"{kind} array" if isinstance(value.type, Array) else kind
+
+
+def _variable(graph: Graph, name: str, location: Location | None) -> Structure:
+    bound = graph.bindings.get(name)
+    if not bound:
+        known = ", ".join(sorted(n for n in graph.bindings if graph.bindings[n]))
+        raise NotDifferentiable(
+            f"`{graph.name}` has no variable `{name}` outside its loops and branches",
+            location,
+            f"differentiable names: {known}",
+        )
+    if len(bound) > 1:
+        raise NotDifferentiable(
+            f"`{name}` is assigned {len(bound)} times, so its gradient is ambiguous",
+            location,
+            "give each value a name of its own",
+        )
+    (value,) = bound
+    if not isinstance(value, Value):
+        raise NotDifferentiable(
+            f"`{name}` is no single number or array", location, "name its parts"
+        )
+    if Aliases(graph).roots.get(value, frozenset()) & Aliases(graph).written:
+        raise NotDifferentiable(
+            f"`{name}` is written in place, so it has no single gradient", location
+        )
+    return value
+
+
+def jvp_graph(graph: Graph, types: Sequence[Structure]) -> Graph:
+    """Forward mode: a function of (primals, tangents) that gives (result, its tangent)."""
+    tangents: dict[Value, Value] = {}
+    primals = tuple(p.structure for p in graph.parameters)
+    given = list(leaves(types[1]))
+    own = list(leaves(primals))
+    if len(given) != len(own):
+        raise TypeMismatch(f"{len(own)} primals but {len(given)} tangents")
+    items = []
+    with Builder(graph) as builder:
+        for value, type_ in zip(own, given, strict=True):
+            name = f"{value.hint}_dot"
+            parameter, tangent = _companion(builder, value, type_, name, "tangent")
+            items.append(parameter)
+            if is_float(value.type):
+                tangents[value] = tangent
+    graph.parameters = [
+        Parameter("primals", primals),
+        Parameter("tangents", rebuild(primals, iter(items))),
+    ]
+    results = append_forward(graph, tangents)
+    graph.body.yields = [*graph.outputs, *results]
+    graph.result = (graph.result, graph.result)
+    graph.name = f"jvp_{graph.name}"
+    return graph
+
+
+def _companion(
+    builder: Builder, value: Value, type_: Any, name: str, kind: str
+) -> tuple[Value, Value]:
+    """A further parameter, the tangent or cotangent of a value, and what stands for it inside.
+
+    Its shape is checked; a scalar is converted, for compiled code gives float32 back as a float.
+    """
+    with builder.inside(Region()) as first:
+        companion = builder.parameter(type_, name)
+    for symbol, extent in first.extents.items():
+        builder.learn(symbol, extent)
+    builder.graph.body.ops[:0] = first.ops
+    if not is_float(value.type):
+        return companion, companion
+    if isinstance(type_, Scalar) and isinstance(value.type, Scalar):
+        same = type_.dtype == value.type.dtype
+        cast = companion if same else builder.op("cast", companion, dtype=value.type.dtype)
+        return companion, cast
+    have, want = shape_of(type_), shape_of(value.type)
+    if type_.dtype != value.type.dtype or len(have) != len(want):
+        raise TypeMismatch(
+            f"the {kind} `{name}` is {type_text(type_)}, but `{value.hint or 'the result'}` is "
+            f"{type_text(value.type)}",
+            hint=f"give the {kind} the same dtype and shape",
+        )
+    for own, wanted in zip(have, want, strict=True):
+        builder.unify(own, wanted, f"the {kind} has the shape of its value")
+    return companion, companion
+
+
+def vjp_graph(graph: Graph, types: Sequence[Structure]) -> Graph:
+    """Reverse mode for any result: a function of the arguments and a cotangent.
+
+    The result is one cotangent per float leaf of the arguments.
+    """
+    seeds: list[Value | None] = []
+    items = []
+    given = list(leaves(types[-1]))
+    if len(given) != len(graph.outputs):
+        raise TypeMismatch(f"{len(graph.outputs)} results but {len(given)} cotangents")
+    with Builder(graph) as builder:
+        for number, (value, type_) in enumerate(zip(graph.outputs, given, strict=True)):
+            name = f"{value.hint or f'y{number}'}_bar"
+            parameter, cotangent = _companion(builder, value, type_, name, "cotangent")
+            items.append(parameter)
+            seeds.append(cotangent if is_float(value.type) else None)
+    graph.parameters.append(Parameter("cotangent", rebuild(graph.result, iter(items))))
+    wanted = [v for p in graph.parameters[:-1] for v in leaves(p.structure) if is_float(v.type)]
+    append_reverse(graph, wanted, seeds)
+    graph.result = tuple(range(len(wanted)))
+    graph.name = f"vjp_{graph.name}"
+    return graph
+
+
+def jacobian_graph(
+    graph: Graph, wrt: Wrt, single: bool, forward: bool, location: Location | None
+) -> Graph:
+    """All derivatives of all results: by columns (forward mode) or by rows (reverse mode).
+
+    The structure is that of the result, each leaf replaced by the structure of the arguments.
+    """
+    structures = tuple(_wanted(graph, item, location) for item in wrt)
+    inputs = [v for s in structures for v in leaves(s)]
+    for value in graph.outputs:
+        if not is_float(value.type):
+            raise NotDifferentiable(
+                f"`{graph.name}` returns {_article(value)}; a Jacobian needs floats",
+                value.location or location,
+            )
+    old = graph.result
+    if forward:
+        sweeps = [_forward_sweep(graph, value) for value in inputs]
+        result = forward_jacobian(graph, inputs, sweeps)
+    else:
+        sweeps = [_reverse_sweep(graph, k, inputs) for k in range(len(graph.outputs))]
+        result = reverse_jacobian(graph, inputs, sweeps)
+    numbers = iter(range(len(result.outputs)))
+    wanted = structures[0] if single else structures
+    result.result = mapped(lambda _: mapped(lambda _: next(numbers), wanted), old)
+    result.name = f"{'jacfwd' if forward else 'jacrev'}_{graph.name}"
+    return result
+
+
+def _seeded(graph: Graph, value: Value, name: str) -> tuple[Graph, dict[Value, Value], Value]:
+    """A copy of a graph with one more parameter, shaped as `value`."""
+    copy, mapping = clone_graph(graph)
+    type_ = value.type
+    if isinstance(type_, Array):
+        type_ = Array(type_.dtype, type_.shape)
+    with Builder(copy) as builder:
+        seed = builder.parameter(type_, f"{value.hint or 'y'}_{name}")
+    copy.parameters.append(Parameter("seed", seed))
+    return copy, mapping, seed
+
+
+def _forward_sweep(graph: Graph, value: Value) -> Graph:
+    copy, mapping, seed = _seeded(graph, value, "dot")
+    copy.body.yields = append_forward(copy, {mapping[value]: seed})
+    copy.result = tuple(range(len(copy.outputs)))
+    return copy
+
+
+def _reverse_sweep(graph: Graph, number: int, inputs: Sequence[Value]) -> Graph:
+    copy, mapping, seed = _seeded(graph, graph.outputs[number], "bar")
+    seeds: list[Value | None] = [None] * len(copy.outputs)
+    seeds[number] = seed
+    append_reverse(copy, [mapping[v] for v in inputs], seeds)
+    copy.result = tuple(range(len(copy.outputs)))
+    return copy
+
+
+def hvp_graph(
+    graph: Graph, types: Sequence[Structure], item: int, location: Location | None
+) -> Graph:
+    """The Hessian times a vector: a function of the arguments and a tangent of one of them."""
+    name = graph.name
+    graph = gradient_graph(graph, (item,), True, location)
+    primal = _wanted(graph, item, location)
+    own, given = list(leaves(primal)), list(leaves(types[-1]))
+    if len(own) != len(given):
+        raise TypeMismatch(f"{len(own)} numbers or arrays but {len(given)} tangents")
+    tangents, items = {}, []
+    with Builder(graph) as builder:
+        for value, type_ in zip(own, given, strict=True):
+            parameter, tangent = _companion(builder, value, type_, f"{value.hint}_dot", "tangent")
+            items.append(parameter)
+            tangents[value] = tangent
+    graph.parameters.append(Parameter("tangent", rebuild(types[-1], iter(items))))
+    graph.body.yields = append_forward(graph, tangents)
+    graph.name = f"hvp_{name}"
+    return graph
+
+
+def batched_graph(graph: Graph, axes: Sequence[int | None], out_axis: int) -> Graph:
+    """The function applied to each element along an axis of its arguments."""
+    result = batched(graph, axes, out_axis)
+    result.name = f"vmap_{graph.name}"
+    return result
+
+
+def element_types(
+    types: Sequence[Structure], names: Sequence[str], axes: Sequence[int | None]
+) -> list[Structure]:
+    """The types of single elements; raises TypeMismatch for arguments without the axis."""
+
+    def reduced(name: str, axis: int) -> Callable[[Any], Any]:
+        def reduce(leaf: Any) -> Any:
+            if not isinstance(leaf, Array) or not -leaf.ndim <= axis < leaf.ndim:
+                raise TypeMismatch(
+                    f"vmap: `{name}` has no axis {axis}",
+                    hint="in_axes=None for an argument that all elements share",
+                )
+            shape = tuple(d for k, d in enumerate(leaf.shape) if k != axis % leaf.ndim)
+            return Array(leaf.dtype, shape, "A") if shape else Scalar(leaf.dtype)
+
+        return reduce
+
+    return [
+        type_ if axis is None or isinstance(type_, Static) else mapped(reduced(name, axis), type_)
+        for type_, name, axis in zip(types, names, axes, strict=True)
+    ]

@@ -1,0 +1,233 @@
+"""Jacobians, Hessians, batches, and transformations inside transformations."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import adcompile as ad
+
+jax.config.update("jax_enable_x64", True)
+TARGETS = pytest.mark.parametrize("target", ["cpu", "python"])
+X = np.array([0.3, 0.7, 1.1])
+M = np.random.default_rng(0).uniform(0.5, 1.5, (3, 4))
+
+
+def rosenbrock(x):
+    return np.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2)
+
+
+def vector(x):
+    return np.sin(x) * x[0]
+
+
+def matrix(m, x):
+    return np.exp(m.T @ x) * m[0]
+
+
+def loops(x):
+    y = np.zeros(len(x))
+    total = 0.0
+    for i in range(len(x)):
+        if x[i] > 0.5:
+            total += x[i] ** 2
+        y[i] = total * x[i]
+    return y
+
+
+def differences(f, x, step=1e-6):
+    x = np.asarray(x, float)
+    columns = []
+    for k in range(x.size):
+        e = np.zeros(x.size)
+        e[k] = step
+        e = e.reshape(x.shape)
+        columns.append((np.asarray(f(x + e)) - np.asarray(f(x - e))) / (2 * step))
+    return np.stack(columns, -1).reshape(columns[0].shape + x.shape)
+
+
+@TARGETS
+@pytest.mark.parametrize("jacobian", [ad.jacfwd, ad.jacrev])
+@pytest.mark.parametrize("function", [vector, loops, rosenbrock])
+def test_jacobians(function, jacobian, target):
+    found = jacobian(function, target=target)(X)
+    np.testing.assert_allclose(found, differences(function, X), rtol=1e-6, atol=1e-8)
+
+
+@TARGETS
+@pytest.mark.parametrize("jacobian", [ad.jacfwd, ad.jacrev])
+def test_jacobians_of_matrices_and_several_arguments(jacobian, target):
+    by_m, by_x = jacobian(matrix, (0, 1), target=target)(M, X)
+    np.testing.assert_allclose(by_m, differences(lambda m: matrix(m, X), M), atol=1e-8)
+    np.testing.assert_allclose(by_x, differences(lambda x: matrix(M, x), X), atol=1e-8)
+    assert by_m.shape == (4, 3, 4) and by_x.shape == (4, 3)
+
+
+def several(p, s):
+    return {"a": p["w"] * s, "b": (np.sum(p["w"]) * p["c"], s * s)}
+
+
+@TARGETS
+@pytest.mark.parametrize("jacobian", [ad.jacfwd, ad.jacrev])
+def test_jacobians_of_containers(jacobian, target):
+    p = {"w": X, "c": 2.0}
+    found = jacobian(several, (0, 1), target=target)(p, 3.0)
+    np.testing.assert_allclose(found["a"][0]["w"], 3.0 * np.eye(3))
+    np.testing.assert_allclose(found["a"][0]["c"], np.zeros(3))
+    np.testing.assert_allclose(found["a"][1], X)
+    np.testing.assert_allclose(found["b"][0][0]["w"], 2.0 * np.ones(3))
+    assert found["b"][1][1] == 6.0 and found["b"][1][0]["c"] == 0.0
+
+
+@TARGETS
+def test_hessians(target):
+    wanted = np.asarray(jax.hessian(lambda x: _jax_rosenbrock(x))(X))
+    np.testing.assert_allclose(ad.hessian(rosenbrock, target=target)(X), wanted, rtol=1e-12)
+    np.testing.assert_allclose(
+        ad.jacrev(ad.grad(rosenbrock), target=target)(X), wanted, rtol=1e-10, atol=1e-10
+    )
+    np.testing.assert_allclose(ad.hvp(rosenbrock, target=target)(X, 2 * X), wanted @ (2 * X))
+    both = ad.hessian(lambda a, b: np.sum(a * b * b), (0, 1), target=target)(X, X)
+    np.testing.assert_allclose(both[0][1], np.diag(2 * X))
+    np.testing.assert_allclose(both[1][1], np.diag(2 * X))
+    assert ad.hessian(lambda x: x**3, target=target)(2.0) == 12.0
+
+
+def _jax_rosenbrock(x):
+    return jnp.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2)
+
+
+@TARGETS
+def test_linearize(target):
+    value, push = ad.linearize(vector, X, target=target)
+    np.testing.assert_allclose(value, vector(X))
+    np.testing.assert_allclose(push(X), differences(vector, X) @ X, rtol=1e-6)
+
+
+def branching(a, b):
+    return a * b if a > 0 else -b
+
+
+@TARGETS
+def test_vmap_takes_branches_element_by_element(target):
+    found = ad.vmap(branching, (0, None), target=target)(X - 0.5, 2.0)
+    np.testing.assert_allclose(found, [branching(a, 2.0) for a in X - 0.5])
+    found = ad.vmap(ad.grad(branching, (0, 1)), target=target)(X - 0.5, 2 * X)
+    np.testing.assert_allclose(found[0], [0.0, 1.4, 2.2])
+    assert ad.vmap(branching, (0, None), target=target)(np.empty(0), 1.0).shape == (0,)
+
+
+@TARGETS
+def test_vmap_axes(target):
+    f = ad.vmap(lambda r, s: (r * s, np.sum(r)), (1, 0), out_axes=0, target=target)
+    scaled, sums = f(M, np.arange(4.0))
+    np.testing.assert_allclose(scaled, (M * np.arange(4.0)).T)
+    np.testing.assert_allclose(sums, M.sum(0))
+    f = ad.vmap(lambda r: r * 2, -1, out_axes=-1, target=target)
+    np.testing.assert_allclose(f(M), 2 * M)
+    with pytest.raises(ad.ShapeError):
+        ad.vmap(lambda a, b: a * b, target=target)(np.ones(3), np.ones(4))
+    with pytest.raises(ad.TypeMismatch, match="has no axis 0"):
+        ad.vmap(lambda a, b: a * b, target=target)(np.ones(3), 1.0)
+    with pytest.raises(ad.TypeMismatch, match="1 in_axes for 2"):
+        ad.vmap(lambda a, b: a * b, (0,))
+
+
+@TARGETS
+def test_vmap_refuses_results_of_different_shapes(target):
+    f = ad.vmap(lambda r: r[r > 0.5], target=target)
+    with pytest.raises(ad.ShapeError, match="the result of each element of vmap"):
+        f(np.array([[0.0, 1.0], [1.0, 1.0]]))
+
+
+@dataclasses.dataclass
+class Line:
+    a: Any
+    b: Any
+
+    def __call__(self, x):
+        return self.a * x + self.b
+
+
+def test_vmap_of_containers():
+    lines = Line(np.arange(3.0), np.ones(3))
+    found = ad.vmap(lambda line, x: line(x))(lines, X)
+    np.testing.assert_allclose(found, lines.a * X + 1.0)
+    slopes = ad.vmap(ad.grad(lambda line, x: line(x) ** 2))(lines, X)
+    assert isinstance(slopes, Line)
+    np.testing.assert_allclose(slopes.b, 2 * found)
+
+
+COMPOSED = {
+    "grad_of_hessian": lambda x: np.sum(ad.hessian(rosenbrock)(x) ** 2),
+    "grad_of_grad_of_closure": lambda x: ad.grad(lambda t: np.sum(np.sin(t * x)))(x)[0] * x[1],
+    "grad_of_jvp": lambda x: ad.jvp(lambda t: np.sum(t**3 * x), (x,), (x * 2,))[1],
+    "grad_of_vjp": lambda x: np.sum(ad.vjp(lambda t: t * t * x[0], x)[1](x)[0]),
+    "grad_of_vmap": lambda x: np.sum(ad.vmap(lambda a: a * a * x[0])(x) ** 2),
+    "grad_of_jacrev": lambda x: np.sum(ad.jacrev(loops)(x) ** 2 * x),
+    "grad_of_linearize": lambda x: np.sum(ad.linearize(vector, x)[1](x)),
+    "value_and_grad_inside": lambda x: np.sum(ad.value_and_grad(rosenbrock)(x)[1] ** 2),
+    "hvp_inside": lambda x: np.sum(ad.hvp(rosenbrock)(x, x)),
+    "grad_in_a_loop": lambda x: _descended(x),
+    "closure_over_loop": lambda x: _closure_in_loop(x),
+}
+
+
+def _descended(x):
+    for _ in range(3):
+        x = x - 0.001 * ad.grad(rosenbrock)(x)
+    return np.sum(x * x)
+
+
+def _closure_in_loop(x):
+    total = 0.0
+    for i in range(len(x)):
+        y = x[i]
+
+        def power(t):
+            return t**3 * y + np.sum(t * x)
+
+        total += ad.grad(power)(y * 2.0)
+    return total
+
+
+@pytest.mark.parametrize("name", COMPOSED)
+def test_transformations_inside_transformations(name):
+    function = COMPOSED[name]
+    value = ad.jit(function, target="python")
+    for target in ("cpu", "python"):
+        gradient = ad.grad(function, target=target)(X)
+        np.testing.assert_allclose(gradient, differences(value, X, 1e-5), rtol=2e-5, atol=1e-6)
+    ad.check_grads(function, (X,), order=1, target="python", rtol=1e-4, atol=1e-4)
+
+
+def test_what_has_no_jacobian():
+    with pytest.raises(ad.NotDifferentiable, match="an integer"):
+        ad.jacfwd(lambda x: (x, 3))(X)
+    with pytest.raises(ad.NotDifferentiable):
+        ad.jacfwd(lambda n: n * 2.0)(3)
+
+
+def test_written_captures_are_refused():
+    def outer(x):
+        buffer = np.zeros(3)
+
+        def inner(t):
+            buffer[0] = t * t
+            return buffer[0]
+
+        return ad.grad(inner)(x)
+
+    with pytest.raises(ad.NotDifferentiable, match="writes `buffer`"):
+        ad.jit(outer)(2.0)
+
+
+def test_float32_stays():
+    x = X.astype(np.float32)
+    for transform in (ad.jacfwd, ad.jacrev):
+        assert transform(vector)(x).dtype == np.float32
+    assert ad.hessian(rosenbrock)(x).dtype == np.float32
+    assert ad.vmap(lambda a: a * 2.0)(x).dtype == np.float32
