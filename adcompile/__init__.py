@@ -21,6 +21,7 @@ from adcompile.api import (
     vmap,
 )
 from adcompile.check import check_grads
+from adcompile.custom import checkpoint, custom_jvp, custom_vjp
 from adcompile.errors import (
     AdcompileError,
     NotDifferentiable,
@@ -42,6 +43,9 @@ __all__ = [
     "UnsupportedOperation",
     "UnsupportedSyntax",
     "check_grads",
+    "checkpoint",
+    "custom_jvp",
+    "custom_vjp",
     "grad",
     "hessian",
     "hvp",

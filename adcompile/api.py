@@ -25,7 +25,7 @@ Function = Callable[..., Any]
 Names = str | Sequence[str]
 
 
-def _signature(function: Function) -> inspect.Signature:
+def call_signature(function: Function) -> inspect.Signature:
     """Parameters of a function, all of them positional or by keyword."""
     own = getattr(function, "py_func", function)
     known = getattr(own, "__signature__", None) or inspect.signature(own, follow_wrapped=False)
@@ -62,7 +62,7 @@ def _gradient(
     )
     prefix = "value_and_grad" if with_value else "grad"
     name = f"{prefix}_{function_name(function)}"
-    return CompiledFunction(function, derive, _signature(function), name, keep=keep, **options)
+    return CompiledFunction(function, derive, call_signature(function), name, keep=keep, **options)
 
 
 def function_name(function: Function) -> str:
@@ -115,7 +115,7 @@ def jit(function: Function | None = None, *, inplace: Names = (), **options: Any
     return CompiledFunction(
         function,
         lambda graph, _: graph,
-        _signature(function),
+        call_signature(function),
         function_name(function),
         inplace=names,
         **options,
@@ -196,7 +196,7 @@ def _jacobian(
         place = pipeline.function_location(function)
         return transforms.jacobian_graph(graph, items, single, forward, place)
 
-    return CompiledFunction(function, derive, _signature(function), name, **options)
+    return CompiledFunction(function, derive, call_signature(function), name, **options)
 
 
 def hessian(
@@ -220,7 +220,7 @@ def hvp(function: Function | None = None, argnums: int = 0, **options: Any) -> A
     """
     if function is None:
         return lambda f: hvp(f, argnums, **options)
-    own = list(_signature(function).parameters.values())
+    own = list(call_signature(function).parameters.values())
     parameters = [
         p.replace(default=p.empty)
         for p in [*own, inspect.Parameter("tangent", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
@@ -264,7 +264,7 @@ def vmap(
     """
     if function is None:
         return lambda f: vmap(f, in_axes, out_axes, **options)
-    signature = _signature(function)
+    signature = call_signature(function)
     names = list(signature.parameters)
     axes = tuple(in_axes) if isinstance(in_axes, (tuple, list)) else (in_axes,) * len(names)
     if len(axes) != len(names):
@@ -301,7 +301,7 @@ def vjp(function: Function, *primals: Any, **options: Any) -> tuple[Any, Callabl
 def _vjp_function(function: Function, count: int, **options: Any) -> CompiledFunction:
     """A function of `count` primals and a cotangent that gives the cotangents of float leaves."""
     parameters = [
-        *list(_signature(function).parameters.values())[:count],
+        *list(call_signature(function).parameters.values())[:count],
         inspect.Parameter("cotangent", inspect.Parameter.KEYWORD_ONLY),
     ]
     parameters = [p.replace(kind=p.POSITIONAL_OR_KEYWORD, default=p.empty) for p in parameters]

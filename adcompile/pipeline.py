@@ -15,8 +15,10 @@ from adcompile.emit.python import emit_python
 from adcompile.errors import Location, NotDifferentiable
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
+from adcompile.graph.calls import inline_calls
 from adcompile.graph.ir import Graph, Op, Value
 from adcompile.graph.prune import prune
+from adcompile.graph.rewrite import replace
 from adcompile.graph.trees import (
     leaves,
 )
@@ -25,13 +27,13 @@ from adcompile.optimize.accumulate import merge_accumulations
 from adcompile.optimize.checks import hoist_checks
 from adcompile.optimize.common import share_common
 from adcompile.optimize.copies import drop_copies, separate_results
-from adcompile.optimize.rewrite import replace
 from adcompile.optimize.simplify import simplify
 from adcompile.parse.lower import lower_function
 from adcompile.parse.source import read_source
 from adcompile.schedule.loops import schedule_loops
 
 PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
+    (inline_calls, "put the operations of functions with a derivative of their own in place"),
     (simplify, "fold constants, drop neutral elements and needless broadcasts"),
     (prune, "remove what no result needs"),
     (share_common, "compute equal expressions once"),

@@ -13,6 +13,8 @@ from adcompile.differentiate.activity import Activity
 from adcompile.errors import NotDifferentiable
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
+from adcompile.graph.calls import inline_calls
+from adcompile.graph.clone import inline
 from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.types import Array, is_float
 from adcompile.ops.elementwise import match
@@ -29,6 +31,7 @@ class Forward:
 
     def __init__(self, graph: Graph, tangents: Mapping[Value, Value]) -> None:
         self.graph = graph
+        inline_calls(graph, lambda rule: rule is None or rule.kind == "checkpoint")
         self.builder = Builder(graph)
         self.aliases = Aliases(graph)
         self.activity = Activity(graph, self.aliases, list(tangents))
@@ -174,6 +177,23 @@ class Forward:
         stack = op.inputs[0]
         if stack in self.tangents:
             self._settle(op, op.result, self.builder.op("pop", self.tangents[stack], **op.attrs))
+
+    def _forward_call(self, op: Op) -> None:
+        self._keep(op)
+        if not any(self._varied(v) for v in op.outputs):
+            return
+        rule = op.attrs["rule"]
+        if rule.kind != "jvp":
+            raise NotDifferentiable(
+                "a function with a reverse rule of its own has no forward derivative",
+                op.location,
+                "use custom_jvp, which serves both modes",
+            )
+        tangents = [self._or_zero(v) for v in op.inputs if is_float(v.type)]
+        results = inline(self.builder, rule.forward, [*op.inputs, *tangents])
+        for value, tangent in zip(op.outputs, results[len(op.outputs) :], strict=True):
+            is_array = isinstance(tangent.type, Array)
+            self._settle(op, value, self.builder.op("copy", tangent) if is_array else tangent)
 
     # -- control flow ---------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ settled afterwards in `residuals`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from adcompile.differentiate.activity import Activity
 from adcompile.differentiate.residuals import Mirror, settle
@@ -17,8 +17,11 @@ from adcompile.differentiate.shadows import Shadows, invertible
 from adcompile.differentiate.transfers import separate_transfers
 from adcompile.errors import NotDifferentiable
 from adcompile.graph.builder import Builder
-from adcompile.graph.ir import Graph, Op, Region, Value
+from adcompile.graph.calls import Rule, inline_calls
+from adcompile.graph.clone import clone_graph, inline
+from adcompile.graph.ir import Graph, Op, Parameter, Region, Value
 from adcompile.graph.prune import prune
+from adcompile.graph.trees import leaves
 from adcompile.graph.types import Array, Scalar, StackOf, is_float
 from adcompile.ops.elementwise import match
 from adcompile.ops.memory import zeros_like
@@ -45,12 +48,74 @@ def _prune_keeping(graph: Graph, values: Sequence[Value]) -> None:
     graph.body.yields = graph.body.yields[: len(results)]
 
 
+def pullback(graph: Graph) -> Graph:
+    """A function of the arguments and cotangents that gives the cotangents of float arguments."""
+    copy, mapping = clone_graph(graph)
+    own = [v for p in graph.parameters for v in leaves(p.structure)]
+    return _swept(copy, [mapping[v] for v in own if is_float(v.type)], 0)
+
+
+def transposed(graph: Graph, count: int) -> Graph:
+    """Of a function of primals and tangents: the cotangents of the tangents."""
+    copy, mapping = clone_graph(graph)
+    own = [v for p in graph.parameters for v in leaves(p.structure)]
+    floats = sum(is_float(v.type) for v in own)
+    return _swept(copy, [mapping[v] for v in own[len(own) - floats // 2 :]], count)
+
+
+def _swept(graph: Graph, wanted: list[Value], skipped: int) -> Graph:
+    """The reverse sweep of a graph, with a parameter for each float result after `skipped`."""
+    seeds: list[Value | None] = [None] * len(graph.outputs)
+    with Builder(graph) as builder:
+        for k, value in enumerate(graph.outputs):
+            if k >= skipped and is_float(value.type):
+                seed = builder.parameter(value.type, f"{value.hint or 'y'}_bar")
+                graph.parameters.append(Parameter(f"seed_{k}", seed))
+                seeds[k] = seed
+    append_reverse(graph, wanted, seeds)
+    graph.result = tuple(range(len(wanted)))
+    return graph
+
+
+def expose_residuals(graph: Graph) -> None:
+    """Let calls with a reverse rule give what their backward part reads."""
+    builder = Builder(graph)
+    for region, op in list(_calls(graph.body)):
+        rule = op.attrs["rule"]
+        if rule.kind != "vjp":
+            continue
+        count = len(op.outputs)
+        residuals = [Value(v.type, v.hint) for v in rule.forward.outputs[count:]]
+        op.attrs = {
+            "graph": rule.forward,
+            "rule": Rule("residuals", rule.make, count),
+        }
+        op.outputs += residuals
+        with builder, builder.inside(Region()) as made:
+            for value in residuals:
+                value.op = op
+                builder.record_extents(value)
+        position = region.ops.index(op) + 1
+        region.ops[position:position] = made.ops
+        region.extents = {**made.extents, **region.extents}
+
+
+def _calls(region: Region) -> Iterator[tuple[Region, Op]]:
+    for op in region.ops:
+        if op.name == "call":
+            yield region, op
+        for inner in op.regions:
+            yield from _calls(inner)
+
+
 class Reverse:
     """One reverse sweep over one graph."""
 
     def __init__(self, graph: Graph, wrt: Sequence[Value]) -> None:
         self.graph = graph
         self.wrt = list(wrt)
+        inline_calls(graph, lambda rule: rule is None)
+        expose_residuals(graph)
         self.builder = Builder(graph)
         self.aliases = separate_transfers(graph)
         self.activity = Activity(graph, self.aliases, wrt)
@@ -71,6 +136,7 @@ class Reverse:
             results = [self._final(value) for value in self.wrt]
         self.graph.body.yields = [*keep, *results]
         settle(self.mirror)
+        inline_calls(self.graph, lambda rule: rule is not None and rule.kind == "residuals")
 
     def _final(self, value: Value) -> Value:
         if value in self._results:
@@ -240,6 +306,30 @@ class Reverse:
         if self.activity.active(stack):
             cotangent = self.builder.op("pop", self.shadow(stack), type=value.type)
             self.accumulate(value, cotangent)
+
+    def _reverse_call(self, op: Op) -> None:
+        rule = op.attrs["rule"]
+        results = op.outputs[: rule.results] if rule.kind == "residuals" else op.outputs
+        if not any(self.activity.active(v) for v in results):
+            return
+        cotangents = []
+        for value in results:
+            if is_float(value.type):
+                known = self.adjoint(value)
+                whole = zeros_like(self.builder, value) if known is None else match(known, value)
+                cotangents.append(self._own(whole))
+        inputs, outputs = self.mirror.contents(op)
+        wanted = [v for v in op.inputs if is_float(v.type)]
+        if rule.kind == "residuals":
+            sweep, arguments = rule.backward, outputs[rule.results :]
+        elif rule.kind == "jvp":
+            sweep = transposed(rule.forward, len(results))
+            arguments = [*inputs, *(zeros_like(self.builder, v) for v in wanted)]
+        else:
+            sweep, arguments = pullback(op.attrs["graph"]), inputs
+        found = inline(self.builder, sweep, [*arguments, *cotangents])
+        for value, contribution in zip(wanted, found, strict=True):
+            self.accumulate(value, match(contribution, value))
 
     # -- control flow ---------------------------------------------------------------------------
 

@@ -93,7 +93,7 @@ class Builder:
         """Append a parameter to the function, with its extents."""
         value = Value(type_, name, named=True)
         self.graph.body.params.append(value)
-        self._record_extents(value)
+        self.record_extents(value)
         return value
 
     def op(self, name: str, *inputs: Any, **attrs: Any) -> Any:
@@ -108,16 +108,18 @@ class Builder:
         op = Op(record, values, attrs, [Value(t) for t in types], location=self.location)
         self.region.ops.append(op)
         for value in op.outputs:
-            self._record_extents(value)
+            self.record_extents(value)
         if not op.outputs:
             return None
         return op.outputs[0] if len(op.outputs) == 1 else tuple(op.outputs)
 
     def borrow(self, other: Builder) -> None:
         """Know of extents what `other` knows: for a graph inside the one that it builds."""
-        self._same.update(other._same)
-        self._extents.update(other._extents)
-        self.graph.body.same.update(other._same)
+        for symbol, dim in other._same.items():
+            self._same.setdefault(symbol, dim)
+            self.graph.body.same.setdefault(symbol, dim)
+        for symbol, extent in other._extents.items():
+            self._extents.setdefault(symbol, extent)
 
     def known_extents(self) -> dict[Symbol, Value]:
         """The values that hold extents here."""
@@ -125,8 +127,9 @@ class Builder:
 
     # -- extents --------------------------------------------------------------------------------
 
-    def _record_extents(self, value: Value) -> None:
-        for axis, dim in enumerate(shape_of(value.type)):
+    def record_extents(self, value: Value) -> None:
+        """Append the extents of a value that are not known yet."""
+        for axis, dim in enumerate(map(self.resolve, shape_of(value.type))):
             if isinstance(dim, Symbol) and dim not in self._extents:
                 self.learn(dim, self.op("dim", value, axis=axis))
 
@@ -252,7 +255,7 @@ class Builder:
         op = Op(RECORDS[name], inputs, {}, outputs, regions, self.location)
         self.region.ops.append(op)
         for value in outputs:
-            self._record_extents(value)
+            self.record_extents(value)
         return outputs
 
     def loop(

@@ -68,7 +68,8 @@ def inline(builder: Builder, graph: Graph, arguments: list[Value]) -> list[Value
     mapping.update((inner, outer) for outer, inner in graph.captured)
     builder.region.ops.extend(clone_op(op, mapping) for op in graph.body.ops)
     for symbol, value in graph.body.extents.items():
-        builder.learn(symbol, mapping.get(value, value))
+        if not builder.knows(symbol):  # an extent of the arguments stays what it is outside
+            builder.learn(symbol, mapping.get(value, value))
     builder.graph.checks.update(graph.checks)
     for one, other in graph.body.same.items():
         builder.assume(one, other)

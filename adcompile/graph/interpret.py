@@ -28,6 +28,12 @@ def interpret(graph: Graph, *arguments: Any) -> Any:
     return restored(graph.result, results)
 
 
+def interpret_flat(graph: Graph, inputs: Sequence[Any]) -> list[Any]:
+    """The outputs of `graph`, for values of its parameters' leaves in order."""
+    frame: Frame = dict(zip(graph.params, inputs, strict=True))
+    return _run(graph.body, frame)
+
+
 def _typed(item: Any, value: Value) -> Any:
     if isinstance(value.type, Array):
         return np.asarray(item)

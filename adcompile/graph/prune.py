@@ -7,13 +7,15 @@ writes into memory that nobody reads afterwards, and without values carried arou
 from __future__ import annotations
 
 from adcompile.graph.aliases import Aliases
+from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Graph, Op, Region, Value
 
 
 def prune(graph: Graph) -> None:
     """Remove dead operations and dead carried values in place."""
     live = _Liveness(graph)
-    _sweep(graph.body, live)
+    graph.body.ops = _drop_dead(graph.body, live)
+    _sweep(Builder(graph), graph.body, live)
 
 
 class _Liveness:
@@ -98,16 +100,30 @@ class _Liveness:
                 self._read(op.regions[0].yields[k])
 
 
-def _sweep(region: Region, live: _Liveness) -> None:
+def _sweep(builder: Builder, region: Region, live: _Liveness) -> None:
+    """Keep what is live; where the array that an extent was read from is gone, ask another."""
+    ops = _drop_dead(region, live)
+    with builder.inside(region):
+        for value in region.params:
+            builder.record_extents(value)
+        for op in ops:
+            region.ops.append(op)
+            keep = [v in live.values for v in op.outputs]
+            if op.regions and not all(keep):
+                _drop_carried(op, keep)
+            for inner in op.regions:
+                _sweep(builder, inner, live)
+            for value in op.outputs:
+                builder.record_extents(value)
+
+
+def _drop_dead(region: Region, live: _Liveness) -> list[Op]:
+    """Empty the region; gives its live operations."""
     dropped = {v for op in region.ops if op not in live.ops for v in op.outputs}
-    region.ops = [op for op in region.ops if op in live.ops]
+    ops = [op for op in region.ops if op in live.ops]
     region.extents = {s: v for s, v in region.extents.items() if v not in dropped}
-    for op in region.ops:
-        keep = [v in live.values for v in op.outputs]
-        if op.regions and not all(keep):
-            _drop_carried(op, keep)
-        for inner in op.regions:
-            _sweep(inner, live)
+    region.ops = []
+    return ops
 
 
 def _drop_carried(op: Op, keep: list[bool]) -> None:

@@ -167,3 +167,20 @@ register(
         notes="an error that the user raises, or a variable read on a path that did not assign it",
     )
 )
+
+
+def _call_evaluate(*inputs: Any, graph: Any, rule: Any) -> Any:
+    from adcompile.graph.interpret import interpret_flat
+
+    results = tuple(interpret_flat(graph, inputs))
+    return results if len(results) != 1 else results[0]
+
+
+register(
+    Record(
+        "call",
+        lambda builder, types, attrs: [v.type for v in attrs["graph"].outputs],
+        _call_evaluate,
+        notes="a graph with a derivative of its own; replaced by its operations afterwards",
+    )
+)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import RECORDS, Graph, Op, Region, Value, count_uses
+from adcompile.graph.rewrite import replace
 from adcompile.graph.types import Array, Scalar, shape_of
-from adcompile.optimize.rewrite import replace
 
 
 def merge_accumulations(graph: Graph) -> None:

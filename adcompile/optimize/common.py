@@ -11,8 +11,8 @@ from typing import Any
 
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.ir import Graph, Op, Region, Value
+from adcompile.graph.rewrite import final, replace
 from adcompile.graph.types import is_float
-from adcompile.optimize.rewrite import final, replace
 
 
 def share_common(graph: Graph) -> None:

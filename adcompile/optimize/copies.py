@@ -9,8 +9,8 @@ from __future__ import annotations
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Graph, Op, Region, Value, count_uses
+from adcompile.graph.rewrite import final, replace
 from adcompile.graph.types import Array
-from adcompile.optimize.rewrite import final, replace
 
 _SHARED = frozenset({"broadcast_to", "array_constant", "gather"})
 

@@ -15,8 +15,8 @@ import numpy as np
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Graph, Op, Region, Value, count_uses
+from adcompile.graph.rewrite import final, replace
 from adcompile.graph.types import Array, Scalar, Type, is_float, is_integer, shape_of
-from adcompile.optimize.rewrite import final, replace
 
 
 def simplify(graph: Graph) -> None:

@@ -411,6 +411,8 @@ class ExpressionLowering:
                 return target(*arguments)
             return self._front(front, arguments, keywords, name)
         transform = getattr(target, "__adcompile_transform__", None)
+        if isinstance(target, type) and hasattr(target, "__adcompile_static__"):
+            return target(*arguments, **keywords)
         if transform is not None:
             return transform(self, *arguments, **keywords)
         if hasattr(target, "__adcompile_graph__"):

@@ -328,12 +328,16 @@ class Lowering(ControlLowering):
         return str(item)
 
     def _do_functiondef(self, node: ast.FunctionDef) -> None:
-        if node.decorator_list:
-            raise UnsupportedSyntax(
-                "a decorated nested function", self.location(node.decorator_list[0]),
-                "call the decorator: g = ad.grad(f)",
-            )  # fmt: skip
-        self.environment[node.name] = self.local_function(node)
+        item: Any = self.local_function(node)
+        for decorator in reversed(node.decorator_list):
+            target = self.expression(decorator)
+            known = ("__adcompile_transform__", "__adcompile_static__")
+            if not any(hasattr(target, name) for name in known):
+                raise UnsupportedSyntax(
+                    "this decorator is not in the compiled language", self.location(decorator)
+                )
+            item = self.call(target, [item], {}, ast.unparse(decorator))
+        self.environment[node.name] = item
 
     # -- calls ----------------------------------------------------------------------------------
 
@@ -359,9 +363,9 @@ class Lowering(ControlLowering):
         """A nested function as a graph of its own; what it reads around it is captured."""
         inside = Graph(function.__name__, [], Region())
         builder = Builder(inside)
-        builder.borrow(self.builder)
         with builder, builder.at(function.location):
             environment = _environment(builder, function.__signature__, types)
+            builder.borrow(self.builder)
             callee = Lowering(
                 builder, self.source, environment, callers=self.callers, nested=function.node
             )

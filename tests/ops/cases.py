@@ -333,5 +333,6 @@ _case("while", _normal(()), _halving)
 
 UNTESTED = {
     "undefined": "a marker on the branch not taken, read by nothing",
+    "call": "replaced by what it calls before code is made; tests/test_custom.py runs it",
     "require": "gives no value; tests/parse/test_control.py runs it",
 }

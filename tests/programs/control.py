@@ -292,3 +292,12 @@ def search_with_array_state(x):
         if np.max(np.abs(state * state - x)) < 1e-10:
             break
     return np.sum(state) + k
+
+
+@program(V)
+def extent_of_a_dead_slice(x):
+    unread = x[1:]  # noqa: F841
+    total = 0.0
+    for i in range(3):
+        total += np.sum(x[1:] ** 2 * i)
+    return total

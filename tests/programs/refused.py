@@ -224,7 +224,7 @@ def always_raises(x):
     raise ValueError("no")
 
 
-@refused("f8", "a decorated nested function", "math.sqrt")
+@refused("f8", "this decorator is not in the compiled language", "math.sqrt")
 def decorated_inside(x):
     @math.sqrt
     def inner(y):
