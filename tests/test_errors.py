@@ -29,7 +29,7 @@ def test_refusals(function, types, message, under, options):
     assert source[start - offset : end - offset] == under
 
 
-@pytest.mark.parametrize("name", ["with_try", "masked_write", "integer_argument", "kinds_differ"])
+@pytest.mark.parametrize("name", ["with_try", "scalar_mask", "integer_argument", "kinds_differ"])
 def test_hints_say_what_to_write(name):
     function, types, _, _, options = next(e for e in REFUSED if e[0].__name__ == name)
     with pytest.raises(AdcompileError, match="hint: "):

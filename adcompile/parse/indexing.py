@@ -1,7 +1,6 @@
-"""Subscripts: element reads, views, index arrays, and writes in place.
+"""Subscripts that are read: elements, views, index arrays and masks.
 
-Enters: an array value and the lowered index items. Leaves: `load`, `slice`, `gather` operations, or
-the writes `store`, `assign`, `accumulate`.
+Enters: an array value and the lowered index items. Leaves: `load`, `slice`, `gather` operations.
 """
 
 from __future__ import annotations
@@ -11,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from adcompile.errors import ShapeError, TypeMismatch, UnsupportedSyntax
+from adcompile.errors import ShapeError, TypeMismatch
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Value
-from adcompile.graph.types import Array, Scalar, is_integer
+from adcompile.graph.types import Array, Scalar, is_integer, shape_of
 from adcompile.ops import memory
 from adcompile.ops.spellings import as_value, static
 
@@ -45,18 +44,20 @@ def read(builder: Builder, array: Value, index: Any) -> Any:
     if isinstance(array.type, Scalar):
         raise TypeMismatch("a scalar cannot be indexed")
     items = normal_items(builder, array, index)
-    if any(_is_index_array(item) for item in items):
+    if any(is_index_array(item) for item in items):
         return _gather(builder, array, items)
-    if all(_is_integer(item) for item in items):
+    if all(is_integer_index(item) for item in items):
         return builder.op("load", array, *(as_value(i) for i in items))
     return view(builder, array, items)
 
 
-def _is_index_array(item: Any) -> bool:
+def is_index_array(item: Any) -> bool:
+    """Whether an index item is an array of indices or a mask."""
     return isinstance(item, Value) and isinstance(item.type, Array)
 
 
-def _is_integer(item: Any) -> bool:
+def is_integer_index(item: Any) -> bool:
+    """Whether an index item is one integer; raises TypeMismatch for what cannot index."""
     if isinstance(item, Value):
         if isinstance(item.type, Scalar) and is_integer(item.type):
             return True
@@ -85,7 +86,7 @@ def view(builder: Builder, array: Value, items: Sequence[Any]) -> Value:
             spec.append(("slice", start is not None, stop is not None, step))
             bounds += [as_value(bound) for bound in (start, stop) if bound is not None]
         else:
-            _is_integer(item)
+            is_integer_index(item)
             spec.append("index")
             bounds.append(as_value(item))
     if all(s == memory.FULL for s in spec):
@@ -95,27 +96,53 @@ def view(builder: Builder, array: Value, items: Sequence[Any]) -> Value:
 
 
 def _gather(builder: Builder, array: Value, items: list[Any]) -> Value:
+    reached, indices, axis = advanced(builder, array, items)
+    result: Value = builder.op("gather", reached, *indices, axis=axis)
+    return result
+
+
+def advanced(
+    builder: Builder, array: Value, items: Sequence[Any]
+) -> tuple[Value, list[Value], int]:
+    """A view of `array` and the indices of its adjacent axes, the first of which is given, too.
+
+    As in NumPy, the axes of indices that are not adjacent come first in the result.
+    """
+    basic: list[Any] = []
+    for item in items:
+        is_basic = item is None or isinstance(item, slice)
+        basic += [item] if is_basic else [slice(None)] * _axes(item)
+    array = view(builder, array, basic)
     indices: list[Value] = []
     places: list[int] = []
     for place, item in enumerate(items):
-        if isinstance(item, slice) and item == slice(None):
-            continue
         if item is None or isinstance(item, slice):
-            raise UnsupportedSyntax(
-                "slices beside index arrays", hint="slice first, then index: a[1:][:, idx]"
-            )
+            continue
         value = as_value(item)
         places.append(place)
         if value.type.dtype == "bool":
+            _check_mask(builder, array, value, sum(_axes(i) for i in items[:place]))
             found = builder.op("nonzero", value)
             indices += found if isinstance(found, tuple) else (found,)
-            _check_mask(builder, array, value, place)
         else:
             indices.append(value)
-    if places != list(range(places[0], places[0] + len(places))):
-        raise UnsupportedSyntax("index arrays with whole axes between them", hint="transpose first")
-    result: Value = builder.op("gather", array, *indices, axis=places[0])
-    return result
+    axes = [k for place in places for k in _axes_of(items, place)]
+    if axes != list(range(axes[0], axes[0] + len(axes))):
+        rest = [k for k in range(len(shape_of(array.type))) if k not in axes]
+        array = builder.op("transpose", array, axes=(*axes, *rest))
+        return array, indices, 0
+    return array, indices, axes[0]
+
+
+def _axes(item: Any) -> int:
+    """How many axes an index item takes: a mask as many as it has, any other one."""
+    is_mask = is_index_array(item) and item.type.dtype == "bool"
+    return item.type.ndim if is_mask else 1
+
+
+def _axes_of(items: Sequence[Any], place: int) -> range:
+    first = sum(_axes(item) for item in items[:place])
+    return range(first, first + _axes(items[place]))
 
 
 def _check_mask(builder: Builder, array: Value, mask: Value, place: int) -> None:
@@ -123,56 +150,3 @@ def _check_mask(builder: Builder, array: Value, mask: Value, place: int) -> None
     assert isinstance(mask.type, Array)
     for have, want in zip(mask.type.shape, array.type.shape[place:], strict=False):
         builder.unify(want, have, "boolean index")
-
-
-def write(builder: Builder, array: Value, index: Any, value: Value) -> None:
-    """`array[index] = value`."""
-    target = _target(builder, array, index)
-    if isinstance(target, list):
-        _scalar_only(value)
-        builder.op("store", array, value, *target)
-    else:
-        builder.op("assign", target, value)
-
-
-def update(builder: Builder, array: Value, index: Any, operation: str, value: Value) -> None:
-    """`array[index] op= value`; sums accumulate without reading the old element."""
-    target = _target(builder, array, index)
-    if isinstance(target, list):
-        _scalar_only(value)
-        if operation in ("add", "sub"):
-            change = value if operation == "add" else -value
-            builder.op("accumulate_at", array, change, *target)
-        else:
-            old = builder.op("load", array, *target)
-            builder.op("store", array, builder.op(operation, old, value), *target)
-    else:
-        update_array(builder, target, operation, value)
-
-
-def update_array(builder: Builder, target: Value, operation: str, value: Value) -> None:
-    """`target op= value` for a whole array or view."""
-    if operation in ("add", "sub"):
-        builder.op("accumulate", target, value if operation == "add" else -value)
-    else:
-        builder.op("assign", target, builder.op(operation, target, value))
-
-
-def _scalar_only(value: Value) -> None:
-    if isinstance(value.type, Array):
-        raise ShapeError("an array does not fit into one element")
-
-
-def _target(builder: Builder, array: Value, index: Any) -> Any:
-    """Integer indices as a list, or the view that is written."""
-    if isinstance(array.type, Scalar):
-        raise TypeMismatch("a scalar cannot be indexed")
-    items = normal_items(builder, array, index)
-    if any(_is_index_array(item) for item in items):
-        raise UnsupportedSyntax(
-            "writing through an index array or mask",
-            hint="write elements in a loop, or use np.where and assign the whole array",
-        )
-    if all(_is_integer(item) for item in items):
-        return [as_value(item) for item in items]
-    return view(builder, array, items)

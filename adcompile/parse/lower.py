@@ -19,7 +19,7 @@ from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Graph, Parameter, Region, Value
 from adcompile.graph.types import Array, Static, Structure
 from adcompile.ops.spellings import as_value
-from adcompile.parse import indexing
+from adcompile.parse import indexing, writing
 from adcompile.parse.closures import closed
 from adcompile.parse.control import NOTHING, RAISED, ControlLowering
 from adcompile.parse.expressions import _BINARY
@@ -226,7 +226,7 @@ class Lowering(ControlLowering):
         elif isinstance(target, ast.Subscript):
             base, index = self._place(target)
             if isinstance(base, Value):
-                indexing.write(self.builder, base, index, as_value(item))
+                writing.write(self.builder, base, index, as_value(item))
             else:
                 self.set_item(base, index, item, target)
         elif isinstance(target, ast.Attribute):
@@ -265,7 +265,7 @@ class Lowering(ControlLowering):
             base, index = self._place(node.target)
             if isinstance(base, Value):
                 item = as_value(self.expression(node.value))
-                indexing.update(self.builder, base, index, name, item)
+                writing.update(self.builder, base, index, name, item)
                 return
             old = self.object_item(base, index)
         elif isinstance(node.target, ast.Attribute):
@@ -276,7 +276,7 @@ class Lowering(ControlLowering):
             old = self.expression(ast.copy_location(read, node.target))
         item = self.expression(node.value)
         if isinstance(old, Value) and isinstance(old.type, Array):
-            indexing.update_array(self.builder, old, name, as_value(item))
+            writing.update_array(self.builder, old, name, as_value(item))
             return
         if isinstance(old, list):
             self.change(old, node)

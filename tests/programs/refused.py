@@ -130,9 +130,14 @@ def float_index(x):
     return x[y]
 
 
-@refused("f8[:]", "writing through an index array or mask", "x[x > 0] = 0.0")
-def masked_write(x):
-    x[x > 0] = 0.0
+@refused("f8[:]", "an index must be an integer", "x[x[0] > 0]")
+def scalar_mask(x):
+    return np.sum(x[x[0] > 0])
+
+
+@refused("f8[:]", "an array of 2 axes does not fit into 1 axes", "x[[0, 1]] = np.ones((2, 2))")
+def too_many_axes_written(x):
+    x[[0, 1]] = np.ones((2, 2))
     return np.sum(x)
 
 
