@@ -20,6 +20,7 @@ from adcompile.graph.calls import Rule
 from adcompile.graph.ir import Graph, Parameter, Value
 from adcompile.graph.types import Static, Structure, is_float, type_text
 from adcompile.ops.spellings import as_value
+from adcompile.parse import iteration
 
 Function = Callable[..., Any]
 
@@ -143,7 +144,13 @@ class checkpoint(_Special):  # noqa: N801  (a decorator)
     """A function that the reverse sweep runs again, instead of saving what it computes.
 
     Only its arguments are kept. Use it as a decorator, or on a call: `ad.checkpoint(step)(x)`.
+    A loop `for i in ad.checkpoint(range(n))` is cut into about sqrt(n) pieces that are run again:
+    the reverse sweep keeps about 2 sqrt(n) states of the loop instead of n.
     """
+
+    def __new__(cls, function: Any) -> Any:
+        """Outside of compiled code, what a loop goes through is left as it is."""
+        return super().__new__(cls) if callable(function) else function
 
     def rule(self, types: list[Structure], primal: Graph) -> Rule:
         """Run again."""
@@ -190,3 +197,6 @@ def _same_results(primal: Graph, rule: Graph, expected: Any, what: str) -> None:
 
 def _kind(value: Value) -> tuple[str, int]:
     return value.type.dtype, len(getattr(value.type, "shape", ()))
+
+
+iteration.FRONTS[checkpoint] = iteration.in_segments

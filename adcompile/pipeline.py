@@ -19,6 +19,7 @@ from adcompile.graph.calls import inline_calls
 from adcompile.graph.ir import Graph, Op, Value
 from adcompile.graph.prune import prune
 from adcompile.graph.rewrite import replace
+from adcompile.graph.segments import cut_segments
 from adcompile.graph.trees import (
     leaves,
 )
@@ -71,6 +72,7 @@ def function_graph(
     """
     inner = getattr(function, "__adcompile_graph__", None)
     graph = inner(tuple(types)) if inner is not None else lower_function(function, types, keep)
+    cut_segments(graph)
     _refuse_written_captures(graph)
     written = written_arguments(graph)
     protect_arguments(graph, inplace)

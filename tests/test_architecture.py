@@ -20,7 +20,7 @@ _MAY_IMPORT = {
     "compose": {"errors", "graph", "ops"},
     "transforms": {"errors", "graph", "compose", "differentiate"},
     "check": {"errors", "graph", "api"},
-    "custom": {"errors", "graph", "ops", "pipeline", "api"},
+    "custom": {"errors", "graph", "ops", "parse", "pipeline", "api"},
     "arguments": {"errors", "graph"},
     "api": {"errors", "graph", "ops", "pipeline", "transforms", "function"},
     "nn": {"api", "errors"},

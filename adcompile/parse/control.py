@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adcompile.errors import AdcompileError, TypeMismatch, UnsupportedSyntax
-from adcompile.graph.ir import Region, Value
+from adcompile.graph.ir import Op, Region, Value
 from adcompile.graph.types import Array, Dim, Scalar, Type
 from adcompile.ops import memory
 from adcompile.ops.spellings import as_value
@@ -215,6 +215,8 @@ class ControlLowering(ObjectLowering):
             return self._unrolled(node, source)
         names = assigned_names([node])
         if isinstance(node, GuardedFor):
+            if source.segmented:
+                raise UnsupportedSyntax("a checkpointed loop that may be left early")
             return self._for_with_flag(node, source, names)
         target = node.target.id if isinstance(node.target, ast.Name) else ""
         hint = target if source.is_range and target else "i"
@@ -228,7 +230,9 @@ class ControlLowering(ObjectLowering):
             return [region]
 
         bounds = [as_value(b) for b in (source.start, source.stop, source.step)]
-        self._loop("for", node, bounds, names, body)
+        loop = self._loop("for", node, bounds, names, body)
+        if source.segmented:
+            loop.attrs["segmented"] = True
         return NOTHING
 
     def _do_guardedfor(self, node: GuardedFor) -> Any:
@@ -340,7 +344,7 @@ class ControlLowering(ObjectLowering):
     def _loop(
         self, kind: str, node: ast.stmt, inputs: list[Value], names: list[str],
         body: Callable[[list[Value]], list[Region]],
-    ) -> None:  # fmt: skip
+    ) -> Op:  # fmt: skip
         """Carry the assigned names that are read later; types are widened until they repeat."""
         before = dict(self.environment)
         live = self.liveness.after(node)
@@ -359,10 +363,11 @@ class ControlLowering(ObjectLowering):
             changed |= self._widen(start, types, ends)
             if not changed:
                 break
-        self._finish_loop(kind, inputs, regions, before, start, ends, types)
+        loop = self._finish_loop(kind, inputs, regions, before, start, ends, types)
         for name in names:
             if name not in start:
                 self.environment[name] = self._after_loop(ends.get(name))
+        return loop
 
     def _after_loop(self, end: Any) -> Unbound:
         """Why a name that a loop assigns cannot be read after it."""
@@ -438,7 +443,7 @@ class ControlLowering(ObjectLowering):
     def _finish_loop(
         self, kind: str, inputs: list[Value], regions: list[Region], before: Environment,
         start: Environment, ends: Environment, types: dict[str, list[Type]],
-    ) -> None:  # fmt: skip
+    ) -> Op:  # fmt: skip
         wanted = [t for name in start for t in types[name]]
         leaves = [leaf for item in start.values() for leaf in flatten(item)]
         first = [converted(self.builder, i, t) for i, t in zip(leaves, wanted, strict=True)]
@@ -460,3 +465,4 @@ class ControlLowering(ObjectLowering):
             if self.bindings is not None and self.builder.region is self.builder.graph.body:
                 single = item if isinstance(item, Value) else None
                 self.bindings.setdefault(name, []).append(single)
+        return next(op for op in reversed(self.builder.region.ops) if regions[0] in op.regions)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from adcompile.errors import ShapeError, TypeMismatch, UnsupportedSyntax
@@ -25,13 +25,17 @@ _LONG = 8  # tuples of more numbers than this are looped over as arrays
 
 @dataclass(frozen=True)
 class Iteration(Leaf):
-    """`item(k)` for k from `start` to before `stop`; `step` is known when compiled."""
+    """`item(k)` for k from `start` to before `stop`; `step` is known when compiled.
+
+    A `segmented` one is run again in pieces by the reverse sweep, instead of saved.
+    """
 
     start: Any
     stop: Any
     step: int
     item: Callable[[Value], Any]
     is_range: bool = False
+    segmented: bool = False
 
     def counted(self) -> Iteration:
         """The same items, counted from 0 by 1."""
@@ -150,6 +154,14 @@ def over_enumerate(items: Any, start: Any = 0) -> Any:
     return Iteration(
         0, counted.stop, 1, lambda k: (k + start if shift else k, counted.item(k)), not shift
     )
+
+
+def in_segments(items: Any) -> Any:
+    """`checkpoint` of what a loop goes through."""
+    source = iteration_over(items)
+    if isinstance(source, tuple):
+        raise UnsupportedSyntax("checkpoint of a tuple", hint="loop over a range or an array")
+    return replace(source, segmented=True)
 
 
 def over_reversed(items: Any) -> Any:

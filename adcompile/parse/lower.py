@@ -16,11 +16,11 @@ from typing import Any
 from adcompile.errors import AdcompileError, Location, ShapeError, TypeMismatch, UnsupportedSyntax
 from adcompile.graph import trees
 from adcompile.graph.builder import Builder
+from adcompile.graph.closures import closed
 from adcompile.graph.ir import Graph, Parameter, Region, Value
 from adcompile.graph.types import Array, Static, Structure
 from adcompile.ops.spellings import as_value
 from adcompile.parse import indexing, writing
-from adcompile.parse.closures import closed
 from adcompile.parse.control import NOTHING, RAISED, ControlLowering
 from adcompile.parse.expressions import _BINARY
 from adcompile.parse.fence import refuse

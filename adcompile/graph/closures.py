@@ -16,7 +16,7 @@ from adcompile.graph.trees import leaves, rebuild
 
 def closed(graph: Graph, outer: Builder) -> Graph:
     """The graph without free values."""
-    free = list(dict.fromkeys(_free_values(graph)))
+    free = list(dict.fromkeys(free_values(graph.body)))
     mapping: dict[Value, Value] = {}
     constants: list[Op] = []
     result = Graph(graph.name, [], Region(), graph.result, checks=graph.checks, doc=graph.doc)
@@ -37,6 +37,7 @@ def closed(graph: Graph, outer: Builder) -> Graph:
     body.ops = [*constants, *extents, *body.ops]
     body.extents = {**known, **result.body.extents, **body.extents}
     result.body, result.captured = body, captured
+    _know_extents_of_parameters(result)
     for p in graph.parameters:
         items = (mapping[v] for v in leaves(p.structure))
         result.parameters.append(Parameter(p.name, rebuild(p.structure, items), p.default))
@@ -44,13 +45,23 @@ def closed(graph: Graph, outer: Builder) -> Graph:
     return result
 
 
-def _free_values(graph: Graph) -> Iterator[Value]:
-    """Values that are read in a graph and defined outside of it."""
-    own = set(graph.params)
-    for op in graph.body.walk():
+def _know_extents_of_parameters(graph: Graph) -> None:
+    """Read what was known outside, and is not captured, from the parameters."""
+    body, rest = graph.body, graph.body.ops
+    body.ops = []
+    builder = Builder(graph)
+    for value in body.params:
+        builder.record_extents(value)
+    body.ops += rest
+
+
+def free_values(body: Region) -> Iterator[Value]:
+    """Values that are read in a region and defined outside of it."""
+    own = set(body.params)
+    for op in body.walk():
         own.update(op.outputs)
         for region in op.regions:
             own.update(region.params)
-    read = [v for op in graph.body.walk() for v in op.inputs]
-    read += [v for op in graph.body.walk() for region in op.regions for v in region.yields]
-    yield from (v for v in [*read, *graph.body.yields] if v not in own)
+    read = [v for op in body.walk() for v in op.inputs]
+    read += [v for op in body.walk() for region in op.regions for v in region.yields]
+    yield from (v for v in [*read, *body.yields] if v not in own)
