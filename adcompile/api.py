@@ -80,7 +80,8 @@ def grad(
     argnums    position of the argument, or positions (the result is then a tuple)
     wrt        instead: names of arguments or of variables inside the function
     has_aux    the function gives (scalar, anything); the result is (gradient, anything)
-    options    target="cpu" | "python", fastmath, parallel, cache, inplace (argument names)
+    options    target="cpu" | "python", fastmath, parallel, cache, inplace (argument names),
+               prints (keep what the function prints in the derivative, too)
 
     Each gradient has the shape and dtype of what it belongs to. Usable as a decorator, with or
     without arguments. Raises NotDifferentiable for integer arguments and results that are no
@@ -118,7 +119,7 @@ def jit(function: Function | None = None, *, inplace: Names = (), **options: Any
         call_signature(function),
         function_name(function),
         inplace=names,
-        **options,
+        **{"prints": True, **options},
     )
 
 
@@ -132,20 +133,24 @@ def jvp(
     function of `(primals, tangents)` to use again. Both are tuples with one item per argument;
     tangents have the types of their primals (those of integers are ignored).
     """
-    parameters = [
-        inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        for n in ("primals", "tangents")
-    ]
-    made = CompiledFunction(
-        function, transforms.jvp_graph, inspect.Signature(parameters),
-        f"jvp_{function_name(function)}", own=lambda types: types[0], **options,
-    )  # fmt: skip
+    made = _jvp_function(function, transforms.jvp_graph, **options)
     if primals is None or tangents is None:
         return made
     if len(primals) != len(tangents):
         raise TypeMismatch(f"{len(primals)} primals but {len(tangents)} tangents")
     pairs = zip(primals, tangents, strict=True)
     return made(tuple(primals), tuple(_tangent(p, t) for p, t in pairs))
+
+
+def _jvp_function(function: Function, derive: Any, **options: Any) -> CompiledFunction:
+    parameters = [
+        inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        for n in ("primals", "tangents")
+    ]
+    return CompiledFunction(
+        function, derive, inspect.Signature(parameters), f"jvp_{function_name(function)}",
+        own=lambda types: types[0], **options,
+    )  # fmt: skip
 
 
 def _tangent(primal: Any, tangent: Any) -> Any:
@@ -239,10 +244,10 @@ def hvp(function: Function | None = None, argnums: int = 0, **options: Any) -> A
 def linearize(function: Function, *primals: Any, **options: Any) -> tuple[Any, Callable[..., Any]]:
     """`(f(*primals), push)`: `push(*tangents)` is the derivative at `primals` along tangents.
 
-    It runs the function again.
+    It runs the function again, so a function that draws random numbers is refused.
     """
     value = jit(function, **options)(*primals)
-    run = jvp(function, **options)
+    run = _jvp_function(function, transforms.pushforward_graph, **options)
 
     def push(*tangents: Any) -> Any:
         pairs = zip(primals, tangents, strict=True)
@@ -283,7 +288,8 @@ def vjp(function: Function, *primals: Any, **options: Any) -> tuple[Any, Callabl
     """Reverse mode for any result: `(f(*primals), pullback)`.
 
     `pullback(cotangent)` takes a cotangent in the structure of the result and gives a tuple with
-    the cotangent of each argument (None for those without derivative). It runs the function again.
+    the cotangent of each argument (None for those without derivative). It runs the function again,
+    so a function that draws random numbers is refused.
     """
     value = jit(function, **options)(*primals)
     run = _vjp_function(function, len(primals), **options)

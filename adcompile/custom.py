@@ -16,7 +16,7 @@ from adcompile import pipeline
 from adcompile.api import call_signature
 from adcompile.errors import TypeMismatch, UnsupportedSyntax
 from adcompile.graph import trees
-from adcompile.graph.calls import Rule
+from adcompile.graph.calls import Rule, refuse_draws
 from adcompile.graph.ir import Graph, Parameter, Value
 from adcompile.graph.types import Static, Structure, is_float, type_text
 from adcompile.ops.spellings import as_value
@@ -85,6 +85,7 @@ class custom_jvp(_Special):  # noqa: N801  (a decorator)
 
     def rule(self, types: list[Structure], primal: Graph) -> Rule:
         """The derivative for arguments of these types."""
+        refuse_draws(primal, "custom_jvp")
         return Rule("jvp", lambda: (self._forward(types, primal), None))
 
     def _forward(self, types: list[Structure], primal: Graph) -> Graph:
@@ -154,6 +155,7 @@ class checkpoint(_Special):  # noqa: N801  (a decorator)
 
     def rule(self, types: list[Structure], primal: Graph) -> Rule:
         """Run again."""
+        refuse_draws(primal, "checkpoint")
         return Rule("checkpoint")
 
 

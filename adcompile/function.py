@@ -73,6 +73,7 @@ class CompiledFunction:
         cache: bool = True,
         inplace: Sequence[str] = (),
         keep: Sequence[str] = (),
+        prints: bool = False,
         own: Own = lambda types: types,
     ) -> None:
         if target not in _TARGETS:
@@ -85,6 +86,7 @@ class CompiledFunction:
         self._derive = derive
         self._options = {"fastmath": fastmath, "parallel": parallel, "cache": cache}
         self._inplace, self._keep, self._own = tuple(inplace), tuple(keep), own
+        self._prints = prints
         for written in self._inplace:
             if written not in signature.parameters:
                 raise TypeMismatch(
@@ -120,7 +122,9 @@ class CompiledFunction:
     def __adcompile_graph__(self, types: Sequence[Structure]) -> Graph:
         """The derived graph for argument types, for use inside other functions."""
         own = self._own(types)
-        graph, written = pipeline.function_graph(self._function, own, self._inplace, self._keep)
+        graph, written = pipeline.function_graph(
+            self._function, own, self._inplace, self._keep, self._prints
+        )
         self._written.update(written)
         return self._derive(graph, types)
 

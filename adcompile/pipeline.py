@@ -24,6 +24,7 @@ from adcompile.graph.trees import (
     leaves,
 )
 from adcompile.graph.types import Structure
+from adcompile.ops.effects import drop_prints
 from adcompile.optimize.accumulate import merge_accumulations
 from adcompile.optimize.checks import hoist_checks
 from adcompile.optimize.common import share_common
@@ -64,14 +65,17 @@ def optimise(graph: Graph, passes: Sequence[tuple[Callable[[Graph], None], str]]
 
 
 def function_graph(
-    function: Any, types: Sequence[Structure], inplace: Sequence[str] = (), keep: Sequence[str] = ()
-) -> tuple[Graph, list[str]]:
+    function: Any, types: Sequence[Structure], inplace: Sequence[str] = (),
+    keep: Sequence[str] = (), prints: bool = True,
+) -> tuple[Graph, list[str]]:  # fmt: skip
     """The graph of a Python function, or of a function that adcompile made.
 
     Also gives the names of the arguments that the function writes, be it into copies of them.
     """
     inner = getattr(function, "__adcompile_graph__", None)
     graph = inner(tuple(types)) if inner is not None else lower_function(function, types, keep)
+    if not prints:
+        drop_prints(graph)
     cut_segments(graph)
     _refuse_written_captures(graph)
     written = written_arguments(graph)

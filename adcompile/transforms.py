@@ -16,6 +16,7 @@ from adcompile.differentiate.reverse import append_reverse
 from adcompile.errors import Location, NotDifferentiable, TypeMismatch
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
+from adcompile.graph.calls import refuse_draws
 from adcompile.graph.clone import clone_graph
 from adcompile.graph.ir import Graph, Parameter, Region, Value
 from adcompile.graph.trees import (
@@ -189,6 +190,12 @@ def jvp_graph(graph: Graph, types: Sequence[Structure]) -> Graph:
     return graph
 
 
+def pushforward_graph(graph: Graph, types: Sequence[Structure]) -> Graph:
+    """Forward mode at a point where the function has been run before."""
+    refuse_draws(graph, "linearize")
+    return jvp_graph(graph, types)
+
+
 def _companion(
     builder: Builder, value: Value, type_: Any, name: str, kind: str
 ) -> tuple[Value, Value]:
@@ -224,6 +231,7 @@ def vjp_graph(graph: Graph, types: Sequence[Structure]) -> Graph:
 
     The result is one cotangent per float leaf of the arguments.
     """
+    refuse_draws(graph, "vjp")
     seeds: list[Value | None] = []
     items = []
     given = list(leaves(types[-1]))
@@ -250,6 +258,7 @@ def jacobian_graph(
 
     The structure is that of the result, each leaf replaced by the structure of the arguments.
     """
+    refuse_draws(graph, "a Jacobian")
     structures = tuple(_wanted(graph, item, location) for item in wrt)
     inputs = [v for s in structures for v in leaves(s)]
     for value in graph.outputs:

@@ -99,7 +99,7 @@ def _put(host: Host, buffer: Value, index: Value, value: Value, out_axis: int) -
 
 
 def _drop_checks(region: Region, before: Sequence[Op] = ()) -> None:
-    region.ops = [op for op in region.ops if op in before or not op.record.keeps]
+    region.ops = [op for op in region.ops if op in before or op.outputs or not op.record.keeps]
     for op in region.ops:
         for inner in op.regions:
             _drop_checks(inner)

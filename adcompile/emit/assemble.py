@@ -9,6 +9,7 @@ import ast
 import copy
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 from adcompile.emit.printer import Comment, expression_text, to_source
 from adcompile.graph.ir import Op
@@ -110,6 +111,30 @@ def error(message: str, error_name: str) -> ast.stmt:
 def check(condition: ast.expr, message: str, error_name: str = "ValueError") -> ast.stmt:
     """`if condition: raise ValueError(message)`."""
     return ast.If(condition, [error(message, error_name)], [])
+
+
+def print_call(op: Op, inputs: Sequence[ast.expr]) -> ast.Expr:
+    """The `print` that an operation stands for."""
+
+    def shown(item: Any) -> ast.expr:
+        if isinstance(item, int):
+            return inputs[item]
+        kind, content = item
+        if kind == "text":
+            return ast.Constant(content)
+        pieces: list[ast.expr] = []
+        for part in content:
+            if isinstance(part, str):
+                pieces.append(ast.Constant(part))
+                continue
+            number, conversion, spec = part
+            format_spec = ast.JoinedStr([ast.Constant(spec)]) if spec else None
+            code = ord(conversion) if conversion else -1
+            pieces.append(ast.FormattedValue(inputs[number], code, format_spec))
+        return ast.JoinedStr(pieces)
+
+    options = [ast.keyword(key, ast.Constant(value)) for key, value in op.attrs["options"]]
+    return ast.Expr(ast.Call(name("print"), [shown(i) for i in op.attrs["items"]], options))
 
 
 def negated(test: ast.expr) -> ast.expr:

@@ -41,6 +41,22 @@ class CpuEmitter(PythonEmitter):
             return "{0}.copy()"
         return super().spelling(op)
 
+    def print_statement(self, op: Op) -> ast.stmt:
+        """A call of a function in which the compiler gives way to Python to print.
+
+        The compiler knows no format specifications, so a lambda, left as it is, has the `print`.
+        """
+        names = [f"item_{k}" for k in range(len(op.inputs))]
+        items: list[ast.expr] = [assemble.name(n) for n in names]
+        plain, compiled = (f"{word}_{len(self.helpers)}" for word in ("show", "print"))
+        call = ast.Expr(ast.Call(assemble.name(plain), items, []))
+        switch = ast.withitem(ast.Call(assemble.name("objmode"), [], []))
+        leave = assemble.function(compiled, names, [ast.With([switch], [call], lineno=0)])
+        show = assemble.function("", names, []).args
+        shown = ast.Lambda(show, assemble.print_call(op, items).value)
+        self.helpers += [ast.Assign([assemble.name(plain)], shown, lineno=0), leave]
+        return ast.Expr(ast.Call(assemble.name(compiled), [self.read(v) for v in op.inputs], []))
+
     def _template(self, op: Op) -> ast.expr:
         """Operands that the spelling repeats are given a name first."""
         text = self.spelling(op)

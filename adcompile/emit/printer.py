@@ -213,6 +213,9 @@ class Printer(astunparse.Unparser):  # type: ignore[misc]
             self._within(item, _LAMBDA)
         self.write(")")
 
+    def _JoinedStr(self, node: ast.JoinedStr) -> None:
+        self.write(ast.unparse(node))
+
     def _Assign(self, node: ast.Assign) -> None:
         self.fill()
         for target in node.targets:

@@ -22,7 +22,11 @@ from adcompile.graph.types import Array, Scalar, Structure
 
 _MAX_INLINE = 72  # characters of an expression that is not given a name
 
-_MODULES = (("math", "math."), ("numpy as np", "np."))
+_MODULES = (
+    ("import math", "math."),
+    ("import numpy as np", "np."),
+    ("from numba import objmode", "with objmode"),
+)
 _ALWAYS_INLINE = frozenset({"constant", "dim"})
 
 
@@ -61,6 +65,7 @@ class PythonEmitter(ControlEmitter):
         self.inline_always: dict[Value, ast.expr] = {}
         self.block = Block(graph.body)
         self.position = 0
+        self.helpers: list[ast.stmt] = []  # functions that the function calls
 
     def module(self) -> str:
         """The text of the module."""
@@ -79,9 +84,9 @@ class PythonEmitter(ControlEmitter):
         if self.graph.doc:
             head.append(ast.Expr(ast.Constant(self.graph.doc)))
         function = assemble.function(self.graph.name, arguments, [*head, *unpack, *tail])
-        text = to_source(ast.Module([function], []))
+        text = to_source(ast.Module([*self.helpers, function], []))
         code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
-        imports = [f"import {full}" for full, used in _MODULES if used in code]
+        imports = [full for full, used in _MODULES if used in code]
         return "\n\n".join(imports) + "\n\n\n" * bool(imports) + text.lstrip("\n")
 
     def _parameter(self, name: str, structure: Structure, unpack: list[ast.stmt]) -> str:
@@ -172,6 +177,10 @@ class PythonEmitter(ControlEmitter):
             self.add(assemble.check(self._template(op), op.attrs["message"]), op)
         elif op.name == "require":
             self._require(op)
+        elif op.name == "print":
+            self.add(self.print_statement(op), op)
+        elif op.name == "seed":
+            self.add(ast.Expr(self._template(op)), op)
         elif op.record.writes:
             self._write(op)
         elif op.name == "undefined" or (op.name == "dim" and op.result not in self.uses):
@@ -180,6 +189,10 @@ class PythonEmitter(ControlEmitter):
             self._several(op)
         else:
             self._value(op)
+
+    def print_statement(self, op: Op) -> ast.stmt:
+        """`print(...)`."""
+        return assemble.print_call(op, [self.read(v) for v in op.inputs])
 
     def _require(self, op: Op) -> None:
         condition = self.read(op.inputs[0])
@@ -215,7 +228,7 @@ class PythonEmitter(ControlEmitter):
         self._wait_or_assign(value, node, op, True)
 
     def _wait_or_assign(self, value: Value, node: ast.expr, op: Op, reads: bool) -> None:
-        if self._inlines(value, node):
+        if self._inlines(value, node) and not op.record.keeps:
             self.pending[value] = Pending(node, reads, assemble.names_in(node), op)
         else:
             self.assign(value, node, op)

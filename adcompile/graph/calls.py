@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 
+from adcompile.errors import UnsupportedOperation
 from adcompile.graph.builder import Builder
 from adcompile.graph.clone import inline
 from adcompile.graph.ir import Graph, Op, Region, Value
@@ -92,3 +93,16 @@ def _replace_one(builder: Builder, op: Op, mapping: dict[Value, Value]) -> None:
 
 def _is_array(value: Value) -> bool:
     return bool(getattr(value.type, "shape", ()))
+
+
+def refuse_draws(graph: Graph, what: str) -> None:
+    """Raise UnsupportedOperation if a graph that is run more than once draws random numbers."""
+    for op in graph.body.walk():
+        if op.name in ("draw", "seed"):
+            raise UnsupportedOperation(
+                f"{what} runs the function more than once, and each run would draw other numbers",
+                op.location,
+                "draw the numbers before, and pass them as an argument",
+            )
+        if op.name == "call":
+            refuse_draws(op.attrs["graph"], what)

@@ -12,7 +12,7 @@ from typing import Any
 from adcompile.errors import InternalError, UnsupportedSyntax
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
-from adcompile.graph.calls import Rule
+from adcompile.graph.calls import Rule, refuse_draws
 from adcompile.graph.clone import clone_region
 from adcompile.graph.closures import closed, free_values
 from adcompile.graph.ir import Graph, Op, Parameter, Region, Value
@@ -129,6 +129,7 @@ def _segment(builder: Builder, loop: Op, written: list[Value]) -> tuple[Graph, l
     ]
     graph = closed(inside, builder)
     captured = [outer for outer, _ in graph.captured]
+    refuse_draws(graph, "checkpoint")
     for k, (_, value) in enumerate(graph.captured):
         graph.parameters.append(Parameter(f"c{k}", value))
     graph.captured = []

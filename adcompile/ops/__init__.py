@@ -3,6 +3,7 @@
 from adcompile.ops import (  # noqa: F401
     arithmetic,
     control,
+    effects,
     functions,
     linear,
     memory,

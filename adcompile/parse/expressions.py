@@ -25,6 +25,7 @@ from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Region, Value
 from adcompile.graph.types import Array, Static
 from adcompile.ops import spellings
+from adcompile.ops.effects import Formatted, formatted
 from adcompile.ops.spellings import as_value
 from adcompile.parse import indexing
 from adcompile.parse.fence import refuse
@@ -193,6 +194,27 @@ class ExpressionLowering:
             value.hint = name
             return value
         return item
+
+    def _joinedstr(self, node: ast.JoinedStr) -> Any:
+        """An f-string: text, unless the run inserts something."""
+        parts: list[Any] = []
+        for piece in node.values:
+            if isinstance(piece, ast.Constant):
+                parts.append(piece.value)
+                continue
+            assert isinstance(piece, ast.FormattedValue)
+            spec = self.expression(piece.format_spec) if piece.format_spec is not None else ""
+            if not isinstance(spec, str):
+                raise UnsupportedSyntax("a format that only the run knows")
+            conversion = chr(piece.conversion) if piece.conversion >= 0 else ""
+            item = self.expression(piece.value)
+            if isinstance(item, Value):
+                parts.append((item, conversion, spec))
+            else:
+                parts.append(formatted(item, conversion, spec))
+        if all(isinstance(part, str) for part in parts):
+            return "".join(parts)
+        return Formatted(tuple(parts))
 
     def _lambda(self, node: ast.Lambda) -> Any:
         return self.local_function(node)

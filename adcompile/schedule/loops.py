@@ -24,7 +24,9 @@ from adcompile.schedule.fusion import Fusion, last_readers
 from adcompile.schedule.reduce import ReductionLoops
 from adcompile.schedule.scalars import converted, scalar_operation
 
-_REAL = frozenset({"full", "empty", "nonzero", "array_constant", "stack", "undefined"})
+_REAL = frozenset(
+    {"full", "empty", "nonzero", "array_constant", "stack", "undefined", "draw", "print"}
+)
 
 
 def schedule_loops(graph: Graph) -> Graph:
@@ -234,7 +236,7 @@ class LoopScheduler(Fusion, ReductionLoops):
         if op.name == "full":
             inputs[0] = converted(self.builder, inputs[0], op.attrs["dtype"])
         results = self.builder.op(op.name, *inputs, **op.attrs)
-        results = results if isinstance(results, tuple) else (results,)
+        results = results if isinstance(results, tuple) else (results,) * len(op.outputs)
         for old, new in zip(op.outputs, results, strict=False):
             if old.type != new.type and isinstance(new.type, Array):
                 new.type = old.type

@@ -334,5 +334,8 @@ _case("while", _normal(()), _halving)
 UNTESTED = {
     "undefined": "a marker on the branch not taken, read by nothing",
     "call": "replaced by what it calls before code is made; tests/test_custom.py runs it",
+    "print": "gives no value; tests/test_effects.py runs it",
+    "draw": "gives another value each time; tests/test_effects.py runs it",
+    "seed": "gives no value; tests/test_effects.py runs it",
     "require": "gives no value; tests/parse/test_control.py runs it",
 }
