@@ -25,6 +25,7 @@ _MAX_INLINE = 72  # characters of an expression that is not given a name
 _MODULES = (
     ("import math", "math."),
     ("import numpy as np", "np."),
+    ("import scipy.linalg", "scipy.linalg."),
     ("from numba import objmode", "with objmode"),
 )
 _ALWAYS_INLINE = frozenset({"constant", "dim"})

@@ -112,6 +112,7 @@ class Record:
     keeps: bool = False  # must not be removed though its result is not used
     reads: bool = True
     inactive: bool = False  # the derivative is zero by definition
+    library: bool = False  # a routine that wants contiguous arrays
     cheap: bool = False  # recomputing costs less than storing
     domain: tuple[float, float] = (-2.0, 2.0)
     numpy: tuple[Any, ...] = ()

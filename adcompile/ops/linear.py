@@ -33,7 +33,8 @@ def _matmul_infer(builder: Builder, types: Sequence[Type], attrs: Attrs) -> list
     return [Array(dtype, shape)] if shape else [Scalar(dtype)]
 
 
-def _swapped(value: Value) -> Value:
+def swapped(value: Value) -> Value:
+    """A matrix, or each of a stack of matrices, transposed."""
     ndim = len(shape_of(value.type))
     axes = (*range(ndim - 2), ndim - 1, ndim - 2)
     result: Value = current().op("transpose", value, axes=axes)
@@ -58,14 +59,14 @@ def _matmul_vjp(cotangents: Any, outputs: Any, inputs: list[Value], attrs: Attrs
     elif ranks == (2, 1) and stacked:
         first, second = _with_axis(g, last) * b, _with_axis(g, last) * a
     elif ranks == (2, 1):
-        first, second = op("outer", g, b), _swapped(a) @ g
+        first, second = op("outer", g, b), swapped(a) @ g
     elif ranks == (1, 2) and stacked:
         column = op("sum", b @ _with_axis(g, last), axes=(last,), keepdims=False)
         first, second = column, _with_axis(a, 1) * _with_axis(g, last - 1)
     elif ranks == (1, 2):
         first, second = b @ g, op("outer", a, g)
     else:
-        first, second = g @ _swapped(b), _swapped(a) @ g
+        first, second = g @ swapped(b), swapped(a) @ g
     return [
         match(first, a) if is_float(a.type) else None,
         match(second, b) if is_float(b.type) else None,
@@ -113,7 +114,7 @@ def _outer_vjp(cotangents: Any, outputs: Any, inputs: list[Value], attrs: Attrs)
     (g,), (a, b) = cotangents, inputs
     return [
         match(g @ b, a) if is_float(a.type) else None,
-        match(_swapped(g) @ a, b) if is_float(b.type) else None,
+        match(swapped(g) @ a, b) if is_float(b.type) else None,
     ]
 
 

@@ -328,14 +328,24 @@ def linspace(start: Any, stop: Any, num: Any = 50, endpoint: Any = True) -> Valu
 
 
 @spelled(np.eye, np.identity)
-def eye(n: Any, m: Any = None, dtype: Any = np.float64) -> Value:
-    """Ones on the main diagonal, zeros elsewhere."""
-    rows, columns = (
-        current().op("iota", v, shape=(current().dim_of(v),))
-        for v in (as_value(n), as_value(n if m is None else m))
-    )
-    same = current().op("eq", expand_dims(rows, 1), columns)
-    return astype(same, dtype)
+def eye(N: Any, M: Any = None, k: Any = 0, dtype: Any = np.float64) -> Value:  # noqa: N803
+    """Ones on one diagonal, zeros elsewhere."""
+    extents = [as_value(N), as_value(N if M is None else M)]
+    shape = tuple(current().dim_of(e) for e in extents)
+    attrs = {"k": static(k, "k"), "dtype": dtype_name(dtype), "shape": shape}
+    result: Value = current().op("eye", *extents, **attrs)
+    return result
+
+
+def _triangle(name: str) -> Callable[..., Value]:
+    def apply(m: Any, k: Any = 0) -> Value:
+        result: Value = current().op(name, as_value(m), k=static(k, "k"))
+        return result
+
+    return apply
+
+
+CALLS[np.tril], CALLS[np.triu] = _triangle("tril"), _triangle("triu")
 
 
 @spelled(np.diag, np.diagonal, method="diagonal")
@@ -349,7 +359,8 @@ def diag(v: Any) -> Value:
         return builder.op("where", same, value, 0)  # type: ignore[no-any-return]
     if len(shape) != 2:
         raise ShapeError("`diag` needs one or two axes")
-    count = builder.op("minimum", *shape)
+    rows, columns = map(builder.resolve, shape_of(value.type))
+    count = shape[0] if rows == columns else builder.op("minimum", *shape)
     line = builder.op("iota", count, shape=(builder.dim_of(count),))
     return builder.op("gather", value, line, line, axis=0)  # type: ignore[no-any-return]
 

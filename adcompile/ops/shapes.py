@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from adcompile.errors import ShapeError
+from adcompile.errors import ShapeError, TypeMismatch
 from adcompile.graph.builder import Builder, current
 from adcompile.graph.ir import Op, Record, Value, register
-from adcompile.graph.types import Array, Dim, Symbol, Type, is_float, shape_of
+from adcompile.graph.types import Array, Dim, Scalar, Symbol, Type, is_float, shape_of
 from adcompile.ops.elementwise import match
 
 Attrs = dict[str, Any]
@@ -280,6 +280,67 @@ register(
 
 
 # -- counting ------------------------------------------------------------------------------------
+
+
+# -- parts of matrices ---------------------------------------------------------------------------
+
+
+def _triangle_infer(builder: Builder, types: Sequence[Type], attrs: Attrs) -> list[Type]:
+    (type_,) = types
+    if not isinstance(type_, Array) or type_.ndim < 2:
+        raise TypeMismatch("a triangle is part of a matrix")
+    return [Array(type_.dtype, type_.shape)]
+
+
+def _triangle(name: str, comparison: str) -> None:
+    def element(read: Any, index: Sequence[Value], op: Op) -> Value:
+        row, column = index[-2:]
+        shifted = row + op.attrs["k"] if op.attrs["k"] else row
+        inside = current().op(comparison, shifted, column)
+        zero = current().constant(0, Scalar(op.result.type.dtype))
+        result: Value = current().op("where", inside, read(0, index), zero)
+        return result
+
+    def same(items: Any, outs: Any, ins: Any, attrs: Attrs) -> list[Any]:
+        return [current().op(name, items[0], **attrs)]
+
+    register(
+        Record(
+            name, _triangle_infer, lambda x, k: getattr(np, name)(x, k), jvp=same, vjp=same,
+            show=lambda op: f"np.{name}({{0}}, {op.attrs['k']})" if op.attrs["k"] else f"np.{name}({{0}})",
+            element=element,
+        )
+    )  # fmt: skip
+
+
+_triangle("tril", "ge")
+_triangle("triu", "le")
+
+
+def _eye_element(read: Any, index: Sequence[Value], op: Op) -> Value:
+    row, column = index
+    shifted = row + op.attrs["k"] if op.attrs["k"] else row
+    same = current().op("eq", shifted, column)
+    one, zero = (current().constant(v, Scalar(op.attrs["dtype"])) for v in (1, 0))
+    result: Value = current().op("where", same, one, zero)
+    return result
+
+
+def _eye_show(op: Op) -> str:
+    (rows, columns), k, dtype = op.attrs["shape"], op.attrs["k"], op.attrs["dtype"]
+    second = "" if rows == columns else ", {1}"
+    options = f", k={k}" if k else ""
+    named = "" if dtype == "float64" else f", dtype=np.{'bool_' if dtype == 'bool' else dtype}"
+    return f"np.eye({{0}}{second}{options}{named})"
+
+
+register(
+    Record(
+        "eye", lambda builder, types, attrs: [Array(attrs["dtype"], tuple(attrs["shape"]))],
+        lambda n, m, k, dtype, shape: np.eye(n, m, k, dtype), show=_eye_show,
+        element=_eye_element, inactive=True, reads=False,
+    )
+)  # fmt: skip
 
 
 register(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import math
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,21 @@ from adcompile.graph.ir import Value
 CALLS: dict[Any, Callable[..., Any]] = {}
 METHODS: dict[str, Callable[..., Any]] = {}
 ATTRIBUTES: dict[str, Callable[[Value], Any]] = {}
+
+
+# by module and name, for modules that are expensive to import: the user has imported what is called
+LATE: dict[str, dict[str, Callable[..., Any]]] = {"scipy.linalg": {}, "scipy.special": {}}
+
+
+def front_of(target: Any) -> Callable[..., Any] | None:
+    """The function over graph values that stands for a callable, if there is one."""
+    for module in [m for m in LATE if m in sys.modules]:
+        for name, function in LATE.pop(module).items():
+            CALLS[getattr(sys.modules[module], name)] = function
+    try:
+        return CALLS.get(target)
+    except TypeError:  # not hashable
+        return None
 
 
 def spelled(*names: Any, method: str = "") -> Callable[[Any], Any]:

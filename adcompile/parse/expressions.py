@@ -423,7 +423,7 @@ class ExpressionLowering:
         """Call something known at compile time."""
         if isinstance(target, LocalFunction):
             return self.call_python(target, arguments, keywords)
-        front = looked_up(spellings.CALLS, target)
+        front = spellings.front_of(target)
         if target is len and arguments and not isinstance(arguments[0], Value):
             return len(arguments[0])
         if front is not None:
@@ -440,7 +440,12 @@ class ExpressionLowering:
         if hasattr(target, "__adcompile_graph__"):
             return self._call_graph(target, arguments, keywords)
         if python_function(target) is not None:
-            return self.call_python(target, arguments, keywords)
+            try:
+                return self.call_python(target, arguments, keywords)
+            except AdcompileError as error:
+                if (target.__module__ or "").split(".")[0] in ("numpy", "scipy"):
+                    raise self.unknown_call(target, name) from error  # not the user's code
+                raise
         called = self.call_object(target, arguments, keywords)
         if called is None:
             raise self.unknown_call(target, name)

@@ -209,6 +209,8 @@ class LoopScheduler(Fusion, ReductionLoops):
             self._structured(op)
         elif special is not None:
             special(op)
+        elif op.record.library:
+            self._library(op)
         elif op.name in _REAL or not any(
             isinstance(v.type, Array) for v in [*op.inputs, *op.outputs]
         ):
@@ -240,6 +242,17 @@ class LoopScheduler(Fusion, ReductionLoops):
         for old, new in zip(op.outputs, results, strict=False):
             if old.type != new.type and isinstance(new.type, Array):
                 new.type = old.type
+            self._name(old, new)
+
+    def _library(self, op: Op) -> None:
+        """A call of a routine on arrays in memory."""
+        inputs = [
+            self.contiguous(v, "CF") if isinstance(v.type, Array) else self.value(v)
+            for v in op.inputs
+        ]
+        results = self.builder.op(op.name, *inputs, **op.attrs)
+        results = results if isinstance(results, tuple) else (results,)
+        for old, new in zip(op.outputs, results, strict=True):
             self._name(old, new)
 
     def _see_concatenation(self, op: Op) -> None:

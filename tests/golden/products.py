@@ -20,23 +20,22 @@ def grad_products(m, n, v):
     t_3 = m.shape[0] * m.shape[1]
     if t_2 != t_3:
         raise ValueError('an extent and an extent must be equal: `@` (line N)')
-    t_4 = min(m.shape[0], m.shape[0])
-    t_5 = np.arange(t_4)
-    t_6 = 2.0 * np.outer(v, a)
-    v_bar = t_6 @ a
-    a_bar = t_6.T @ v
+    t_4 = np.arange(m.shape[0])
+    t_5 = 2.0 * np.outer(v, a)
+    v_bar = t_5 @ a
+    a_bar = t_5.T @ v
     array_bar = np.zeros((m.shape[0], m.shape[0]))
-    np.add.at(array_bar, (t_5, t_5), np.ones(t_4))
+    np.add.at(array_bar, (t_4, t_4), np.ones(m.shape[0]))
     m_bar = array_bar @ t_1
-    t_7 = m.T
-    n_bar = t_7 @ array_bar
+    t_6 = m.T
+    n_bar = t_6 @ array_bar
     m_bar = m_bar + t_1.reshape(t_3).reshape(m.shape)
     n_bar = n_bar + m.reshape(t_2).reshape(m.shape).T
     a_bar = a_bar + v
     v_bar = v_bar + a
     # a = np.dot(m, n) @ v
-    t_8 = np.outer(a_bar, v)
+    t_7 = np.outer(a_bar, v)
     v_bar = v_bar + t.T @ a_bar
-    m_bar = m_bar + t_8 @ t_1
-    n_bar = n_bar + t_7 @ t_8
+    m_bar = m_bar + t_7 @ t_1
+    n_bar = n_bar + t_6 @ t_7
     return m_bar, n_bar, v_bar

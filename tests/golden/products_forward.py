@@ -36,7 +36,7 @@ def jvp_products(primals, tangents):
     if t_2 != t_4:
         raise ValueError('an extent and an extent must be equal: `@` (line N)')
     t_6 = a_dot @ v + a @ v_dot + (m_dot.reshape(t_2) @ t_5 + t_3 @ n_dot.T.reshape(t_4))
-    t_7 = np.arange(min(m.shape[0], m.shape[0]))
+    t_7 = np.arange(m.shape[0])
     t_8 = a @ v + t_3 @ t_5 + np.sum(t[t_7, t_7])
     t = np.outer(v, a)
     t_9 = t_6 + np.sum(t_1[t_7, t_7]) + np.sum((np.outer(v_dot, a) + np.outer(v, a_dot)) * (2.0 * t))

@@ -331,6 +331,69 @@ _case("if", _normal((), ()), _branch)
 _case("for", _normal(()), _power, lambda x: (((x + 0) * x + 1) * x + 2) * x + 3)
 _case("while", _normal(()), _halving)
 
+
+for _k in (-1, 0, 2):
+    for _name in ("tril", "triu"):
+        _case(_name, _normal((3, 4)), lambda b, x, n=_name, k=_k: b.op(n, x, k=k),
+              lambda x, n=_name, k=_k: getattr(np, n)(x, k), name=str(_k))  # fmt: skip
+    _case("eye", _normal((3, 4)),
+          lambda b, x, k=_k: x * b.op("eye", *b.shape(x), k=k, dtype=x.type.dtype,
+                                      shape=x.type.shape),
+          lambda x, k=_k: x * np.eye(3, 4, k, x.dtype), name=str(_k))  # fmt: skip
+
+
+# -- linear algebra ------------------------------------------------------------------------------
+
+
+def _square(*others):
+    """A well-conditioned square matrix, and arrays of other shapes."""
+
+    def arguments(rng):
+        matrix = rng.standard_normal((3, 3)) + 3 * np.eye(3)
+        return [matrix, *(rng.standard_normal(s) for s in others)]
+
+    return arguments
+
+
+def _positive(rng):
+    matrix = rng.standard_normal((3, 3))
+    return [matrix @ matrix.T + np.eye(3)]
+
+
+def _symmetrised(b, x):
+    return x + b.op("transpose", x, axes=(1, 0))
+
+
+def _triangular(**attrs):
+    return lambda b, x, y: b.op("solve_triangular", x, y, **attrs)
+
+
+for _shape in ((3,), (3, 2)):
+    _size = f"{len(_shape)}d"
+    _case(
+        "solve", _square(_shape), lambda b, x, y: b.op("solve", x, y), np.linalg.solve, name=_size
+    )
+    for _lower in (False, True):
+        for _turned in (False, True):
+            _attrs = {"lower": _lower, "transposed": _turned, "unit": False}
+            _name = f"{_size}-{'lower' if _lower else 'upper'}{'-transposed' if _turned else ''}"
+            _case("solve_triangular", _square(_shape), _triangular(**_attrs), name=_name)
+_case("inv", _square(), lambda b, x: b.op("inv", x), np.linalg.inv)
+_case("det", _square(), lambda b, x: b.op("det", x), np.linalg.det)
+_case("slogdet", _square(), lambda b, x: b.op("slogdet", x)[1], lambda x: np.linalg.slogdet(x)[1])
+_case("cholesky", _positive, lambda b, x: b.op("cholesky", _symmetrised(b, x)))
+for _k, _name in enumerate(("values", "vectors")):
+    _case("eigh", _positive, lambda b, x, k=_k: b.op("eigh", _symmetrised(b, x))[k], name=_name)
+for _k, _name in enumerate(("q", "r")):
+    _case("qr", _normal((4, 3)), lambda b, x, k=_k: b.op("qr", x)[k],
+          lambda x, k=_k: np.linalg.qr(x)[k], name=_name)  # fmt: skip
+for _k, _name in enumerate(("left", "values", "right")):
+    for _shape in ((4, 3), (3, 4)):
+        _case("svd", _normal(_shape), lambda b, x, k=_k: b.op("svd", x)[k],
+              lambda x, k=_k: np.linalg.svd(x, full_matrices=False)[k],
+              name=f"{_name}-{_shape[0]}")  # fmt: skip
+_case("pinv", _normal((4, 3)), lambda b, x: b.op("pinv", x), np.linalg.pinv)
+
 UNTESTED = {
     "undefined": "a marker on the branch not taken, read by nothing",
     "call": "replaced by what it calls before code is made; tests/test_custom.py runs it",
