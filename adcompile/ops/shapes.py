@@ -307,7 +307,7 @@ def _triangle(name: str, comparison: str) -> None:
     register(
         Record(
             name, _triangle_infer, lambda x, k: getattr(np, name)(x, k), jvp=same, vjp=same,
-            show=lambda op: f"np.{name}({{0}}, {op.attrs['k']})" if op.attrs["k"] else f"np.{name}({{0}})",
+            show=lambda op: f"np.{name}({{0}}{', ' + str(op.attrs['k']) if op.attrs['k'] else ''})",
             element=element,
         )
     )  # fmt: skip
