@@ -262,6 +262,19 @@ class _Simplifier:
             return self._same(op, yes if condition.constant else no)
         return None
 
+    def _logical_or(self, op: Op) -> Value | None:
+        return self._decided(op, by=True)
+
+    def _logical_and(self, op: Op) -> Value | None:
+        return self._decided(op, by=False)
+
+    def _decided(self, op: Op, by: bool) -> Value | None:
+        """One known side of `or` (decided by True) or `and` decides, or leaves the other."""
+        for known, other in (op.inputs, reversed(op.inputs)):
+            if known.constant is not None and isinstance(op.result.type, Scalar):
+                return self._same(op, known if bool(known.constant) is by else other)
+        return None
+
     def _cast(self, op: Op) -> Value | None:
         source = op.inputs[0]
         if isinstance(source.type, Scalar) and source.type.dtype == op.result.type.dtype:

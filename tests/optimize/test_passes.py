@@ -5,6 +5,7 @@ import pytest
 
 from adcompile import pipeline
 from adcompile.graph.interpret import interpret
+from adcompile.graph.trees import Static
 from adcompile.graph.types import parse_types
 from adcompile.graph.verify import verify
 from tests.programs.corpus import CORPUS
@@ -37,6 +38,15 @@ def test_neutral_elements_and_constants():
     graph = _lowered(lambda x: (x * 1.0 + 0.0) / 1.0 - (2.0 * 3.0 - 6.0), "f8")
     pipeline.optimise(graph)
     assert _names(graph) == []
+
+
+def test_a_known_side_decides_a_condition():
+    def function(x, flag=True):
+        return (flag and x > 1.0 or not flag) and (x < 9.0 or flag)
+
+    graph = pipeline.lower_function(function, [*parse_types("f8"), Static(True)])
+    pipeline.optimise(graph)
+    assert _names(graph) == ["gt"]
 
 
 def test_zero_times_x_is_kept():
