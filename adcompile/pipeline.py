@@ -29,7 +29,9 @@ from adcompile.optimize.accumulate import merge_accumulations
 from adcompile.optimize.checks import hoist_checks
 from adcompile.optimize.common import share_common
 from adcompile.optimize.copies import drop_copies, separate_results
+from adcompile.optimize.loads import hoist_loads, share_loads
 from adcompile.optimize.simplify import simplify
+from adcompile.optimize.sums import carry_sums
 from adcompile.parse.lower import lower_function
 from adcompile.parse.source import read_source
 from adcompile.schedule.loops import schedule_loops
@@ -46,6 +48,9 @@ PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
 SCALAR_PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
     (simplify, "fold constants that conversions exposed"),
     (prune, "remove extents and conversions that no loop needs"),
+    (share_loads, "read an element once, until its memory may have changed"),
+    (hoist_loads, "read what a loop does not change before it"),
+    (carry_sums, "carry what a loop adds to one element in a variable"),
 )
 
 

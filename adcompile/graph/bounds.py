@@ -1,0 +1,196 @@
+"""What is known of integers before the program runs: signs, differences, indices within extents.
+
+Enters: a graph. Leaves: answers about its index arithmetic. An integer is a sum of multiples of
+loop indices, extents and other integers; the least value of such a sum follows by putting the first
+or last iteration in place of each loop index, the inner loops first.
+"""
+
+from __future__ import annotations
+
+from adcompile.graph.ir import Graph, Op, Region, Value
+from adcompile.graph.types import Array, Dim, Scalar, Symbol, is_integer
+
+Atom = Value | Symbol
+
+
+class Sum:
+    """`constant` plus integer multiples of atoms."""
+
+    __slots__ = ("constant", "factors")
+
+    def __init__(self, constant: int = 0, factors: dict[Atom, int] | None = None) -> None:
+        self.constant = constant
+        self.factors = factors or {}
+
+    def plus(self, other: Sum, times: int = 1) -> Sum:
+        """The sum of this and a multiple of another."""
+        factors = dict(self.factors)
+        for atom, factor in other.factors.items():
+            factors[atom] = factors.get(atom, 0) + times * factor
+        kept = {atom: factor for atom, factor in factors.items() if factor}
+        return Sum(self.constant + times * other.constant, kept)
+
+
+class Bounds:
+    """The answer to questions about the integers of one graph; build it anew after a change."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._same: dict[Region, dict[Symbol, Dim]] = {}
+        self._extents: dict[Region, dict[Symbol, Value]] = {}
+        self._loops: dict[Value, Op] = {}
+        self._carried: dict[Value, tuple[Op, int]] = {}
+        self._number: dict[Value, int] = {}
+        self._rising: dict[tuple[Op, int], bool] = {}
+        self._scan(graph.body, {}, {})
+
+    def _scan(self, region: Region, same: dict[Symbol, Dim], extents: dict[Symbol, Value]) -> None:
+        self._same[region] = same = {**same, **region.same}
+        self._extents[region] = extents = {**extents, **region.extents}
+        for value in region.params:
+            self._number[value] = len(self._number)
+        for op in region.ops:
+            for inner in op.regions:
+                if op.name == "for":
+                    self._loops[inner.params[0]] = op
+                    for k, value in enumerate(inner.params[1:]):
+                        self._carried[value] = (op, k)
+                self._scan(inner, same, extents)
+            for k, value in enumerate(op.outputs):
+                self._number[value] = len(self._number)
+                if op.name == "for":
+                    self._carried[value] = (op, k)
+
+    # -- questions ------------------------------------------------------------------------------
+
+    def never_negative(self, value: Value, region: Region) -> bool:
+        """Whether an integer read in a region is known to be 0 or more."""
+        return self._never_negative(self.sum_of(value, region), region)
+
+    def within(self, array: Value, index: list[Value], region: Region) -> bool:
+        """Whether an index read in a region is known to be that of an element of the array."""
+        assert isinstance(array.type, Array)
+        for place, dim in zip(index, array.type.shape, strict=True):
+            found = self.sum_of(place, region)
+            room = self._extent(dim, region).plus(found, -1).plus(Sum(1), -1)
+            if not self._never_negative(found, region) or not self._never_negative(room, region):
+                return False
+        return True
+
+    def differ(self, first: list[Value], second: list[Value], region: Region) -> bool:
+        """Whether two indices read in one iteration are known to be of different elements.
+
+        Neither may be negative: -1 and n - 1 are the same element.
+        """
+        for one, other in zip(first, second, strict=True):
+            sums = self.sum_of(one, region), self.sum_of(other, region)
+            gap = sums[0].plus(sums[1], -1)
+            if gap.constant and not gap.factors:
+                if all(self._never_negative(s, region) for s in sums):
+                    return True
+        return False
+
+    # -- sums -----------------------------------------------------------------------------------
+
+    def sum_of(self, value: Value, region: Region) -> Sum:
+        """An integer as a sum, as far as its arithmetic goes back."""
+        constant = value.constant
+        if constant is not None:
+            return Sum(int(constant))
+        op = value.op
+        if op is None or value.type.dtype != "int64" or not isinstance(value.type, Scalar):
+            return Sum(0, {value: 1})  # what is narrower may overflow
+        if op.name == "dim":
+            return self._extent(op.inputs[0].type.shape[op.attrs["axis"]], region)  # type: ignore[union-attr]
+        if op.name in ("add", "sub"):
+            first, second = (self.sum_of(v, region) for v in op.inputs)
+            return first.plus(second, 1 if op.name == "add" else -1)
+        if op.name == "neg":
+            return Sum().plus(self.sum_of(op.inputs[0], region), -1)
+        if op.name == "mul":
+            for factor, other in (op.inputs, reversed(op.inputs)):
+                if factor.constant is not None:
+                    return Sum().plus(self.sum_of(other, region), int(factor.constant))
+        if op.name in ("identity", "cast") and op.inputs[0].type.dtype == "int64":
+            return self.sum_of(op.inputs[0], region)
+        return Sum(0, {value: 1})
+
+    def _extent(self, dim: Dim, region: Region) -> Sum:
+        same = self._same[region]
+        while isinstance(dim, Symbol) and dim in same:
+            dim = same[dim]
+        if isinstance(dim, int):
+            return Sum(dim)
+        holder = self._extents[region].get(dim)
+        if holder is None or (holder.op is not None and holder.op.name == "dim"):
+            return Sum(0, {dim: 1})
+        return self.sum_of(holder, region)
+
+    def _never_negative(self, found: Sum, region: Region) -> bool:
+        """Whether the least value of a sum is 0 or more."""
+        while True:
+            movable = [a for a in found.factors if isinstance(a, Value) and self._bounded(a)]
+            if not movable:
+                break
+            atom = max(movable, key=lambda a: self._number[a])
+            factor = found.factors[atom]
+            bound = self._bound(atom, factor > 0, region)
+            if bound is None:
+                return False
+            found = found.plus(Sum(0, {atom: 1}), -factor).plus(bound, factor)
+        return found.constant >= 0 and all(
+            factor > 0 and (isinstance(atom, Symbol) or _counts(atom))
+            for atom, factor in found.factors.items()
+        )
+
+    def _bounded(self, value: Value) -> bool:
+        return value in self._loops or value in self._carried
+
+    def _bound(self, value: Value, least: bool, region: Region) -> Sum | None:
+        """The least or greatest value of a loop index, the least of what a loop only adds to."""
+        loop = self._loops.get(value)
+        if loop is not None:
+            start, stop, step = (self.sum_of(v, region) for v in loop.inputs[:3])
+            if step.factors or not step.constant:
+                return None
+            if step.constant > 0:
+                return start if least else stop.plus(Sum(1), -1)
+            return stop.plus(Sum(1)) if least else start
+        op, k = self._carried[value]
+        return self.sum_of(op.inputs[3 + k], region) if least and self._rises(op, k) else None
+
+    def _rises(self, op: Op, k: int) -> bool:
+        """Whether no iteration makes a carried integer smaller."""
+        if (op, k) not in self._rising:
+            self._rising[op, k] = False  # while it is being found out
+            body = op.regions[0]
+            if is_integer(op.outputs[k].type):
+                step = self.sum_of(body.yields[k], body).plus(Sum(0, {body.params[1 + k]: 1}), -1)
+                self._rising[op, k] = self._gains(step, body.params[1 + k], body)
+        return self._rising[op, k]
+
+    def _gains(self, step: Sum, start: Value, body: Region) -> bool:
+        """Whether `step` is never negative, where inner loops start from the carried value."""
+        for atom, factor in step.factors.items():
+            inner = self._carried.get(atom) if isinstance(atom, Value) else None
+            if inner is not None and atom is not start and factor == 1:
+                op, k = inner
+                if op in body.ops and self._rises(op, k):
+                    first = self.sum_of(op.inputs[3 + k], body)
+                    return self._gains(step.plus(Sum(0, {atom: 1}), -1).plus(first), start, body)
+        return self._never_negative(step, body)
+
+
+def _counts(value: Value) -> bool:
+    """Whether an integer is 0 or more by the way it is made."""
+    op = value.op
+    if _unsigned(value):
+        return True
+    if op is None or op.name not in ("maximum", "minimum"):
+        return False
+    known = [v.constant is not None and v.constant >= 0 or _counts(v) for v in op.inputs]
+    return any(known) if op.name == "maximum" else all(known)
+
+
+def _unsigned(value: Value) -> bool:
+    """Whether the type has no negative numbers."""
+    return value.type.dtype.startswith("uint")
