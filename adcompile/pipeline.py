@@ -82,6 +82,8 @@ def function_graph(
     if not prints:
         drop_prints(graph)
     cut_segments(graph)
+    share_loads(graph)
+    hoist_loads(graph)
     _refuse_written_captures(graph)
     written = written_arguments(graph)
     protect_arguments(graph, inplace)

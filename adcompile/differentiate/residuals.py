@@ -9,6 +9,7 @@ indexed by iteration, or to a growing stack where the number of iterations is no
 from __future__ import annotations
 
 from adcompile.graph.aliases import Aliases
+from adcompile.graph.bounds import Bounds, Sum
 from adcompile.graph.builder import Builder
 from adcompile.graph.clone import clone_op
 from adcompile.graph.ir import RECORDS, Graph, Op, Region, Value
@@ -82,6 +83,10 @@ class Mirror:
     def trip_count(self, op: Op, builder: Builder) -> Value:
         """How often a `for` runs."""
         start, stop, step = op.inputs[:3]
+        return self.count(start, stop, step, builder)
+
+    def count(self, start: Value, stop: Value, step: Value, builder: Builder) -> Value:
+        """The number of items of a range."""
         by = step.constant
         assert isinstance(by, int)
         span = stop - start + (by - 1 if by > 0 else by + 1)
@@ -134,6 +139,7 @@ class _Settlement:
         self.before_loop: dict[Op, list[Op]] = {}
         self._free: dict[Value, bool] = {}
         self._at_body: dict[tuple[Op, Value], Value | None] = {}
+        self.bounds = Bounds(mirror.graph)
         self.mixes_precision = any(
             v.type.dtype == "float32"
             for v in [*self.body.params, *(v for op in self.body.walk() for v in op.outputs)]
@@ -199,6 +205,8 @@ class _Settlement:
         home = self.mirror.home.get(value)
         if home is None or home is self.body or value in self.mirror.index:
             return True
+        if self._counter(value) is not None:
+            return True
         op = value.op
         if op is None or op.regions:
             return False
@@ -212,7 +220,45 @@ class _Settlement:
             return False
         return all(self._is_free(v) for v in op.inputs)
 
+    def _counter(self, value: Value) -> tuple[Op, Region, int, int] | None:
+        """The loop that counts with an integer, its home, which carried value, and the step.
+
+        The value is what it was before the loop, and one step for each iteration since.
+        """
+        found = self.bounds.carried(value)
+        if found is None:
+            return None
+        op, k = found
+        step = self.bounds.step(op, k)
+        if step is None:
+            return None
+        home = next(outer for owner, outer in self.mirror.parents.values() if owner is op)
+        return op, home, k, step
+
+    def _count(self, value: Value, home: Region) -> Value:
+        """What a counting integer is in the iteration at hand."""
+        counter = self._counter(value)
+        assert counter is not None
+        op, _, k, step = counter
+        first = self._resolve(op.inputs[3 + k])
+        with self.builder.inside(Region()) as made:
+            index = op.regions[0].params[0]
+            if value in op.outputs:
+                start, stop, by = (self._resolve(v) for v in op.inputs[:3])
+                done = self.mirror.count(start, stop, by, self.builder)
+            else:
+                start, by = self._resolve(op.inputs[0]), op.inputs[2]
+                done = self.mirror.index[index] - start
+                if by.constant != 1:
+                    done = self.builder.op("floordiv", done, by.constant)
+            result: Value = first + (done if step == 1 else done * step)
+        result.hint, result.named = value.hint, value.named
+        self.front.setdefault(self.mirror.reverse_of(home), []).extend(made.ops)
+        return result
+
     def _again(self, value: Value, home: Region) -> Value:
+        if self._counter(value) is not None:
+            return self._count(value, home)
         assert value.op is not None
         mapping = {v: self._resolve(v) for v in value.op.inputs}
         copy = clone_op(value.op, mapping)
@@ -332,13 +378,46 @@ class _Settlement:
             ]
         home_of = self.mirror.home
         scratch = {v for op in counting.ops for v in op.outputs}
+        loops: list[tuple[Op, Region] | None] = [*self._loops(home)]
+        loops += [None] * (len(wanted) - len(loops))
         sizes = []
-        for size in wanted:
+        for size, loop in zip(wanted, loops, strict=True):
             moved = self._outside(size, outermost, scratch, home_of)
+            if moved is None and loop is not None:
+                moved = self._most(*loop, outermost)
             if moved is None:
                 return None
             sizes.append(moved)
         return sizes
+
+    def _most(self, loop: Op, body: Region, outermost: Op) -> Value | None:
+        """The most iterations that an inner loop can have, whatever the loops around it do."""
+        start, stop, step = (self.bounds.sum_of(v, body) for v in loop.inputs[:3])
+        by = step.constant
+        if _index_counts(*loop.inputs[:3]):
+            span = stop if by == 1 else start.plus(Sum(1))
+        else:
+            span = stop.plus(start, -1) if by > 0 else start.plus(stop, -1)
+        most = self.bounds.greatest(span, body)
+        if most is None or not all(self._known_before(atom) for atom in most.factors):
+            return None
+        with self.builder.inside(Region()) as made:
+            total = self.builder.constant(most.constant + abs(by) - 1)
+            for atom, factor in most.factors.items():
+                item = self.body.extents[atom] if isinstance(atom, Symbol) else atom
+                total = total + (item if factor == 1 else item * factor)
+            if abs(by) > 1:
+                total = self.builder.op("floordiv", total, abs(by))
+            size: Value = self.builder.op("maximum", total, 0)
+        self.before_loop.setdefault(outermost, []).extend(made.ops)
+        return size
+
+    def _known_before(self, atom: Value | Symbol) -> bool:
+        """Whether an integer is computed outside all loops."""
+        if isinstance(atom, Symbol):
+            return atom in self.body.extents
+        home = self.mirror.home.get(atom)
+        return home is None or home is self.body
 
     def _extent(self, symbol: Symbol, home: Region) -> Value:
         """The value that holds an extent, as seen from a forward region."""

@@ -127,20 +127,46 @@ class Bounds:
 
     def _never_negative(self, found: Sum, region: Region) -> bool:
         """Whether the least value of a sum is 0 or more."""
+        least = self.least(found, region)
+        return (
+            least is not None
+            and least.constant >= 0
+            and all(
+                factor > 0 and (isinstance(atom, Symbol) or _counts(atom))
+                for atom, factor in least.factors.items()
+            )
+        )
+
+    def least(self, found: Sum, region: Region) -> Sum | None:
+        """A bound from below that no loop changes; None where there is none."""
         while True:
             movable = [a for a in found.factors if isinstance(a, Value) and self._bounded(a)]
             if not movable:
-                break
+                return found
             atom = max(movable, key=lambda a: self._number[a])
             factor = found.factors[atom]
             bound = self._bound(atom, factor > 0, region)
             if bound is None:
-                return False
+                return None
             found = found.plus(Sum(0, {atom: 1}), -factor).plus(bound, factor)
-        return found.constant >= 0 and all(
-            factor > 0 and (isinstance(atom, Symbol) or _counts(atom))
-            for atom, factor in found.factors.items()
-        )
+
+    def greatest(self, found: Sum, region: Region) -> Sum | None:
+        """A bound from above that no loop changes; None where there is none."""
+        least = self.least(Sum().plus(found, -1), region)
+        return None if least is None else Sum().plus(least, -1)
+
+    # -- what loops carry -----------------------------------------------------------------------
+
+    def carried(self, value: Value) -> tuple[Op, int] | None:
+        """The `for` that carries an integer, as a value inside or as its result."""
+        return self._carried.get(value) if is_integer(value.type) else None
+
+    def step(self, op: Op, k: int) -> int | None:
+        """What every iteration adds to a carried integer, if that is one number."""
+        body = op.regions[0]
+        start = Sum(0, {body.params[1 + k]: 1})
+        gained = self.sum_of(body.yields[k], body).plus(start, -1)
+        return None if gained.factors else gained.constant
 
     def _bounded(self, value: Value) -> bool:
         return value in self._loops or value in self._carried

@@ -20,7 +20,8 @@ def grad_adaline_loss(w, b, x, y):
         y_bar[i] = -b_bar[i]
     x_bar = np.empty((b.shape[0], w.shape[0]))
     for i in range(b.shape[0]):
+        t_2 = b_bar[i]
         for j in range(w.shape[0]):
-            x_bar[i, j] = b_bar[i] * w[j]
+            x_bar[i, j] = t_2 * w[j]
     w_bar = np.dot(x.T, b_bar)
     return w_bar, b_bar, x_bar, y_bar

@@ -7,9 +7,9 @@ def grad_argument_is_written(a):
     # a[0] = a[1] * a[2]
     t = a_1[1]
     t_1 = a_1[2]
-    a_1[0] = t * t_1
+    t_2 = t * t_1
+    a_1[0] = t_2
     # a[1:] *= a[0]
-    t_2 = a_1[0]
     t_3 = a_1[1:]
     t_4 = t_3.copy()
     t_3[...] = t_3 * t_2
@@ -20,9 +20,8 @@ def grad_argument_is_written(a):
     t_5 = array_bar.copy()
     array_bar[...] = 0.0
     array_bar += t_5 * t_2
-    a_bar[0] += np.sum(t_5 * t_4)
     # a[0] = a[1] * a[2]
-    t_6 = a_bar[0]
+    t_6 = np.sum(t_5 * t_4) + a_bar[0]
     a_bar[0] = 0.0
     a_bar[2] += t_6 * t
     a_bar[1] += t_6 * t_1

@@ -22,13 +22,13 @@ def grad_augmented(v, x):
     v_1[2] = t_3 * t_2
     # v[0] /= v[3]
     t_4 = v_1[3]
-    t_5 = v_1[0] / t_4
+    t_5 = t_1 / t_4
     v_1[0] = t_5
     # return np.sum(v)
     v_bar = np.ones(v.shape)
     # v[0] /= v[3]
     t_6 = v_bar[0]
-    v_bar[0] = t_6 / t_4
+    v_bar[0] = 0.0
     v_bar[3] += t_6 * (-t_5 / t_4)
     # v[2] *= v[1]
     t_7 = v_bar[2]
@@ -37,7 +37,7 @@ def grad_augmented(v, x):
     # v[1] += x * v[0]
     t_8 = v_bar[1]
     x_bar = t_8 * t_1
-    v_bar[0] += t_8 * x
+    v_bar[0] += t_6 / t_4 + t_8 * x
     # v -= np.sqrt(v)
     v_bar -= v_bar * (0.5 / t)
     # v *= v

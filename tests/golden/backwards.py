@@ -8,7 +8,9 @@ def grad_backwards(x):
     total = 0.0
     for i in range(x.shape[0] - 1, -1, -1):
         total_tape[i] = total
-        total = total * 0.5 + x[i] * total + x[i]
+        # total = total * 0.5 + x[i] * total + x[i]
+        t = x[i]
+        total = total * 0.5 + t * total + t
     # total = total * 0.5 + x[i] * total + x[i]
     x_bar = np.zeros(x.shape)
     # for i in range(len(x) - 1, -1, -1):
@@ -16,8 +18,7 @@ def grad_backwards(x):
     for i in range(x.shape[0]):
         total_1 = total_tape[i]
         # total = total * 0.5 + x[i] * total + x[i]
-        x_bar[i] += total_bar
         total_bar_1 = total_bar * x[i]
-        x_bar[i] += total_bar * total_1
+        x_bar[i] += total_bar + total_bar * total_1
         total_bar = total_bar_1 + total_bar * 0.5
     return x_bar,

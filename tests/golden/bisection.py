@@ -27,14 +27,14 @@ def grad_bisection(x):
     # slope = 3 * middle**2 + x[0]
     if not middle_assigned:
         raise UnboundLocalError('`middle` has no value if its loop does not run (line N)')
-    slope = 3 * middle ** 2 + x[0]
+    t = x[0]
+    slope = 3 * middle ** 2 + t
     # return middle - (middle**3 + x[0] * middle - target) / slope
     target_bar = 1.0 / slope
-    slope_bar = -(-((middle ** 3 + x[0] * middle - target) / slope) / slope)
-    x_bar = np.zeros(x.shape)
-    x_bar[0] -= target_bar * middle
     # slope = 3 * middle**2 + x[0]
-    x_bar[0] += slope_bar
+    t = -target_bar * middle - -((middle ** 3 + t * middle - target) / slope) / slope
+    x_bar = np.zeros(x.shape)
+    x_bar[0] += t
     # target = np.sum(x)
     x_bar += np.full(x.shape, target_bar, np.float64)
     return x_bar,

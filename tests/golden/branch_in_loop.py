@@ -9,12 +9,13 @@ def grad_branch_in_loop(x, v):
     for i in range(v.shape[0]):
         x_tape[i] = x
         # if v[i] > x:
-        t = v[i] > x
-        t_tape[i] = t
-        if not t:
+        t = v[i]
+        t_1 = t > x
+        t_tape[i] = t_1
+        if not t_1:
             # x = x * v[i]
-            x *= v[i]
-    # total += v[i] * x
+            x *= t
+    # if v[i] > x:
     v_bar = np.zeros(v.shape)
     # for i in range(len(v)):
     total_bar = 1.0
@@ -22,15 +23,17 @@ def grad_branch_in_loop(x, v):
     for i in range(v.shape[0] - 1, -1, -1):
         x_1 = x_tape[i]
         # if v[i] > x:
+        t = v[i]
         if t_tape[i]:
             # total += v[i] * x
-            x_bar_1 = x_bar + total_bar * v[i]
-            v_bar[i] += total_bar * x_1
+            x_bar_1 = x_bar + total_bar * t
+            t_bar = total_bar * x_1
         else:
             # total -= x
             x_bar_2 = x_bar - total_bar
             # x = x * v[i]
-            x_bar_1 = x_bar_2 * v[i]
-            v_bar[i] += x_bar_2 * x_1
+            x_bar_1 = x_bar_2 * t
+            t_bar = x_bar_2 * x_1
+        v_bar[i] += t_bar
         x_bar = x_bar_1
     return x_bar, v_bar

@@ -10,11 +10,11 @@ def grad_cholesky(a):
     a_1 = a @ t + np.eye(n)
     # low = np.zeros((n, n))
     low = np.zeros((n, n))
-    t_stack = []
-    t_stack_1 = []
-    t_stack_2 = []
-    t_stack_3 = []
-    t_stack_4 = []
+    t_tape = np.empty((n, n))
+    t_tape_1 = np.empty((n, n))
+    t_tape_2 = np.empty((n, n))
+    t_tape_3 = np.empty((n, n, max(-1 + n, 0)))
+    t_tape_4 = np.empty((n, n, max(-1 + n, 0)))
     for i in range(n):
         for j in range(i + 1):
             # s = a[i, j]
@@ -22,21 +22,21 @@ def grad_cholesky(a):
             for k in range(j):
                 # s -= low[i, k] * low[j, k]
                 t_1 = low[i, k]
-                t_stack_4.append(t_1)
+                t_tape_4[i, j, k] = t_1
                 t_2 = low[j, k]
-                t_stack_3.append(t_2)
+                t_tape_3[i, j, k] = t_2
                 s -= t_1 * t_2
             if i == j:
                 # low[i, j] = math.sqrt(s)
                 t_3 = np.sqrt(s)
-                t_stack.append(t_3)
+                t_tape[i, j] = t_3
                 low[i, j] = t_3
             else:
                 # low[i, j] = s / low[j, j]
                 t_4 = low[j, j]
-                t_stack_1.append(t_4)
+                t_tape_1[i, j] = t_4
                 t_5 = s / t_4
-                t_stack_2.append(t_5)
+                t_tape_2[i, j] = t_5
                 low[i, j] = t_5
     # total += math.log(low[i, i])
     low_bar = np.zeros((n, n))
@@ -51,27 +51,26 @@ def grad_cholesky(a):
         # for j in range(i + 1):
         for j in range(i, -1, -1):
             if i == j:
-                t_6 = t_stack.pop()
+                t_6 = t_tape[i, j]
                 # low[i, j] = math.sqrt(s)
                 t_7 = low_bar[i, j]
                 low_bar[i, j] = 0.0
                 s_bar = t_7 * (0.5 / t_6)
             else:
-                t_8 = t_stack_1.pop()
-                t_9 = t_stack_2.pop()
+                t_8 = t_tape_1[i, j]
                 # low[i, j] = s / low[j, j]
-                t_10 = low_bar[i, j]
+                t_9 = low_bar[i, j]
+                t_10 = t_tape_2[i, j]
                 low_bar[i, j] = 0.0
-                s_bar = t_10 / t_8
-                low_bar[j, j] += t_10 * (-t_9 / t_8)
+                s_bar = t_9 / t_8
+                low_bar[j, j] += t_9 * (-t_10 / t_8)
             # for k in range(j):
             for k in range(j - 1, -1, -1):
-                t_11 = t_stack_3.pop()
-                t_12 = t_stack_4.pop()
                 # s -= low[i, k] * low[j, k]
-                t_13 = -s_bar
-                low_bar[j, k] += t_13 * t_12
-                low_bar[i, k] += t_13 * t_11
+                t_11 = -s_bar
+                t_12 = t_11 * t_tape_3[i, j, k]
+                low_bar[j, k] += t_11 * t_tape_4[i, j, k]
+                low_bar[i, k] += t_12
             # s = a[i, j]
             a_bar[i, j] += s_bar
     # a = a @ a.T + np.eye(n)

@@ -38,7 +38,7 @@ def grad_heat(u, steps):
     # return np.sum(u * u)
     u_bar = np.empty(u.shape)
     for i in range(u.shape[0]):
-        u_bar[i] = u_1[i] + u_1[i]
+        u_bar[i] = 2.0 * u_1[i]
     # for _ in range(steps):
     for _ in range(steps - 1, -1, -1):
         t_7 = _ + t_tape.shape[0] if _ < 0 else _

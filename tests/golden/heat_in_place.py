@@ -5,23 +5,23 @@ def grad_heat_in_place(u, steps):
         # for i in range(1, len(u) - 1):
         for i in range(1, u.shape[0] - 1):
             # u[i] = u[i] + 0.2 * (u[i + 1] - 2.0 * u[i] + u[i - 1])
-            u_1[i] = u_1[i] + 0.2 * (u_1[i + 1] - 2.0 * u_1[i] + u_1[i - 1])
+            t = u_1[i]
+            u_1[i] = t + 0.2 * (u_1[i + 1] - 2.0 * t + u_1[i - 1])
     # return np.sum(u * u * u)
     u_bar = u_1 * u_1
-    t = u_1.copy()
-    t_1 = t * u_1
-    u_bar += t * u_1
-    u_bar += t_1
+    t_1 = u_1.copy()
+    t_2 = t_1 * u_1
+    u_bar += t_1 * u_1
+    u_bar += t_2
     # for _ in range(steps):
     for _ in range(steps - 1, -1, -1):
         # for i in range(1, len(u) - 1):
         for i in range(u.shape[0] - 2, 0, -1):
             # u[i] = u[i] + 0.2 * (u[i + 1] - 2.0 * u[i] + u[i - 1])
-            t_2 = u_bar[i]
+            t = u_bar[i]
             u_bar[i] = 0.0
-            t_3 = t_2 * 0.2
+            t_3 = t * 0.2
             u_bar[i - 1] += t_3
-            u_bar[i] -= t_3 * 2.0
             u_bar[i + 1] += t_3
-            u_bar[i] += t_2
+            u_bar[i] += t + -t_3 * 2.0
     return u_bar,

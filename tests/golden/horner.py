@@ -6,23 +6,30 @@ def grad_horner(c, x):
     p_tape = np.empty((x.shape[0], c.shape[0]))
     # for k in range(len(x)):
     for k in range(x.shape[0]):
+        # p = p * x[k] + c[i]
+        t = x[k]
         # for i in range(len(c)):
         p = 0.0
         for i in range(c.shape[0]):
             p_tape[k, i] = p
-            p = p * x[k] + c[i]
+            # p = p * x[k] + c[i]
+            p = p * t + c[i]
     # p = p * x[k] + c[i]
     c_bar = np.zeros(c.shape)
     x_bar = np.zeros(x.shape)
     # for k in range(len(x)):
     for k in range(x.shape[0] - 1, -1, -1):
+        # p = p * x[k] + c[i]
+        t = x[k]
         # for i in range(len(c)):
         p_bar = 1.0
+        t_bar = 0.0
         for i in range(c.shape[0] - 1, -1, -1):
             p = p_tape[k, i]
             # p = p * x[k] + c[i]
             c_bar[i] += p_bar
-            p_bar_1 = p_bar * x[k]
-            x_bar[k] += p_bar * p
-            p_bar = p_bar_1
+            p_bar_1 = p_bar * t
+            p_bar, t_bar = p_bar_1, t_bar + p_bar * p
+        # p = p * x[k] + c[i]
+        x_bar[k] += t_bar
     return c_bar, x_bar

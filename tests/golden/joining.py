@@ -12,9 +12,9 @@ def grad_joining(x, y):
     # b = np.stack((x, y), axis=1)
     b = np.concatenate((x[:, None], y[:, None]), 1)
     # c = np.array([x[0], y[1] * x[0], 2.0])
-    t_1 = y[1]
-    t_2 = x[0]
-    c = np.array([x[0], t_1 * t_2, 2.0])
+    t_1 = x[0]
+    t_2 = y[1]
+    c = np.array([t_1, t_2 * t_1, 2.0])
     # return np.sum(a * a) + np.sum(b[:, 0] * b[:, 1]) + np.sum(c**3)
     c_bar = 3 * c ** 2
     b_bar = np.zeros((x.shape[0], 2))
@@ -25,11 +25,10 @@ def grad_joining(x, y):
     a_bar = 2.0 * a
     # c = np.array([x[0], y[1] * x[0], 2.0])
     t_3 = c_bar[1]
-    x_bar = np.zeros(x.shape)
-    x_bar[0] += t_3 * t_1
     y_bar = np.zeros(x.shape)
-    y_bar[1] += t_3 * t_2
-    x_bar[0] += c_bar[0]
+    y_bar[1] += t_3 * t_1
+    x_bar = np.zeros(x.shape)
+    x_bar[0] += c_bar[0] + t_3 * t_2
     # b = np.stack((x, y), axis=1)
     array_bar_1 = x_bar[:, None]
     t_4 = b_bar[:, 1:2].copy()

@@ -16,8 +16,9 @@ def grad_log_sum_exp(m):
     # return np.sum(np.log(np.sum(np.exp(m - top), axis=1)) + top[:, 0])
     t_2 = np.empty(m.shape)
     for i in range(m.shape[0]):
+        t = top[i, 0]
         for j in range(m.shape[1]):
-            t_2[i, j] = math.exp(m[i, j] - top[i, 0])
+            t_2[i, j] = math.exp(m[i, j] - t)
     t_3 = np.empty(m.shape[0])
     for i in range(m.shape[0]):
         t = 0.0
@@ -32,8 +33,9 @@ def grad_log_sum_exp(m):
         t_4[i] = 1.0 / t_3[i]
     m_bar = np.empty(m.shape)
     for i in range(m.shape[0]):
+        t = t_4[i]
         for j in range(m.shape[1]):
-            m_bar[i, j] = t_4[i] * t_2[i, j]
+            m_bar[i, j] = t * t_2[i, j]
     t_5 = np.empty((m.shape[0], 1))
     for i in range(m.shape[0]):
         t = 0.0
@@ -41,13 +43,15 @@ def grad_log_sum_exp(m):
             t -= m_bar[i, j]
         t_5[i, 0] = t
     for i in range(m.shape[0]):
+        t = t_5[i, 0]
         for j in range(1):
-            top_bar[i, j] += t_5[i, 0]
+            top_bar[i, j] += t
     # top = m.max(axis=1, keepdims=True)
     t_6 = np.empty(m.shape, np.bool_)
     for i in range(m.shape[0]):
+        t = top[i, 0]
         for j in range(m.shape[1]):
-            t_6[i, j] = m[i, j] == top[i, 0]
+            t_6[i, j] = m[i, j] == t
     t_7 = np.empty((m.shape[0], 1))
     for i in range(m.shape[0]):
         t = 0.0
@@ -56,10 +60,13 @@ def grad_log_sum_exp(m):
         t_7[i, 0] = t
     t_8 = np.empty((m.shape[0], 1))
     for i in range(m.shape[0]):
+        t = top_bar[i, 0]
+        t_9 = t_7[i, 0]
         for j in range(1):
-            t_8[i, j] = top_bar[i, 0] / t_7[i, 0]
+            t_8[i, j] = t / t_9
     m_bar_1 = np.empty(m.shape)
     for i in range(m.shape[0]):
+        t = t_8[i, 0]
         for j in range(m.shape[1]):
-            m_bar_1[i, j] = m_bar[i, j] + (t_8[i, 0] if t_6[i, j] else 0.0)
+            m_bar_1[i, j] = m_bar[i, j] + (t if t_6[i, j] else 0.0)
     return m_bar_1,

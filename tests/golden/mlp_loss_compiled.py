@@ -49,67 +49,75 @@ def grad_mlp_loss(w1, b1, w2, b2, x, labels):
     # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
     t_7 = np.empty((x.shape[0], w2.shape[1]))
     for i in range(x.shape[0]):
+        # shifted = logits - logits.max(axis=1, keepdims=True)
+        t_8 = t_4[i, 0]
+        # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
         for j in range(w2.shape[1]):
-            t_7[i, j] = math.exp(t_3[i, j] - t_4[i, 0])
-    t_8 = np.empty(x.shape[0])
+            t_7[i, j] = math.exp(t_3[i, j] - t_8)
+    t_9 = np.empty(x.shape[0])
     for i in range(x.shape[0]):
-        t_9 = 0.0
+        t_10 = 0.0
         for j in range(w2.shape[1]):
-            t_9 += t_7[i, j]
-        t_8[i] = t_9
+            t_10 += t_7[i, j]
+        t_9[i] = t_10
     # return np.mean(log_sum - shifted[np.arange(len(labels)), labels])
-    t_10 = 1.0 / float(x.shape[0])
+    t_11 = 1.0 / float(x.shape[0])
     shifted_bar = np.zeros((x.shape[0], w2.shape[1]))
     for i in range(x.shape[0]):
-        shifted_bar[i, labels[i]] -= t_10
+        shifted_bar[i, labels[i]] -= t_11
     # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
-    t_11 = np.empty(x.shape[0])
+    t_12 = np.empty(x.shape[0])
     for i in range(x.shape[0]):
-        t_11[i] = t_10 / t_8[i]
+        t_12[i] = t_11 / t_9[i]
     for i in range(x.shape[0]):
+        t_13 = t_12[i]
         for j in range(w2.shape[1]):
-            shifted_bar[i, j] += t_11[i] * t_7[i, j]
+            shifted_bar[i, j] += t_13 * t_7[i, j]
     # shifted = logits - logits.max(axis=1, keepdims=True)
-    t_12 = np.empty((x.shape[0], 1))
+    t_14 = np.empty((x.shape[0], 1))
     for i in range(x.shape[0]):
-        t_13 = 0.0
+        t_15 = 0.0
         for j in range(w2.shape[1]):
-            t_13 -= shifted_bar[i, j]
-        t_12[i, 0] = t_13
-    t_14 = np.empty((x.shape[0], w2.shape[1]), np.bool_)
+            t_15 -= shifted_bar[i, j]
+        t_14[i, 0] = t_15
+    t_16 = np.empty((x.shape[0], w2.shape[1]), np.bool_)
     for i in range(x.shape[0]):
+        t_17 = t_4[i, 0]
         for j in range(w2.shape[1]):
-            t_14[i, j] = t_3[i, j] == t_4[i, 0]
-    t_15 = np.empty((x.shape[0], 1))
+            t_16[i, j] = t_3[i, j] == t_17
+    t_18 = np.empty((x.shape[0], 1))
     for i in range(x.shape[0]):
-        t_16 = 0.0
+        t_19 = 0.0
         for j in range(w2.shape[1]):
-            t_16 += 1.0 if t_14[i, j] else 0.0
-        t_15[i, 0] = t_16
-    t_17 = np.empty((x.shape[0], 1))
+            t_19 += 1.0 if t_16[i, j] else 0.0
+        t_18[i, 0] = t_19
+    t_20 = np.empty((x.shape[0], 1))
     for i in range(x.shape[0]):
+        t_21 = t_14[i, 0]
+        t_22 = t_18[i, 0]
         for j in range(1):
-            t_17[i, j] = t_12[i, 0] / t_15[i, 0]
-    t_18 = np.empty((x.shape[0], w2.shape[1]))
+            t_20[i, j] = t_21 / t_22
+    t_23 = np.empty((x.shape[0], w2.shape[1]))
     for i in range(x.shape[0]):
+        t_24 = t_20[i, 0]
         for j in range(w2.shape[1]):
-            t_18[i, j] = shifted_bar[i, j] + (t_17[i, 0] if t_14[i, j] else 0.0)
+            t_23[i, j] = shifted_bar[i, j] + (t_24 if t_16[i, j] else 0.0)
     # return cross_entropy(hidden @ w2 + b2, labels)
     b2_bar = np.zeros(w2.shape[1])
     for i in range(x.shape[0]):
         for j in range(w2.shape[1]):
-            b2_bar[j] += t_18[i, j]
-    hidden_bar = np.dot(t_18, w2.T)
-    w2_bar = np.dot(hidden.T, t_18)
+            b2_bar[j] += t_23[i, j]
+    hidden_bar = np.dot(t_23, w2.T)
+    w2_bar = np.dot(hidden.T, t_23)
     # hidden = 1.0 / (1.0 + np.exp(-(x @ w1 + b1)))
-    t_19 = np.empty((x.shape[0], w1.shape[1]))
+    t_25 = np.empty((x.shape[0], w1.shape[1]))
     for i in range(x.shape[0]):
         for j in range(w1.shape[1]):
-            t_19[i, j] = -(hidden_bar[i, j] * (-hidden[i, j] / t[i, j]) * t_1[i, j])
+            t_25[i, j] = -(hidden_bar[i, j] * (-hidden[i, j] / t[i, j]) * t_1[i, j])
     b1_bar = np.zeros(w1.shape[1])
     for i in range(x.shape[0]):
         for j in range(w1.shape[1]):
-            b1_bar[j] += t_19[i, j]
-    x_bar = np.dot(t_19, w1.T)
-    w1_bar = np.dot(x.T, t_19)
+            b1_bar[j] += t_25[i, j]
+    x_bar = np.dot(t_25, w1.T)
+    w1_bar = np.dot(x.T, t_25)
     return w1_bar, b1_bar, w2_bar, b2_bar, x_bar

@@ -7,36 +7,25 @@ def grad_overwrites_what_was_read(a):
     t_tape = np.empty(a.shape)
     t_tape_1 = np.empty(a.shape)
     t_tape_2 = np.empty(a.shape)
-    t_tape_3 = np.empty(a.shape)
-    t_tape_4 = np.empty(a.shape)
     # for i in range(len(a)):
     for i in range(a.shape[0]):
         # total += math.sin(a[i]) * a[0]
         t = a_1[i]
-        t_tape_4[i] = t
-        t_tape_3[i] = np.sin(t)
-        t_tape_2[i] = a_1[0]
+        t_tape[i] = t
+        t_tape_2[i] = np.sin(t)
+        t_1 = a_1[0]
+        t_tape_1[i] = t_1
         # a[0] = a[0] * a[i]
-        t = a_1[0]
-        t_tape_1[i] = t
-        t_1 = a_1[i]
-        t_tape[i] = t_1
-        a_1[0] = t * t_1
+        a_1[0] = t_1 * t
     # a[0] = a[0] * a[i]
     a_bar = np.zeros(a.shape)
     # for i in range(len(a)):
     for i in range(a.shape[0] - 1, -1, -1):
+        t = t_tape[i]
+        t_2 = t_tape_1[i]
         # a[0] = a[0] * a[i]
-        t = a_bar[0]
-        t_2 = t_tape[i]
-        t_3 = t_tape_1[i]
-        t_4 = t_tape_2[i]
-        t_5 = t_tape_3[i]
-        t_6 = t_tape_4[i]
-        a_bar[0] = 0.0
-        a_bar[i] += t * t_3
-        a_bar[0] += t * t_2
+        t_3 = a_bar[0]
         # total += math.sin(a[i]) * a[0]
-        a_bar[0] += t_5
-        a_bar[i] += t_4 * np.cos(t_6)
+        a_bar[0] = t_3 * t + t_tape_2[i]
+        a_bar[i] += t_3 * t_2 + t_2 * np.cos(t)
     return a_bar,

@@ -24,23 +24,24 @@ def grad_recurrent_net(inputs, w, b):
         h_tape[t] = h
         # loss += np.sum(h) * inputs[t]
         t_tape[t] = np.sum(h)
-    # loss += np.sum(h) * inputs[t]
-    inputs_bar = np.zeros(inputs.shape)
     # h = np.tanh(w @ h + b * inputs[t])
     b_bar = np.zeros(b.shape)
+    inputs_bar = np.zeros(inputs.shape)
     w_bar = np.zeros(w.shape)
     # for t in range(len(inputs)):
     h_bar = np.zeros(2)
     for t in range(inputs.shape[0] - 1, -1, -1):
+        # h = np.tanh(w @ h + b * inputs[t])
+        t_1 = inputs[t]
         h_1 = h_tape[t]
         h_2 = h_tape_1[t]
         # loss += np.sum(h) * inputs[t]
-        inputs_bar[t] += t_tape[t]
-        h_bar = h_bar + inputs[t]
+        h_bar = h_bar + t_1
         # h = np.tanh(w @ h + b * inputs[t])
-        t_1 = h_bar * (1.0 - h_1 * h_1)
-        b_bar += t_1 * inputs[t]
-        inputs_bar[t] += np.sum(t_1 * b)
-        h_bar = w.T @ t_1
-        w_bar += np.outer(t_1, h_2)
+        t_2 = h_bar * (1.0 - h_1 * h_1)
+        t_3 = t_tape[t]
+        b_bar += t_2 * t_1
+        inputs_bar[t] += t_3 + np.sum(t_2 * b)
+        h_bar = w.T @ t_2
+        w_bar += np.outer(t_2, h_2)
     return inputs_bar, w_bar, b_bar

@@ -26,15 +26,14 @@ def grad_return_from_inner_loop(m, level):
         while going_1 and j < m.shape[1]:
             j_stack.append(j)
             # total += m[i, j]
-            total += m[i, j]
+            t = m[i, j]
+            t_stack_1.append(t)
+            total += t
             total_stack.append(total)
             # if total > 4 * level:
-            t = total > 4 * level
-            t_stack.append(t)
-            if t:
-                # return total * m[i, j]
-                t_stack_1.append(m[i, j])
-                # if total > 4 * level:
+            t_1 = total > 4 * level
+            t_stack.append(t_1)
+            if t_1:
                 returned = True
                 going_1 = False
             # for j in range(m.shape[1]):
@@ -59,6 +58,7 @@ def grad_return_from_inner_loop(m, level):
     else:
         result_bar = 0.0
         total_bar = 1.0
+    # total += m[i, j]
     m_bar = np.zeros(m.shape)
     # for i in range(m.shape[0]):
     for k in range(count):
@@ -71,17 +71,19 @@ def grad_return_from_inner_loop(m, level):
             total_bar *= 0.9
         # for j in range(m.shape[1]):
         for k in range(count_2):
-            t = t_stack.pop()
+            t_2 = t_stack.pop()
             j = j_stack.pop()
+            t = t_stack_1.pop()
             total_1 = total_stack.pop()
             # if total > 4 * level:
-            if t:
-                t_1 = t_stack_1.pop()
+            if t_2:
                 # return total * m[i, j]
-                total_bar += result_bar * t_1
-                m_bar[i_1, j] += result_bar * total_1
+                total_bar += result_bar * t
                 # if total > 4 * level:
+                t_bar = result_bar * total_1
                 result_bar = 0.0
+            else:
+                t_bar = 0.0
             # total += m[i, j]
-            m_bar[i_1, j] += total_bar
+            m_bar[i_1, j] += t_bar + total_bar
     return m_bar, 0.0

@@ -8,6 +8,5 @@ def grad_sum_of_squares(x):
     # for i in range(len(x)):
     for i in range(x.shape[0] - 1, -1, -1):
         # total += x[i] * x[i]
-        x_bar[i] += x[i]
-        x_bar[i] += x[i]
+        x_bar[i] += 2.0 * x[i]
     return x_bar,
