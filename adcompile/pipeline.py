@@ -30,6 +30,7 @@ from adcompile.optimize.checks import hoist_checks
 from adcompile.optimize.common import share_common
 from adcompile.optimize.copies import drop_copies, separate_results
 from adcompile.optimize.loads import hoist_loads, share_loads
+from adcompile.optimize.signs import decide_signs
 from adcompile.optimize.simplify import simplify
 from adcompile.optimize.sums import carry_sums
 from adcompile.parse.lower import lower_function
@@ -47,6 +48,7 @@ PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
 )
 SCALAR_PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
     (simplify, "fold constants that conversions exposed"),
+    (decide_signs, "count no index from the end that is never negative"),
     (prune, "remove extents and conversions that no loop needs"),
     (share_loads, "read an element once, until its memory may have changed"),
     (hoist_loads, "read what a loop does not change before it"),

@@ -213,7 +213,7 @@ def _counts(value: Value) -> bool:
         return True
     if op is None or op.name not in ("maximum", "minimum"):
         return False
-    known = [v.constant is not None and v.constant >= 0 or _counts(v) for v in op.inputs]
+    known = [(v.constant is not None and v.constant >= 0) or _counts(v) for v in op.inputs]
     return any(known) if op.name == "maximum" else all(known)
 
 

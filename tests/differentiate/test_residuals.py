@@ -80,3 +80,32 @@ def test_an_element_read_costs_one_addition(size):
     assert list(leaves(gradient[:2].tolist())) and gradient[2:].sum() == 0.0
     source = _source(function, "f8[:]")
     assert source.count("np.zeros") == 1
+
+
+def test_inner_loops_whose_length_varies_have_tapes_of_the_greatest():
+    def function(x):
+        total, place = 0.0, 0
+        for i in range(len(x)):
+            for j in range(i, len(x)):
+                total = total * 0.5 + np.sin(x[j] + total) * place
+                place += 1
+        return total
+
+    source = ad.grad(function).source("f8[:]")
+    assert "append" not in source
+    assert "place_tape" in source and "np.empty((x.shape[0], x.shape[0]))" in source
+    x = np.array([0.3, 0.1, 0.4])
+    ad.check_grads(function, (x,), order=2)
+
+
+def test_a_counter_is_computed_again():
+    def function(x):
+        total, place = 1.0, 2
+        for i in range(len(x)):
+            total = total * x[place - 2]
+            place += 1
+        return total * place
+
+    source = ad.grad(function).source("f8[:]")
+    assert "place_tape" not in source
+    ad.check_grads(function, (np.array([0.3, 0.7, 0.4]),), order=2)

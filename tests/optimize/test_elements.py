@@ -1,0 +1,121 @@
+"""Passes over element reads and writes: shared, hoisted, carried; values stay what they were."""
+
+import numpy as np
+
+from adcompile import pipeline
+from adcompile.graph.interpret import interpret
+from adcompile.graph.types import parse_types
+from adcompile.graph.verify import verify
+from adcompile.optimize.loads import hoist_loads, share_loads
+from adcompile.optimize.signs import decide_signs
+from adcompile.optimize.sums import carry_sums
+
+
+def _after(function, types, *passes):
+    graph = pipeline.lower_function(function, parse_types(types))
+    for run in passes:
+        run(graph)
+        verify(graph)
+    return graph
+
+
+def _count(region, name):
+    return sum(op.name == name for op in region.ops)
+
+
+def repeated(a, b, k):
+    a[0] = a[1] * a[1]
+    a[2] += a[0]
+    b[k] = a[1] + a[2]
+    return a[0] + a[1] + a[2] + b[0]
+
+
+def test_elements_are_read_again_only_where_they_may_have_changed():
+    a, b = np.array([1.0, 2.0, 3.0]), np.array([4.0, 5.0])
+    graph = _after(repeated, "f8[3], f8[2], i8", share_loads)
+    assert _count(graph.body, "load") == 3  # a[1], a[2] after +=, and b[0]
+    assert interpret(graph, a.copy(), b.copy(), 0) == repeated(a, b, 0)
+
+
+def overlapping(a):
+    b = a[::-1]
+    first = a[0]
+    b[-1] = 7.0
+    return first + a[0]
+
+
+def test_a_write_through_a_view_is_seen():
+    graph = _after(overlapping, "f8[3]", share_loads)
+    assert interpret(graph, np.arange(3.0)) == 7.0
+
+
+def wrapped_around(a):
+    first = a[2]
+    a[-1] = 7.0
+    return first + a[2]
+
+
+def test_an_index_counted_from_the_end_may_be_the_same_element():
+    graph = _after(wrapped_around, "f8[3]", share_loads)
+    assert interpret(graph, np.arange(3.0)) == 9.0
+
+
+def scaled(a, b, c):
+    for i in range(len(a)):
+        for j in range(len(a)):
+            b[i] += a[i] * a[j]
+        for j in range(len(c)):
+            c[j] = a[0] + c[0]
+    return np.sum(b) + np.sum(c)
+
+
+def test_reads_leave_the_loops_that_do_not_change_them():
+    graph = _after(scaled, "f8[:], f8[:], f8[:]", hoist_loads)
+    outer = next(op for op in graph.body.ops if op.name == "for").regions[0]
+    inner = [op.regions[0] for op in outer.ops if op.name == "for"]
+    assert _count(inner[0], "load") == 1  # a[j]
+    assert _count(inner[1], "load") == 1  # c[0]; a[0] is there since the outer loop runs
+    for n in (0, 3):
+        a, b, c = np.arange(n) + 1.0, np.ones(n), np.arange(2.0)
+        wanted = scaled(a, b.copy(), c.copy())
+        assert interpret(graph, a, b.copy(), c.copy()) == wanted
+
+
+def summed(a, x, k):
+    for i in range(len(x)):
+        a[0] += x[i]
+        a[k] += x[i]
+    for i in range(len(x)):
+        a[1] += x[i] * a[2]
+    return a[0]
+
+
+def test_sums_into_one_element_are_carried():
+    graph = _after(summed, "f8[3], f8[:], i8", carry_sums)
+    first, second = (op.regions[0] for op in graph.body.ops if op.name == "for")
+    assert _count(first, "accumulate_at") == 2  # `k` may be 0
+    assert _count(second, "accumulate_at") == 1  # a[2] is read, and may not be apart
+    graph = _after(_only, "f8[3], f8[:]", carry_sums)
+    (loop,) = (op.regions[0] for op in graph.body.ops if op.name == "for")
+    assert _count(loop, "accumulate_at") == 0
+    a, x = np.arange(3.0), np.array([0.1, 0.2, 0.3])
+    assert interpret(graph, a.copy(), x) == 0.1 + 0.2 + 0.3
+
+
+def _only(a, x):
+    for i in range(len(x)):
+        a[0] += x[i]
+    return a[0]
+
+
+def test_decided_signs():
+    def function(a):
+        total = 0.0
+        for i in range(len(a)):
+            total += a[i] if i < 0 else 2.0 * a[i - 1] if i - 1 < 0 else a[0]
+        return total
+
+    graph = _after(function, "f8[:]", decide_signs)
+    comparisons = [op for op in graph.body.walk() if op.name == "lt"]
+    assert len(comparisons) == 1
+    assert interpret(graph, np.arange(3.0) + 1.0) == function(np.arange(3.0) + 1.0)
