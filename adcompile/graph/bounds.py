@@ -41,9 +41,14 @@ class Bounds:
         self._carried: dict[Value, tuple[Op, int]] = {}
         self._number: dict[Value, int] = {}
         self._rising: dict[tuple[Op, int], bool] = {}
-        self._scan(graph.body, {}, {})
+        self._around: dict[Region, tuple[Op, ...]] = {}
+        self._scan(graph.body, {}, {}, ())
 
-    def _scan(self, region: Region, same: dict[Symbol, Dim], extents: dict[Symbol, Value]) -> None:
+    def _scan(
+        self, region: Region, same: dict[Symbol, Dim], extents: dict[Symbol, Value],
+        around: tuple[Op, ...],
+    ) -> None:  # fmt: skip
+        self._around[region] = around
         self._same[region] = same = {**same, **region.same}
         self._extents[region] = extents = {**extents, **region.extents}
         for value in region.params:
@@ -54,7 +59,7 @@ class Bounds:
                     self._loops[inner.params[0]] = op
                     for k, value in enumerate(inner.params[1:]):
                         self._carried[value] = (op, k)
-                self._scan(inner, same, extents)
+                self._scan(inner, same, extents, (*around, op) if op.name == "for" else around)
             for k, value in enumerate(op.outputs):
                 self._number[value] = len(self._number)
                 if op.name == "for":
@@ -126,6 +131,23 @@ class Bounds:
         return self.sum_of(holder, region)
 
     def _never_negative(self, found: Sum, region: Region) -> bool:
+        """Whether a sum is 0 or more: by itself, or because a loop around would not run else."""
+        if self._least_is_positive(found, region):
+            return True
+        spans = (self._span(op, region) for op in self._around[region])
+        return any(
+            span is not None and self._least_is_positive(found.plus(span, -1), region)
+            for span in spans
+        )
+
+    def _span(self, loop: Op, region: Region) -> Sum | None:
+        """How far the last item of a range is from the first: 0 or more inside the loop."""
+        start, stop, step = (self.sum_of(v, region) for v in loop.inputs[:3])
+        if step.factors or abs(step.constant) != 1:
+            return None
+        return Sum(-1).plus(stop, step.constant).plus(start, -step.constant)
+
+    def _least_is_positive(self, found: Sum, region: Region) -> bool:
         """Whether the least value of a sum is 0 or more."""
         least = self.least(found, region)
         return (

@@ -38,7 +38,7 @@ def _hoist(region: Region, aliases: Aliases, bounds: Bounds) -> None:
             body = op.regions[0]
             written = changed(op, aliases)
             own = {v for r in op.regions for v in defined(r)}
-            moved = [o for o in body.ops if _stays(o, own, written, aliases, bounds, body)]
+            moved = [o for o in body.ops if _stays(o, own, written, aliases, bounds, region)]
             body.ops = [o for o in body.ops if o not in moved]
             position = region.ops.index(op)
             region.ops[position:position] = [made for o in moved for made in _outside(o, own)]
@@ -53,13 +53,14 @@ def _outside(op: Op, own: set[Value]) -> list[Op]:
 
 def _stays(
     op: Op, own: set[Value], written: frozenset[Value], aliases: Aliases, bounds: Bounds,
-    body: Region,
+    outside: Region,
 ) -> bool:  # fmt: skip
+    """Whether a loop that may not run at all leaves an element alone that is surely there."""
     if op.name != "load" or any(v in own and v.constant is None for v in op.inputs):
         return False
     if aliases.roots[op.inputs[0]] & written:
         return False
-    return bounds.within(op.inputs[0], op.inputs[1:], body)
+    return bounds.within(op.inputs[0], op.inputs[1:], outside)
 
 
 def defined(region: Region) -> set[Value]:

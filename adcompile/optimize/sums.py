@@ -39,7 +39,7 @@ def _loop(loop: Op, region: Region, aliases: Aliases, bounds: Bounds, builder: B
         group = [o for o in body.ops if _same_element(o, op)]
         if array in own or any(v in own and v.constant is None for v in index):
             continue
-        if _touched(body, array, group, aliases) or not bounds.within(array, index, body):
+        if _touched(body, array, group, aliases) or not bounds.within(array, index, region):
             continue
         _carry(loop, region, group, builder)
 
