@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from adcompile.differentiate.activity import Activity
+from adcompile.differentiate.fusing import Fusing
 from adcompile.differentiate.residuals import Mirror, settle
 from adcompile.differentiate.shadows import Shadows, invertible
 from adcompile.differentiate.transfers import separate_transfers
@@ -108,22 +109,28 @@ def _calls(region: Region) -> Iterator[tuple[Region, Op]]:
             yield from _calls(inner)
 
 
-class Reverse:
-    """One reverse sweep over one graph."""
+class Reverse(Fusing):
+    """One reverse sweep over one graph.
 
-    def __init__(self, graph: Graph, wrt: Sequence[Value]) -> None:
+    given      arrays whose shadows are there before, and are only added to
+    """
+
+    def __init__(
+        self, graph: Graph, wrt: Sequence[Value], given: dict[Value, Value] | None = None
+    ) -> None:
         self.graph = graph
         self.wrt = list(wrt)
         inline_calls(graph, lambda rule: rule is None)
         expose_residuals(graph)
         self.builder = Builder(graph)
         self.aliases = separate_transfers(graph)
-        self.activity = Activity(graph, self.aliases, wrt)
+        self.activity = Activity(graph, self.aliases, [*wrt, *(given or ())])
         self.shadows = Shadows(graph, self.aliases)
+        self.shadows.shadowed.update(given or ())
         self.mirror = Mirror(graph, self.aliases)
         self.forward_ops = list(graph.body.ops)
         self.adjoints: Adjoints = {}
-        self._shadow_values: dict[Value, Value] = {}
+        self._shadow_values: dict[Value, Value] = dict(given or {})
         self._results: dict[Value, Value] = {}
 
     def run(self, seeds: Sequence[Value | None], keep: Sequence[Value]) -> None:
@@ -398,7 +405,7 @@ class Reverse:
         return match(adjoint, like)
 
     def _reverse_for(self, op: Op) -> None:
-        if self._touches_active(op):
+        if self._touches_active(op) and not self.fuse(op):
             start, stop, step = op.inputs[:3]
             by = step.constant
             assert isinstance(by, int)
@@ -459,6 +466,10 @@ class Reverse:
             return adjoint
         copy: Value = self.builder.op("copy", adjoint)
         return copy
+
+    def swept(self, graph: Graph, wrt: Sequence[Value], shadows: dict[Value, Value]) -> Reverse:
+        """A reverse sweep over another graph, which adds to the given shadows."""
+        return Reverse(graph, wrt, shadows)
 
     def _free_scalars(self, region: Region) -> list[Value]:
         own = _defined(region)

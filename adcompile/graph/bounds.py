@@ -76,7 +76,7 @@ class Bounds:
         assert isinstance(array.type, Array)
         for place, dim in zip(index, array.type.shape, strict=True):
             found = self.sum_of(place, region)
-            room = self._extent(dim, region).plus(found, -1).plus(Sum(1), -1)
+            room = self.extent(dim, region).plus(found, -1).plus(Sum(1), -1)
             if not self._never_negative(found, region) or not self._never_negative(room, region):
                 return False
         return True
@@ -105,7 +105,7 @@ class Bounds:
         if op is None or value.type.dtype != "int64" or not isinstance(value.type, Scalar):
             return Sum(0, {value: 1})  # what is narrower may overflow
         if op.name == "dim":
-            return self._extent(op.inputs[0].type.shape[op.attrs["axis"]], region)  # type: ignore[union-attr]
+            return self.extent(op.inputs[0].type.shape[op.attrs["axis"]], region)  # type: ignore[union-attr]
         if op.name in ("add", "sub"):
             first, second = (self.sum_of(v, region) for v in op.inputs)
             return first.plus(second, 1 if op.name == "add" else -1)
@@ -119,7 +119,8 @@ class Bounds:
             return self.sum_of(op.inputs[0], region)
         return Sum(0, {value: 1})
 
-    def _extent(self, dim: Dim, region: Region) -> Sum:
+    def extent(self, dim: Dim, region: Region) -> Sum:
+        """An extent as a sum."""
         same = self._same[region]
         while isinstance(dim, Symbol) and dim in same:
             dim = same[dim]
