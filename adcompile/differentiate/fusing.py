@@ -58,7 +58,7 @@ class Fusing:
         if loop not in self.graph.body.ops:
             return False
         scratch = Independence(self.graph, self.aliases).scratch(loop)
-        if scratch is None:
+        if scratch is None or self._overwritten(loop, scratch):
             return False
         outgoing = self._outgoing(loop)
         later = self._dependent(loop)
@@ -81,6 +81,15 @@ class Fusing:
         for k, cotangent in outgoing.items():
             self.accumulate(loop.inputs[3 + k], cotangent)
         return True
+
+    def _overwritten(self, loop: Op, scratch: Sequence[Value]) -> bool:
+        """Whether something that the loop reads is written before the loop can run."""
+        return any(
+            isinstance(v.type, Array)
+            and v not in scratch
+            and self.aliases.may_be_written_after(loop, v)
+            for v in free_values(loop.regions[0])
+        )
 
     def _dependent(self, loop: Op) -> set[Op] | None:
         """What reads the sums of a loop; None if it cannot be moved behind all else."""
@@ -147,7 +156,7 @@ class Fusing:
 
 def _iteration(builder: Builder, loop: Op, scratch: Sequence[Value]) -> Graph:
     """One iteration as a function of the index, the sums so far, and what it reads."""
-    graph = Graph("iteration", [], Region())
+    graph = Graph("iteration", [], Region(), lengths=dict(builder.graph.lengths))
     inner = Builder(graph)
     body = loop.regions[0]
     with inner, inner.at(loop.location):
@@ -162,8 +171,8 @@ def _iteration(builder: Builder, loop: Op, scratch: Sequence[Value]) -> Graph:
             mapping[array] = own
         graph.body.ops += [clone_op(op, mapping) for op in body.ops]
     graph.body.yields = [mapping.get(v, v) for v in body.yields]
-    extents = {s: mapping.get(v, v) for s, v in body.extents.items()}
-    graph.body.extents = {**graph.body.extents, **extents}
+    known = {s: mapping.get(v, v) for s, v in body.extents.items()}
+    graph.body.extents = {**graph.body.extents, **known}
     graph.body.same = {**graph.body.same, **body.same}
     graph.result = tuple(range(len(body.yields)))
     graph.parameters = parameters

@@ -49,12 +49,13 @@ def clone_graph(graph: Graph) -> tuple[Graph, dict[Value, Value]]:
         copy.parameters.append(Parameter(p.name, rebuild(p.structure, items), p.default))
     copy.captured = [(outer, mapping[inner]) for outer, inner in graph.captured]
     copy.kept = [mapping[v] for v in graph.kept]
-    copy.lengths = {_renamed(key, mapping): s for key, s in graph.lengths.items()}
+    copy.lengths = {renamed(key, mapping): s for key, s in graph.lengths.items()}
     copy.bindings = {n: [v and mapping.get(v, v) for v in vs] for n, vs in graph.bindings.items()}
     return copy, mapping
 
 
-def _renamed(key: tuple[Any, ...], mapping: dict[Value, Value]) -> tuple[Any, ...]:
+def renamed(key: tuple[Any, ...], mapping: dict[Value, Value]) -> tuple[Any, ...]:
+    """The key of a slice's extent in terms of copied values."""
     return tuple(mapping.get(k, k) if isinstance(k, Value) else k for k in key)
 
 
@@ -70,6 +71,8 @@ def inline(builder: Builder, graph: Graph, arguments: list[Value]) -> list[Value
     for symbol, value in graph.body.extents.items():
         if not builder.knows(symbol):  # an extent of the arguments stays what it is outside
             builder.learn(symbol, mapping.get(value, value))
+    for key, symbol in graph.lengths.items():
+        builder.graph.lengths.setdefault(renamed(key, mapping), symbol)
     builder.graph.checks.update(graph.checks)
     for one, other in graph.body.same.items():
         builder.assume(one, other)

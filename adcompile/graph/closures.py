@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adcompile.graph.builder import Builder
-from adcompile.graph.clone import clone_op, clone_region
+from adcompile.graph.clone import clone_op, clone_region, renamed
 from adcompile.graph.ir import Graph, Op, Parameter, Region, Value
 from adcompile.graph.trees import leaves, rebuild
 
@@ -37,6 +37,7 @@ def closed(graph: Graph, outer: Builder) -> Graph:
     body.ops = [*constants, *extents, *body.ops]
     body.extents = {**known, **result.body.extents, **body.extents}
     result.body, result.captured = body, captured
+    result.lengths = {renamed(key, mapping): s for key, s in graph.lengths.items()}
     _know_extents_of_parameters(result)
     for p in graph.parameters:
         items = (mapping[v] for v in leaves(p.structure))

@@ -146,7 +146,8 @@ class _Simplifier:
         if type(one) is not type(other) or one.dtype != other.dtype:
             return False
         if isinstance(one, Scalar) and isinstance(other, Scalar):
-            return one.weak == other.weak
+            # weak or strong makes a difference only beside another precision
+            return one.weak == other.weak or (one.dtype == "float64" and not self.single)
         resolve = self.builder.resolve
         shapes = ([resolve(d) for d in shape_of(t)] for t in (one, other))
         return operator.eq(*shapes)
@@ -278,7 +279,6 @@ class _Simplifier:
     def _cast(self, op: Op) -> Value | None:
         source = op.inputs[0]
         if isinstance(source.type, Scalar) and source.type.dtype == op.result.type.dtype:
-            # weak or strong makes a difference only beside another precision
             return self._same(op, source) if self.single else source
         return self._same(op, source)
 

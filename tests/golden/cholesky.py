@@ -38,10 +38,9 @@ def grad_cholesky(a):
                 t_5 = s / t_4
                 t_tape_2[i, j] = t_5
                 low[i, j] = t_5
-    # total += math.log(low[i, i])
-    low_bar = np.zeros((n, n))
     # for i in range(n):
-    for i in range(n - 1, -1, -1):
+    low_bar = np.zeros((n, n))
+    for i in range(n):
         # total += math.log(low[i, i])
         low_bar[i, i] += 1.0 / low[i, i]
     # s = a[i, j]

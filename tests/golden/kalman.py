@@ -58,10 +58,10 @@ def grad_kalman(q, r, z, x):
         p_bar += gain_bar / s
         # likelihood -= 0.5 * (math.log(2 * math.pi * s) + error * error / s)
         s_bar += -0.5 * (-t_tape_1[t] / s)
-        t_3 = -0.5 * (1.0 / s) * error
+        t_3 = -0.5 / s * error
         error_bar += t_3
         error_bar += t_3
-        s_bar += -0.5 * (1.0 / t_tape_2[t]) * 6.283185307179586
+        s_bar += -0.5 / t_tape_2[t] * 6.283185307179586
         # error = z[t] - x
         x_bar -= error_bar
         z_bar[t] += error_bar

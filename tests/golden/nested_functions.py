@@ -5,20 +5,18 @@ def grad_nested_functions(x, y):
     x_bar += x * 2.0
     # for i in range(3):
     y_bar = 0.0
-    for i in range(2, -1, -1):
-        # return s + y * by
-        t = x + y * y
+    for i in range(3):
         # total += scaled(i + 0.5) * scaled(1.0, by=y)
-        t_1 = i + 0.5
+        t = i + 0.5
         # return s + y * by
-        t_2 = t_1 * x + y * 2.0
-        t_3 = t_2 * y
-        y_bar += t_3
-        y_bar += t_3
+        x_bar_1 = t * x + y * 2.0
+        t_1 = x + y * y
+        y_bar_1 = x_bar_1 * y
+        y_bar_2 = 2.0 * y_bar_1
+        y_bar_3 = y_bar_2 + t_1 * 2.0
         # return shifted(t * x)
-        x_bar += t_2
-        # return s + y * by
-        y_bar += t * 2.0
-        # return shifted(t * x)
-        x_bar += t * t_1
+        x_bar_2 = x_bar_1 + t_1 * t
+        # for i in range(3):
+        x_bar += x_bar_2
+        y_bar += y_bar_3
     return x_bar, y_bar

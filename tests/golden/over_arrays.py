@@ -9,20 +9,13 @@ def grad_over_arrays(x, m):
         v = x[i]
         # total += math.exp(-v)
         t_tape[i] = np.exp(-v)
-    t_tape_1 = np.empty(m.shape[0])
     # for row in m:
+    m_bar = np.zeros(m.shape)
     for i in range(m.shape[0]):
         row = m[i]
         # total += np.sum(row * row) * row[0]
-        t_tape_1[i] = np.sum(row * row)
-    # total += np.sum(row * row) * row[0]
-    m_bar = np.zeros(m.shape)
-    # for row in m:
-    for i in range(m.shape[0] - 1, -1, -1):
-        row = m[i]
-        # total += np.sum(row * row) * row[0]
         row_bar = m_bar[i]
-        row_bar[0] += t_tape_1[i]
+        row_bar[0] += np.sum(row * row)
         t = row[0] * row
         row_bar += t
         row_bar += t

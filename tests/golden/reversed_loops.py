@@ -17,7 +17,7 @@ def grad_reversed_loops(x):
     # for i, v in enumerate(reversed(x), 1):
     t_1 = x.shape[0] - 1
     x_bar = np.zeros(x.shape)
-    for i in range(max(-(x.shape[0] // -1), 0) - 1, -1, -1):
+    for i in range(max(-(x.shape[0] // -1), 0)):
         i_1 = i + 1
         # h += v / i
         v_bar = 1.0 / i_1

@@ -11,12 +11,11 @@ def grad_variable_step(x, step):
     t_1 = -step
     if not t_1 != 0:
         raise ValueError('the step of range cannot be 0')
-    # total += x[i] * i
     x_bar = np.zeros(x.shape)
     # for i in range(len(x) - 1, -1, step):
     t_2 = max(-(x.shape[0] // step), 0)
     # for i in range(0, len(x), -step):
-    for i in range(max(-(-x.shape[0] // t_1), 0) - 1, -1, -1):
+    for i in range(max(-(-x.shape[0] // t_1), 0)):
         i *= t_1
         # total += x[i] * i
         x_bar[i] += 1.0 * i

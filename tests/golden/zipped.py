@@ -13,7 +13,7 @@ def grad_zipped(x, w):
     # for i, (a, b) in enumerate(zip(x[1:], w, strict=False)):
     t_1 = min(t.shape[0], w.shape[0])
     # for a, i in zip(x, range(10), strict=False):
-    for i in range(min(x.shape[0], 10) - 1, -1, -1):
+    for i in range(min(x.shape[0], 10)):
         # total += a * i
         a_bar = 1.0 * i
         # for a, i in zip(x, range(10), strict=False):
