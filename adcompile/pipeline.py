@@ -26,6 +26,7 @@ from adcompile.graph.trees import (
 from adcompile.graph.types import Structure
 from adcompile.ops.effects import drop_prints
 from adcompile.optimize.accumulate import merge_accumulations
+from adcompile.optimize.buffers import reuse_buffers
 from adcompile.optimize.checks import hoist_checks
 from adcompile.optimize.common import share_common
 from adcompile.optimize.copies import drop_copies, separate_results
@@ -53,6 +54,7 @@ SCALAR_PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
     (share_loads, "read an element once, until its memory may have changed"),
     (hoist_loads, "read what a loop does not change before it"),
     (carry_sums, "carry what a loop adds to one element in a variable"),
+    (reuse_buffers, "make arrays that last one iteration once, before the loop"),
 )
 
 

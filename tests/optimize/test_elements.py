@@ -6,6 +6,7 @@ from adcompile import pipeline
 from adcompile.graph.interpret import interpret
 from adcompile.graph.types import parse_types
 from adcompile.graph.verify import verify
+from adcompile.optimize.buffers import reuse_buffers
 from adcompile.optimize.loads import hoist_loads, share_loads
 from adcompile.optimize.signs import decide_signs
 from adcompile.optimize.sums import carry_sums
@@ -119,3 +120,36 @@ def test_decided_signs():
     comparisons = [op for op in graph.body.walk() if op.name == "lt"]
     assert len(comparisons) == 1
     assert interpret(graph, np.arange(3.0) + 1.0) == function(np.arange(3.0) + 1.0)
+
+
+def scratch_in_loops(x, m):
+    total, last = 0.0, np.zeros(len(x))
+    for i in range(len(x)):
+        row = np.full(len(x), x[i])
+        other = np.zeros(m)
+        for j in range(len(x)):
+            cell = np.zeros((2, 3))
+            cell[1, j % 3] = row[j] + 1.0
+            row[j] = np.sum(cell)
+        fresh = row * 2.0
+        if x[i] > 0.5:
+            last = fresh
+        total += row[0] * row[-1] + len(other)
+    return total + np.sum(last)
+
+
+def test_arrays_of_one_iteration_are_made_once():
+    graph = _after(scratch_in_loops, "f8[:], i8")
+    graph = pipeline.schedule_loops(graph)
+    reuse_buffers(graph)
+    verify(graph)
+    outer = max((op for op in graph.body.ops if op.name == "for"), key=_size).regions[0]
+    made = [op for op in outer.walk() if op.name in ("full", "empty")]
+    assert len(made) == 2  # of `m`, which may be negative where no iteration is; and `fresh`
+    for n in (0, 1, 4):
+        x = np.linspace(0.2, 0.9, n)
+        assert interpret(graph, x, 2) == scratch_in_loops(x, 2)
+
+
+def _size(op):
+    return sum(1 for _ in op.regions[0].walk())

@@ -1,0 +1,106 @@
+"""Arrays that every iteration of a loop makes anew are made once, before the loop.
+
+Enters: a graph of loops over elements. Leaves: the same graph where the memory of an array that
+does not outlive its iteration is allocated outside and used again; what it was filled with is
+stored in every iteration.
+"""
+
+from __future__ import annotations
+
+from adcompile.graph.aliases import Aliases
+from adcompile.graph.bounds import Bounds
+from adcompile.graph.builder import Builder
+from adcompile.graph.clone import clone_op
+from adcompile.graph.ir import RECORDS, Graph, Op, Region, Value
+from adcompile.graph.types import Scalar, Symbol, shape_of
+from adcompile.optimize.loads import defined
+
+_COUNTING = frozenset({"constant", "dim", "add", "sub", "mul", "maximum", "minimum"})
+
+
+def reuse_buffers(graph: Graph) -> None:
+    """Move allocations in place, out of the inner loops first."""
+    with Builder(graph) as builder:
+        _region(graph.body, Aliases(graph), Bounds(graph), builder)
+
+
+def _region(region: Region, aliases: Aliases, bounds: Bounds, builder: Builder) -> None:
+    for op in list(region.ops):
+        for inner in op.regions:
+            with builder.inside(inner):
+                _region(inner, aliases, bounds, builder)
+        if op.name in ("for", "while"):
+            _Loop(op, region, aliases, bounds, builder).empty()
+
+
+class _Loop:
+    def __init__(
+        self, loop: Op, region: Region, aliases: Aliases, bounds: Bounds, builder: Builder
+    ) -> None:
+        self.loop, self.region, self.builder = loop, region, builder
+        self.aliases, self.bounds = aliases, bounds
+        self.body = loop.regions[0]
+        self.own = {v for r in loop.regions for v in defined(r)}
+        self.moved: dict[Value, Op] = {}
+
+    def empty(self) -> None:
+        """Move what can be moved out of the loop."""
+        for op in [o for o in self.body.ops if o.name in ("empty", "full")]:
+            extents = op.inputs[op.name == "full" :]
+            known = all(self.bounds.never_negative(v, self.body) for v in extents)
+            if known and all(map(self._counted, extents)) and not self._escapes(op.result):
+                self._move(op, [self._outside(v) for v in extents])
+
+    def _escapes(self, array: Value) -> bool:
+        """Whether the memory is needed after the iteration."""
+        roots = self.aliases.roots
+        kept = [v for r in self.loop.regions for v in r.yields]
+        kept += [o.inputs[1] for o in self.body.walk() if o.name == "push"]
+        return any(array in roots.get(v, ()) for v in kept)
+
+    def _counted(self, value: Value) -> bool:
+        """Whether an extent is the same in every iteration."""
+        if value not in self.own:
+            return True
+        op = value.op
+        return (
+            op is not None and op.name in _COUNTING and isinstance(value.type, Scalar)
+            and all(self._counted(v) for v in op.inputs)
+        )  # fmt: skip
+
+    def _outside(self, value: Value) -> Value:
+        """The value computed before the loop."""
+        if value not in self.own or value.op is None:
+            return value
+        if value not in self.moved:
+            mapping = {v: self._outside(v) for v in value.op.inputs}
+            copy = clone_op(value.op, mapping)
+            self.moved[value] = copy
+            self.region.ops.insert(self.region.ops.index(self.loop), copy)
+        return self.moved[value].result
+
+    def _move(self, op: Op, extents: list[Value]) -> None:
+        array = op.result
+        attrs = {"dtype": array.type.dtype, "shape": shape_of(array.type)}
+        made = Op(RECORDS["empty"], extents, attrs, [array], location=op.location)
+        self.region.ops.insert(self.region.ops.index(self.loop), made)
+        with self.builder.inside(Region()) as filling, self.builder.at(op.location):
+            if op.name == "full":
+                self._fill(array, op.inputs[0], op.inputs[1:], [])
+        position = self.body.ops.index(op)
+        self.body.ops[position : position + 1] = filling.ops
+        for symbol in attrs["shape"]:
+            if isinstance(symbol, Symbol) and symbol in self.body.extents:
+                holder = self.body.extents[symbol]
+                self.region.extents.setdefault(symbol, self._outside(holder))
+
+    def _fill(self, array: Value, value: Value, extents: list[Value], index: list[Value]) -> None:
+        if len(index) == len(extents):
+            self.builder.op("store", array, value, *index)
+            return
+
+        def body(i: Value, _: list[Value]) -> list[Value]:
+            self._fill(array, value, extents, [*index, i])
+            return []
+
+        self.builder.loop(0, extents[len(index)], 1, [], body, "ijklmn"[len(index) % 6])
