@@ -18,7 +18,7 @@ from adcompile.function import CompiledFunction
 from adcompile.graph.builder import current
 from adcompile.graph.ir import Graph, Value
 from adcompile.graph.trees import Leaf, is_container, is_static, mapped
-from adcompile.graph.types import has_derivative, is_float
+from adcompile.graph.types import has_derivative, is_continuous
 from adcompile.ops.spellings import as_value, spelled
 
 Function = Callable[..., Any]
@@ -46,7 +46,7 @@ def call_signature(function: Function) -> inspect.Signature:
 
 def _gradient(
     function: Function, argnums: int | Sequence[int], wrt: Names | None, with_value: bool,
-    has_aux: bool, options: dict[str, Any],
+    has_aux: bool, holomorphic: bool, options: dict[str, Any],
 ) -> CompiledFunction:  # fmt: skip
     if wrt is not None:
         items: tuple[int | str, ...] = (wrt,) if isinstance(wrt, str) else tuple(wrt)
@@ -58,7 +58,7 @@ def _gradient(
         raise TypeMismatch("nothing to differentiate with respect to", hint="argnums=0")
     keep = [item for item in items if isinstance(item, str)]
     derive = lambda graph, _: transforms.gradient_graph(  # noqa: E731
-        graph, items, single, pipeline.function_location(function), with_value, has_aux
+        graph, items, single, pipeline.function_location(function), with_value, has_aux, holomorphic
     )
     prefix = "value_and_grad" if with_value else "grad"
     name = f"{prefix}_{function_name(function)}"
@@ -73,36 +73,42 @@ def function_name(function: Function) -> str:
 
 def grad(
     function: Function | None = None, argnums: int | Sequence[int] = 0, *,
-    wrt: Names | None = None, has_aux: bool = False, **options: Any,
+    wrt: Names | None = None, has_aux: bool = False, holomorphic: bool = False, **options: Any,
 ) -> Any:  # fmt: skip
     """The gradient of a function with a scalar result, by reverse mode.
 
     argnums    position of the argument, or positions (the result is then a tuple)
     wrt        instead: names of arguments or of variables inside the function
     has_aux    the function gives (scalar, anything); the result is (gradient, anything)
+    holomorphic   the function is holomorphic: complex arguments, a complex result
     options    target="cpu" | "python", fastmath, parallel, cache, inplace (argument names),
                prints (keep what the function prints in the derivative, too)
 
-    Each gradient has the shape and dtype of what it belongs to. Usable as a decorator, with or
-    without arguments. Raises NotDifferentiable for integer arguments and results that are no
+    Each gradient has the shape and dtype of what it belongs to. With respect to a complex number
+    z = x + iy it is df/dx - i df/dy: steepest descent goes along minus its conjugate. Usable as a
+    decorator, with or without arguments. Raises NotDifferentiable for integer arguments and results that are no
     scalar, UnsupportedSyntax and UnsupportedOperation for functions outside the language.
     """
     if function is None:
-        return lambda f: grad(f, argnums, wrt=wrt, has_aux=has_aux, **options)
-    return _gradient(function, argnums, wrt, False, has_aux, options)
+        return lambda f: grad(
+            f, argnums, wrt=wrt, has_aux=has_aux, holomorphic=holomorphic, **options
+        )
+    return _gradient(function, argnums, wrt, False, has_aux, holomorphic, options)
 
 
 def value_and_grad(
     function: Function | None = None, argnums: int | Sequence[int] = 0, *,
-    wrt: Names | None = None, has_aux: bool = False, **options: Any,
+    wrt: Names | None = None, has_aux: bool = False, holomorphic: bool = False, **options: Any,
 ) -> Any:  # fmt: skip
     """Value and gradient in one sweep: `(value, gradient)`; see `grad` for the arguments.
 
     With `has_aux` the result is `((value, anything), gradient)`.
     """
     if function is None:
-        return lambda f: value_and_grad(f, argnums, wrt=wrt, has_aux=has_aux, **options)
-    return _gradient(function, argnums, wrt, True, has_aux, options)
+        return lambda f: value_and_grad(
+            f, argnums, wrt=wrt, has_aux=has_aux, holomorphic=holomorphic, **options
+        )
+    return _gradient(function, argnums, wrt, True, has_aux, holomorphic, options)
 
 
 def jit(function: Function | None = None, *, inplace: Names = (), **options: Any) -> Any:
@@ -160,60 +166,78 @@ def _tangent(primal: Any, tangent: Any) -> Any:
     if tangent is None:
         return primal  # of what has no derivative
     if isinstance(primal, np.ndarray):
+        _refuse_complex(tangent, primal, "tangent")
         array = np.ascontiguousarray(tangent, primal.dtype)
         if array.shape != primal.shape:
             raise TypeMismatch(f"a tangent of shape {array.shape} for a primal of {primal.shape}")
         return array
-    return type(primal)(tangent) if isinstance(primal, (float, np.floating)) else tangent
+    if not isinstance(primal, (float, complex, np.inexact)):
+        return tangent
+    _refuse_complex(tangent, primal, "tangent")
+    return type(primal)(tangent)
+
+
+def _refuse_complex(given: Any, value: Any, what: str) -> None:
+    if np.iscomplexobj(given) and not np.iscomplexobj(value):
+        raise TypeMismatch(f"a complex {what} of a real value", hint=f"pass {what}.real")
 
 
 def jacfwd(
-    function: Function | None = None, argnums: int | Sequence[int] = 0, **options: Any
-) -> Any:
+    function: Function | None = None, argnums: int | Sequence[int] = 0, *,
+    holomorphic: bool = False, **options: Any,
+) -> Any:  # fmt: skip
     """The Jacobian by columns: one forward sweep for each element of the argument.
 
     For a result of shape s and an argument of shape t the derivative has the shape s + t. For
     several results or arguments it has the structure of the result, with the structure of the
-    arguments inside. Raises NotDifferentiable for integers.
+    arguments inside. A holomorphic function has complex arguments and results; else arguments must
+    be real. Raises NotDifferentiable for integers.
     """
     if function is None:
-        return lambda f: jacfwd(f, argnums, **options)
-    return _jacobian(function, argnums, True, options)
+        return lambda f: jacfwd(f, argnums, holomorphic=holomorphic, **options)
+    return _jacobian(function, argnums, True, holomorphic, options)
 
 
 def jacrev(
-    function: Function | None = None, argnums: int | Sequence[int] = 0, **options: Any
-) -> Any:
-    """The Jacobian by rows: one reverse sweep for each element of the result; see `jacfwd`."""
+    function: Function | None = None, argnums: int | Sequence[int] = 0, *,
+    holomorphic: bool = False, **options: Any,
+) -> Any:  # fmt: skip
+    """The Jacobian by rows: one reverse sweep for each element of the result; see `jacfwd`.
+
+    Arguments may be complex, and results must be real, unless the function is holomorphic.
+    """
     if function is None:
-        return lambda f: jacrev(f, argnums, **options)
-    return _jacobian(function, argnums, False, options)
+        return lambda f: jacrev(f, argnums, holomorphic=holomorphic, **options)
+    return _jacobian(function, argnums, False, holomorphic, options)
 
 
 def _jacobian(
-    function: Function, argnums: int | Sequence[int], forward: bool, options: dict[str, Any]
-) -> CompiledFunction:
+    function: Function, argnums: int | Sequence[int], forward: bool, holomorphic: bool,
+    options: dict[str, Any],
+) -> CompiledFunction:  # fmt: skip
     single = isinstance(argnums, int)
     items = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     name = f"{'jacfwd' if forward else 'jacrev'}_{function_name(function)}"
 
     def derive(graph: Graph, _: Any) -> Graph:
         place = pipeline.function_location(function)
-        return transforms.jacobian_graph(graph, items, single, forward, place)
+        return transforms.jacobian_graph(graph, items, single, forward, place, holomorphic)
 
     return CompiledFunction(function, derive, call_signature(function), name, **options)
 
 
 def hessian(
-    function: Function | None = None, argnums: int | Sequence[int] = 0, **options: Any
-) -> Any:
+    function: Function | None = None, argnums: int | Sequence[int] = 0, *,
+    holomorphic: bool = False, **options: Any,
+) -> Any:  # fmt: skip
     """The second derivatives of a function with a scalar result: forward over reverse.
 
     For an argument of shape s the result has the shape s + s; for several arguments it is a tuple
     of tuples.
     """
     if function is None:
-        return lambda f: hessian(f, argnums, **options)
+        return lambda f: hessian(f, argnums, holomorphic=holomorphic, **options)
+    options["holomorphic"] = holomorphic
     return jacfwd(grad(function, argnums, **options), argnums, **options)
 
 
@@ -323,6 +347,7 @@ def _like(cotangent: Any, value: Any) -> Any:
         return mapped(lambda v, c: _like(c, v), value, cotangent)
     if is_static(value) or cotangent is None:
         return value
+    _refuse_complex(cotangent, value, "cotangent")
     if isinstance(value, np.ndarray):
         return np.broadcast_to(np.asarray(cotangent, value.dtype), value.shape).copy()
     return np.asarray(cotangent, np.asarray(value).dtype)[()]
@@ -369,7 +394,7 @@ class _Pullback(Leaf):
     def __adcompile_transform__(self, lowering: Any, cotangent: Any) -> Any:
         results = iter(lowering.call(self.run, [*self.primals, cotangent], {}, "pullback"))
         return mapped(
-            lambda p: next(results) if isinstance(p, Value) and is_float(p.type) else None,
+            lambda p: next(results) if isinstance(p, Value) and is_continuous(p.type) else None,
             tuple(self.primals),
         )
 

@@ -17,8 +17,10 @@ from adcompile.graph.types import Array, Static, Structure, type_of
 
 
 def default_type(default: Any) -> Structure:
-    """The type of an argument left at its default: a float is a value, all else is static."""
-    return type_of(default) if isinstance(default, (float, np.floating)) else Static(default)
+    """The type of an argument left at its default: a float or complex number is a value."""
+    return (
+        type_of(default) if isinstance(default, (float, complex, np.inexact)) else Static(default)
+    )
 
 
 def ones(item: Any) -> Any:
@@ -43,10 +45,11 @@ def with_ones(type_: Structure, pattern: Any) -> Structure:
 
 
 def plain(item: Any) -> Any:
-    """Python numbers for float64 and int64 scalars, which count as weak."""
+    """Python numbers for the scalars that count as weak."""
     if isinstance(item, tuple):
         return tuple(map(plain, item))
-    return item.item() if isinstance(item, (np.float64, np.int64, np.bool_)) else item
+    weak = (np.float64, np.int64, np.bool_, np.complex128)
+    return item.item() if isinstance(item, weak) else item
 
 
 def refuse_overlap(

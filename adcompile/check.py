@@ -13,7 +13,7 @@ import numpy as np
 from adcompile.api import function_name, grad, jit, jvp, vjp
 from adcompile.errors import NotDifferentiable, TypeMismatch
 from adcompile.graph.trees import as_tuples, is_container, is_static, leaves, mapped
-from adcompile.graph.types import is_float, type_of
+from adcompile.graph.types import is_continuous, type_of
 
 Function = Callable[..., Any]
 
@@ -41,7 +41,7 @@ def check_grads(
     for mode in modes:
         _check_mode(function, tuple(args), mode, tolerances, generator, options)
     if order > 1:
-        numbers = tuple(k for k, t in enumerate(structure) if all(map(is_float, leaves(t))))
+        numbers = tuple(k for k, t in enumerate(structure) if all(map(is_continuous, leaves(t))))
         if not numbers:
             raise NotDifferentiable(f"`{function_name(function)}` has no float argument")
         gradient = grad(function, numbers, **options)

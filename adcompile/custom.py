@@ -18,7 +18,7 @@ from adcompile.errors import TypeMismatch, UnsupportedSyntax
 from adcompile.graph import trees
 from adcompile.graph.calls import Rule, refuse_draws
 from adcompile.graph.ir import Graph, Parameter, Value
-from adcompile.graph.types import Static, Structure, is_float, type_text
+from adcompile.graph.types import Static, Structure, is_continuous, type_text
 from adcompile.ops.spellings import as_value
 from adcompile.parse import iteration
 
@@ -132,7 +132,7 @@ class custom_vjp(_Special):  # noqa: N801  (a decorator)
         backward, _ = pipeline.function_graph(self._rules[1], [residuals, cotangent])
         _same_results(primal, forward, (primal.result, forward.result[1]), "(result, residuals)")
         wanted = [v for p in primal.parameters for v in trees.leaves(p.structure)]
-        floats = [v for v in wanted if is_float(v.type)]
+        floats = [v for v in wanted if is_continuous(v.type)]
         if len(backward.outputs) != len(floats):
             raise TypeMismatch(
                 f"`{backward.name}` gives {len(backward.outputs)} cotangents, but `{primal.name}` "
@@ -164,7 +164,7 @@ def _typed(item: Any, values: list[Value]) -> Structure:
         return Static(item)
 
     def leaf(part: Any) -> Any:
-        if isinstance(part, (Value, float, np.floating)):
+        if isinstance(part, (Value, float, complex, np.inexact)):
             values.append(as_value(part))
             return values[-1].type
         return Static(part)
@@ -176,13 +176,13 @@ def _float_parts(type_: Structure) -> Structure:
     """The type of a tangent: None for what is no float."""
     if isinstance(type_, Static):
         return Static(None)
-    return trees.mapped(lambda leaf: leaf if is_float(leaf) else Static(None), type_)
+    return trees.mapped(lambda leaf: leaf if is_continuous(leaf) else Static(None), type_)
 
 
 def _same_results(primal: Graph, rule: Graph, expected: Any, what: str) -> None:
     """Raise TypeMismatch unless a rule gives what the function gives, and what it must besides."""
     for value in primal.outputs:
-        if not is_float(value.type):
+        if not is_continuous(value.type):
             raise TypeMismatch(
                 f"`{primal.name}` returns {type_text(value.type)}; a function with a derivative of "
                 "its own returns floats"

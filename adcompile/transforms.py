@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from adcompile.compose.batch import batched
+from adcompile.compose.holomorphic import check_complex, check_result, refuse_complex
 from adcompile.compose.jacobian import forward_jacobian, reverse_jacobian
 from adcompile.differentiate.forward import append_forward
 from adcompile.differentiate.reverse import append_reverse
@@ -28,23 +29,35 @@ from adcompile.graph.trees import (
     rebuild,
     with_parts,
 )
-from adcompile.graph.types import Array, Scalar, Structure, is_float, shape_of, type_text
+from adcompile.graph.types import (
+    Array,
+    Scalar,
+    Structure,
+    is_continuous,
+    shape_of,
+    type_text,
+)
 
 Wrt = tuple[int | str, ...]
 
 
 def gradient_graph(
     graph: Graph, wrt: Wrt, single: bool, location: Location | None,
-    with_value: bool = False, has_aux: bool = False,
+    with_value: bool = False, has_aux: bool = False, holomorphic: bool = False,
 ) -> Graph:  # fmt: skip
     """Reverse mode for a scalar result: the gradient, or (value, gradient).
+
+    Of a real function of z = x + iy it is df/dx - i df/dy; `holomorphic` allows complex results.
 
     With `has_aux` the function gives (scalar, anything); the result is (gradient, anything) or
     ((scalar, anything), gradient).
     """
     loss, rest = _loss(graph, has_aux, location)
+    check_result(graph, loss, "a gradient", holomorphic, location)
     structures = [_wanted(graph, item, location) for item in wrt]
     values = [v for s in structures for v in leaves(s)]
+    if holomorphic:
+        check_complex(graph, values, location)
     seeds: list[Value | None] = [None] * len(graph.outputs)
     builder = Builder(graph)
     assert isinstance(loss.type, Scalar)
@@ -86,7 +99,7 @@ def _loss(graph: Graph, has_aux: bool, location: Location | None) -> tuple[Value
             value.location or location,
             "return np.sum(...) or np.mean(...), or use vjp or jvp",
         )
-    if not is_float(value.type):
+    if not is_continuous(value.type):
         raise NotDifferentiable(
             f"`{graph.name}` returns {value.type.dtype}; a gradient needs a float", location
         )
@@ -112,10 +125,12 @@ def _wanted(graph: Graph, item: int | str, location: Location | None) -> Structu
             f"`{name}` is known at compile time and has no derivative", location,
             f"pass `{name}` as a float",
         )  # fmt: skip
-    if any(is_float(value.type) for value in leaves(structure)):
-        return mapped(lambda v: v if is_float(v.type) else Static(None), _without_static(structure))
+    if any(is_continuous(value.type) for value in leaves(structure)):
+        return mapped(
+            lambda v: v if is_continuous(v.type) else Static(None), _without_static(structure)
+        )
     for value in leaves(structure):
-        if not is_float(value.type):
+        if not is_continuous(value.type):
             raise NotDifferentiable(
                 f"`{name}` is {_article(value)} and has no derivative", location,
                 f"pass `{name}` as a float, or leave it out of argnums",
@@ -177,7 +192,7 @@ def jvp_graph(graph: Graph, types: Sequence[Structure]) -> Graph:
             name = f"{value.hint}_dot"
             parameter, tangent = _companion(builder, value, type_, name, "tangent")
             items.append(parameter)
-            if is_float(value.type):
+            if is_continuous(value.type):
                 tangents[value] = tangent
     graph.parameters = [
         Parameter("primals", primals),
@@ -208,7 +223,7 @@ def _companion(
     for symbol, extent in first.extents.items():
         builder.learn(symbol, extent)
     builder.graph.body.ops[:0] = first.ops
-    if not is_float(value.type):
+    if not is_continuous(value.type):
         return companion, companion
     if isinstance(type_, Scalar) and isinstance(value.type, Scalar):
         same = type_.dtype == value.type.dtype
@@ -242,9 +257,11 @@ def vjp_graph(graph: Graph, types: Sequence[Structure]) -> Graph:
             name = f"{value.hint or f'y{number}'}_bar"
             parameter, cotangent = _companion(builder, value, type_, name, "cotangent")
             items.append(parameter)
-            seeds.append(cotangent if is_float(value.type) else None)
+            seeds.append(cotangent if is_continuous(value.type) else None)
     graph.parameters.append(Parameter("cotangent", rebuild(graph.result, iter(items))))
-    wanted = [v for p in graph.parameters[:-1] for v in leaves(p.structure) if is_float(v.type)]
+    wanted = [
+        v for p in graph.parameters[:-1] for v in leaves(p.structure) if is_continuous(v.type)
+    ]
     append_reverse(graph, wanted, seeds)
     graph.result = tuple(range(len(wanted)))
     graph.name = f"vjp_{graph.name}"
@@ -252,21 +269,29 @@ def vjp_graph(graph: Graph, types: Sequence[Structure]) -> Graph:
 
 
 def jacobian_graph(
-    graph: Graph, wrt: Wrt, single: bool, forward: bool, location: Location | None
-) -> Graph:
+    graph: Graph, wrt: Wrt, single: bool, forward: bool, location: Location | None,
+    holomorphic: bool = False,
+) -> Graph:  # fmt: skip
     """All derivatives of all results: by columns (forward mode) or by rows (reverse mode).
 
+    A real number has one column, or row; `holomorphic` says that a complex one has no more.
     The structure is that of the result, each leaf replaced by the structure of the arguments.
     """
     refuse_draws(graph, "a Jacobian")
     structures = tuple(_wanted(graph, item, location) for item in wrt)
     inputs = [v for s in structures for v in leaves(s)]
     for value in graph.outputs:
-        if not is_float(value.type):
+        if not is_continuous(value.type):
             raise NotDifferentiable(
                 f"`{graph.name}` returns {_article(value)}; a Jacobian needs floats",
                 value.location or location,
             )
+        if holomorphic or not forward:
+            check_result(graph, value, "a Jacobian by rows", holomorphic, location)
+    if holomorphic:
+        check_complex(graph, inputs, location)
+    elif forward:
+        refuse_complex(graph, inputs, location)
     old = graph.result
     if forward:
         sweeps = [_forward_sweep(graph, value) for value in inputs]

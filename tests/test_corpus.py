@@ -6,7 +6,7 @@ import pytest
 import adcompile as ad
 from adcompile import pipeline
 from adcompile.graph.trees import as_tuples, is_container, is_static, mapped
-from adcompile.graph.types import is_float, leaves, type_of
+from adcompile.graph.types import is_continuous, leaves, type_of
 from adcompile.graph.verify import verify
 from tests.programs.corpus import CORPUS
 
@@ -18,23 +18,23 @@ def copied(item):
 
 
 def float_positions(args):
-    return [k for k, a in enumerate(args) if any(map(is_float, leaves(type_of(a))))]
+    return [k for k, a in enumerate(args) if any(map(is_continuous, leaves(type_of(a))))]
 
 
 def moved(args, direction, step):
     if is_container(args):
         return mapped(lambda a, d: moved(a, d, step), args, direction)
-    return args + step * direction if _is_float(args) else copied(args)
+    return args + step * direction if _is_continuous(args) else copied(args)
 
 
-def _is_float(leaf):
-    return not is_static(leaf) and is_float(type_of(leaf))
+def _is_continuous(leaf):
+    return not is_static(leaf) and is_continuous(type_of(leaf))
 
 
 def random_like(item, rng):
     if is_container(item):
         return mapped(lambda leaf: random_like(leaf, rng), item)
-    if not _is_float(item):
+    if not _is_continuous(item):
         return item
     drawn = rng.standard_normal(np.shape(item))
     return drawn if isinstance(item, np.ndarray) else float(drawn)
@@ -85,7 +85,7 @@ def test_value_and_gradient(function, args, target):
 
 def _fits(arg, part):
     """A gradient has the shape and dtype of what it belongs to."""
-    if not _is_float(arg):
+    if not _is_continuous(arg):
         assert part is None
         return
     assert np.shape(part) == np.shape(arg)
@@ -168,7 +168,7 @@ def test_reverse_over_reverse_compiled(function, args):
 
 
 def _zeros(item):
-    return mapped(lambda leaf: leaf * 0.0 if _is_float(leaf) else leaf, item)
+    return mapped(lambda leaf: leaf * 0.0 if _is_continuous(leaf) else leaf, item)
 
 
 def _length_of(gradient, count):

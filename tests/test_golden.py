@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import adcompile as ad
-from adcompile.graph.types import is_float, leaves, type_of
+from adcompile.graph.types import is_continuous, leaves, type_of
 from tests.programs.corpus import CORPUS
 
 _FOLDER = Path(__file__).parent / "golden"
@@ -36,7 +36,7 @@ def _compare(name, source, renew):
 
 
 def _positions(args):
-    return tuple(k for k, a in enumerate(args) if any(map(is_float, leaves(type_of(a)))))
+    return tuple(k for k, a in enumerate(args) if any(map(is_continuous, leaves(type_of(a)))))
 
 
 @pytest.mark.parametrize(("function", "args"), CORPUS, ids=ids)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import adcompile as ad
-from adcompile.graph.types import is_float, leaves, type_of
+from adcompile.graph.types import is_continuous, leaves, type_of
 from tests.programs.corpus import CORPUS
 
 jax = pytest.importorskip("jax")
@@ -47,7 +47,7 @@ def test_the_list_names_programs():
 
 @pytest.mark.parametrize(("function", "args"), _CASES, ids=[f.__name__ for f, _ in _CASES])
 def test_gradient_is_that_of_jax(function, args):
-    positions = tuple(k for k, a in enumerate(args) if any(map(is_float, leaves(type_of(a)))))
+    positions = tuple(k for k, a in enumerate(args) if any(map(is_continuous, leaves(type_of(a)))))
     with (
         jax.experimental.enable_x64()
         if hasattr(jax.experimental, "enable_x64")

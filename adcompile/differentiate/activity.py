@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.ir import Graph, Op, Value
-from adcompile.graph.types import StackOf, is_float
+from adcompile.graph.types import StackOf, is_continuous
 
 
 class Activity:
@@ -37,13 +37,15 @@ class Activity:
 
     def _mark(self, value: Value, marks: set[Value]) -> bool:
         """Mark a float value; with an array, all that may share its memory."""
-        if value in marks or not (is_float(value.type) or isinstance(value.type, StackOf)):
+        if value in marks or not (is_continuous(value.type) or isinstance(value.type, StackOf)):
             return False
         marks.add(value)
         roots = self.aliases.roots.get(value)
         if roots and roots & self.aliases.written:
             for other, others in self.aliases.roots.items():
-                if others & roots and (is_float(other.type) or isinstance(other.type, StackOf)):
+                if others & roots and (
+                    is_continuous(other.type) or isinstance(other.type, StackOf)
+                ):
                     marks.add(other)
         return True
 

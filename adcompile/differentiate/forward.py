@@ -16,8 +16,8 @@ from adcompile.graph.builder import Builder
 from adcompile.graph.calls import inline_calls
 from adcompile.graph.clone import inline
 from adcompile.graph.ir import Graph, Op, Region, Value
-from adcompile.graph.types import Array, is_float
-from adcompile.ops.elementwise import match
+from adcompile.graph.types import Array, is_continuous
+from adcompile.ops.elementwise import match, of_kind
 from adcompile.ops.memory import zeros_like
 
 
@@ -94,7 +94,7 @@ class Forward:
         self._keep(op)
         if not any(self._varied(v) for v in op.outputs):
             return
-        tangents = [self.tangents.get(v) if is_float(v.type) else None for v in op.inputs]
+        tangents = [self.tangents.get(v) if is_continuous(v.type) else None for v in op.inputs]
         results: list[Value | None] = [None] * len(op.outputs)
         if not op.record.inactive and any(t is not None for t in tangents):
             results = self._rule(op, tangents)
@@ -120,6 +120,7 @@ class Forward:
             tangent = self.builder.op("copy", tangent)  # later writes must not reach it
         if tangent is None:
             return
+        tangent = of_kind(tangent, value)
         if self._needs_buffer(value):
             self._buffers.add(tangent)
         if value.hint and not tangent.named and tangent.constant is None:
@@ -189,7 +190,7 @@ class Forward:
                 op.location,
                 "use custom_jvp, which serves both modes",
             )
-        tangents = [self._or_zero(v) for v in op.inputs if is_float(v.type)]
+        tangents = [self._or_zero(v) for v in op.inputs if is_continuous(v.type)]
         results = inline(self.builder, rule.forward, [*op.inputs, *tangents])
         for value, tangent in zip(op.outputs, results[len(op.outputs) :], strict=True):
             is_array = isinstance(tangent.type, Array)

@@ -15,7 +15,7 @@ from adcompile.graph.builder import Builder
 from adcompile.graph.clone import clone_op
 from adcompile.graph.ir import RECORDS, Graph, Op, Region, Value
 from adcompile.graph.prune import prune
-from adcompile.graph.types import Array, Scalar, StackOf, shape_of
+from adcompile.graph.types import Array, Scalar, StackOf, is_single_precision, shape_of
 from adcompile.ops import memory
 
 
@@ -142,7 +142,7 @@ class _Settlement(TapeSizes):
         self._at_body: dict[tuple[Op, Value], Value | None] = {}
         self.bounds = Bounds(mirror.graph)
         self.mixes_precision = any(
-            v.type.dtype == "float32"
+            is_single_precision(v.type)
             for v in [*self.body.params, *(v for op in self.body.walk() for v in op.outputs)]
         )
 

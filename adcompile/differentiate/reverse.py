@@ -23,8 +23,8 @@ from adcompile.graph.clone import clone_graph, inline
 from adcompile.graph.ir import Graph, Op, Parameter, Region, Value
 from adcompile.graph.prune import prune
 from adcompile.graph.trees import leaves
-from adcompile.graph.types import Array, Scalar, StackOf, is_float
-from adcompile.ops.elementwise import match
+from adcompile.graph.types import Array, Scalar, StackOf, is_continuous
+from adcompile.ops.elementwise import match, of_kind
 from adcompile.ops.memory import zeros_like
 
 Adjoints = dict[Value, Value]
@@ -53,14 +53,14 @@ def pullback(graph: Graph) -> Graph:
     """A function of the arguments and cotangents that gives the cotangents of float arguments."""
     copy, mapping = clone_graph(graph)
     own = [v for p in graph.parameters for v in leaves(p.structure)]
-    return _swept(copy, [mapping[v] for v in own if is_float(v.type)], 0)
+    return _swept(copy, [mapping[v] for v in own if is_continuous(v.type)], 0)
 
 
 def transposed(graph: Graph, count: int) -> Graph:
     """Of a function of primals and tangents: the cotangents of the tangents."""
     copy, mapping = clone_graph(graph)
     own = [v for p in graph.parameters for v in leaves(p.structure)]
-    floats = sum(is_float(v.type) for v in own)
+    floats = sum(is_continuous(v.type) for v in own)
     return _swept(copy, [mapping[v] for v in own[len(own) - floats // 2 :]], count)
 
 
@@ -69,7 +69,7 @@ def _swept(graph: Graph, wanted: list[Value], skipped: int) -> Graph:
     seeds: list[Value | None] = [None] * len(graph.outputs)
     with Builder(graph) as builder:
         for k, value in enumerate(graph.outputs):
-            if k >= skipped and is_float(value.type):
+            if k >= skipped and is_continuous(value.type):
                 seed = builder.parameter(value.type, f"{value.hint or 'y'}_bar")
                 graph.parameters.append(Parameter(f"seed_{k}", seed))
                 seeds[k] = seed
@@ -167,6 +167,7 @@ class Reverse(Fusing):
         """Add to the adjoint of an active value."""
         if not self.activity.active(value):
             return
+        contribution = of_kind(contribution, value)
         if self.shadows.has_shadow(value):
             self.builder.op("accumulate", self.shadow(value), contribution)
             return
@@ -220,7 +221,7 @@ class Reverse(Fusing):
             if self.shadows.has_shadow(op.result):
                 return  # the shadow of a view is a view: nothing to add up
         cotangents = [
-            self.adjoint(v) if is_float(v.type) and self.activity.active(v) else None
+            self.adjoint(v) if is_continuous(v.type) and self.activity.active(v) else None
             for v in op.outputs
         ]
         if all(g is None for g in cotangents):
@@ -321,12 +322,12 @@ class Reverse(Fusing):
             return
         cotangents = []
         for value in results:
-            if is_float(value.type):
+            if is_continuous(value.type):
                 known = self.adjoint(value)
                 whole = zeros_like(self.builder, value) if known is None else match(known, value)
                 cotangents.append(self._own(whole))
         inputs, outputs = self.mirror.contents(op)
-        wanted = [v for v in op.inputs if is_float(v.type)]
+        wanted = [v for v in op.inputs if is_continuous(v.type)]
         if rule.kind == "residuals":
             sweep, arguments = rule.backward, outputs[rule.results :]
         elif rule.kind == "jvp":
@@ -432,7 +433,7 @@ class Reverse(Fusing):
         carried = [
             k
             for k, p in enumerate(params)
-            if is_float(p.type) and (active(p) or active(op.outputs[k]))
+            if is_continuous(p.type) and (active(p) or active(op.outputs[k]))
         ]
         free = self._free_scalars(region)
         start = [self._own(self._or_zero(outgoing.get(k), op.outputs[k])) for k in carried]

@@ -11,7 +11,7 @@ import ast
 from adcompile.emit import assemble
 from adcompile.emit.python import PythonEmitter
 from adcompile.graph.ir import Graph, Op
-from adcompile.graph.types import Array, Scalar
+from adcompile.graph.types import Array, Scalar, is_complex
 
 
 def emit_cpu(graph: Graph) -> str:
@@ -21,6 +21,10 @@ def emit_cpu(graph: Graph) -> str:
 
 class CpuEmitter(PythonEmitter):
     """Emits one function for the compiler."""
+
+    def __init__(self, graph: Graph) -> None:
+        super().__init__(graph)
+        self._divides = False  # whether the module has the function for complex quotients
 
     def spelling(self, op: Op) -> str:
         """The compiler's spelling of an operation."""
@@ -33,6 +37,8 @@ class CpuEmitter(PythonEmitter):
             return f"[{_zero(op.attrs['type'].item)} for _ in range(0)]"
         if op.name == "matmul":
             return "np.dot({0}, {1})"
+        if op.record.scalar is not None and is_complex(op.result.type):
+            return self._complex_spelling(op)
         if op.record.scalar is not None and isinstance(op.result.type, Scalar):
             if op.name in ("maximum", "minimum") and op.result.type.dtype.startswith("int"):
                 return f"{op.name[:3]}({{0}}, {{1}})"
@@ -40,6 +46,18 @@ class CpuEmitter(PythonEmitter):
         if op.name == "copy" and isinstance(op.result.type, Array):
             return "{0}.copy()"
         return super().spelling(op)
+
+    def _complex_spelling(self, op: Op) -> str:
+        if op.name not in ("div", "reciprocal"):
+            return op.record.scalar.replace("math.", "cmath.")  # type: ignore[union-attr]
+        if op.name == "div" and not is_complex(op.inputs[1].type):
+            return "complex({0}.real / {1}, {0}.imag / {1})"
+        if not self._divides:
+            self._divides = True
+            self.helpers += ast.parse(_QUOTIENT).body
+        if op.name == "div":
+            return "quotient({0}, {1})"
+        return f"quotient({_typed(1, op.result.type.dtype)}, {{0}})"
 
     def print_statement(self, op: Op) -> ast.stmt:
         """A call of a function in which the compiler gives way to Python to print.
@@ -68,6 +86,22 @@ class CpuEmitter(PythonEmitter):
                 else:
                     self.assign(value, waiting.node, waiting.op, self.position - 1)
         return assemble.fill(text, [self.read(v) for v in op.inputs], op)
+
+
+# the compiler's own division of complex numbers raises where the divisor is zero
+_QUOTIENT = '''
+def quotient(a, b):
+    """a / b by Smith's method (1962); a divisor of zero gives infinity or not a number."""
+    if abs(b.real) >= abs(b.imag):
+        if b.real == 0:
+            return complex(a.real / abs(b.real), a.imag / abs(b.real))
+        ratio = b.imag / b.real
+        scale = b.real + b.imag * ratio
+        return complex((a.real + a.imag * ratio) / scale, (a.imag - a.real * ratio) / scale)
+    ratio = b.real / b.imag
+    scale = b.imag + b.real * ratio
+    return complex((a.real * ratio + a.imag) / scale, (a.imag * ratio - a.real) / scale)
+'''
 
 
 def _zero(type_: Scalar | Array) -> str:

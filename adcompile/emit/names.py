@@ -16,7 +16,8 @@ from adcompile.graph.ir import Graph, Region, Value
 _FREE = object()  # the region of a name whose holder's region has ended
 
 _RESERVED = frozenset(
-    {"np", "math", "range", "len", "abs", "float", "int", "bool", "ValueError", "max", "min"}
+    {"np", "math", "cmath", "range", "len", "abs", "float", "int", "bool", "complex", "quotient"}
+    | {"ValueError", "max", "min"}
 )
 
 

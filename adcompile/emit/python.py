@@ -7,6 +7,7 @@ them, values read once written into the expression that reads them, one comment 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,7 @@ _MAX_INLINE = 72  # characters of an expression that is not given a name
 
 _MODULES = (
     ("import math", "math."),
+    ("import cmath", "cmath."),
     ("import numpy as np", "np."),
     ("import scipy.linalg", "scipy.linalg."),
     ("from numba import objmode", "with objmode"),
@@ -85,10 +87,11 @@ class PythonEmitter(ControlEmitter):
         if self.graph.doc:
             head.append(ast.Expr(ast.Constant(self.graph.doc)))
         function = assemble.function(self.graph.name, arguments, [*head, *unpack, *tail])
-        text = to_source(ast.Module([*self.helpers, function], []))
+        texts = [to_source(node).strip("\n") for node in (*self.helpers, function)]
+        text = "\n\n\n".join(texts) + "\n"
         code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
-        imports = [full for full, used in _MODULES if used in code]
-        return "\n\n".join(imports) + "\n\n\n" * bool(imports) + text.lstrip("\n")
+        imports = [full for full, used in _MODULES if re.search(rf"\b{re.escape(used)}", code)]
+        return "\n\n".join(imports) + "\n\n\n" * bool(imports) + text
 
     def _parameter(self, name: str, structure: Structure, unpack: list[ast.stmt]) -> str:
         if structure == ():
@@ -211,7 +214,17 @@ class PythonEmitter(ControlEmitter):
         show = op.record.show
         assert show is not None, op
         text: str = show(op) if callable(show) else show
-        return text
+        return f"{text}.copy()" if self._is_part_of_live_memory(op) else text
+
+    def _is_part_of_live_memory(self, op: Op) -> bool:
+        """Whether `z.real`, a view for NumPy, could be seen to share memory with `z`."""
+        if op.name not in ("real", "imag") or not isinstance(op.result.type, Array):
+            return False
+        roots = self.aliases.roots
+        results = frozenset().union(*(roots.get(v, frozenset()) for v in self.graph.outputs))
+        return bool((roots[op.inputs[0]] | roots[op.result]) & self.aliases.written) or bool(
+            roots[op.result] & results
+        )
 
     def _value(self, op: Op) -> None:
         value = op.result

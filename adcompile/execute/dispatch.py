@@ -59,6 +59,8 @@ def make_dispatcher(
 
 
 _SCALARS = {
+    types.complex128: "c16",
+    types.complex64: "c8",
     types.float64: "f8",
     types.float32: "f4",
     types.int64: "i8",
@@ -76,13 +78,14 @@ _SCALARS = {
 def type_text(type_: Any) -> str:
     """A Numba type as text: `f8`, `f8[:, ::1]`, `(f8, i8)`.
 
-    `=` stands for an argument left at a default that is no float, `?name` for unsupported types.
+    `=` stands for an argument left at a default that is no float or complex number, `?name` for
+    unsupported types.
     """
     if type_ in _SCALARS:
         return _SCALARS[type_]
     if isinstance(type_, types.Omitted):
-        is_float = isinstance(type_.value, float)
-        return type_text(typeof(type_.value)) if is_float else "="
+        varies = isinstance(type_.value, (float, complex))
+        return type_text(typeof(type_.value)) if varies else "="
     if isinstance(type_, (types.IntegerLiteral, types.BooleanLiteral)):
         return type_text(type_.literal_type)
     if isinstance(type_, types.Array) and type_.dtype in _SCALARS and type_.ndim > 0:

@@ -15,9 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from adcompile.errors import AdcompileError, InternalError, Location, ShapeError
-from adcompile.graph.ir import RECORDS, Graph, Op, Region, Value
-from adcompile.graph.types import Array, Dim, Scalar, Symbol, Type, shape_of
+from adcompile.errors import (
+    AdcompileError,
+    InternalError,
+    Location,
+    ShapeError,
+    UnsupportedOperation,
+)
+from adcompile.graph.ir import RECORDS, Graph, Op, Record, Region, Value
+from adcompile.graph.types import Array, Dim, Scalar, Symbol, Type, is_complex, shape_of
 
 _local = threading.local()
 
@@ -80,7 +86,8 @@ class Builder:
     def constant(self, value: Any, type_: Scalar | None = None) -> Value:
         """A scalar constant: weak for Python numbers, or of the given type."""
         if type_ is None:
-            strong = isinstance(value, np.generic) and not isinstance(value, np.float64)
+            weak = (np.float64, np.complex128)
+            strong = isinstance(value, np.generic) and not isinstance(value, weak)
             type_ = Scalar(np.asarray(value).dtype.name, weak=not strong)
         value = np.dtype(type_.dtype).type(value).item()
         return self.op("constant", value=value, type=type_)
@@ -101,6 +108,7 @@ class Builder:
         record = RECORDS[name]
         values = [self.value(item) for item in inputs]
         try:
+            _refuse_complex(record, values)
             self.operands = values
             types = record.infer(self, [v.type for v in values], attrs)
         except AdcompileError as error:
@@ -275,6 +283,13 @@ class Builder:
             region.yields = list(body(index, region.params[1:]))
         bounds = [self.value(start), self.value(stop), self.value(step)]
         return self.structured("for", [*bounds, *initial], [region], region.params[1:])
+
+
+def _refuse_complex(record: Record, values: Sequence[Value]) -> None:
+    if not record.takes_complex and any(is_complex(v.type) for v in values):
+        raise UnsupportedOperation(
+            f"`{record.name}` of complex numbers", hint=record.instead or "take z.real or abs(z)"
+        )
 
 
 def _common_array(type_: Array, others: Sequence[Type]) -> Array:

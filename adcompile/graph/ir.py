@@ -95,6 +95,8 @@ class Record:
     view       the output is a view of the first input's memory
     writes     the first input's memory is written
     reads      memory is read (the result depends on when it runs)
+    takes_complex   complex inputs have a meaning here; else they are refused
+    instead    what to write in place of it, for that refusal
     """
 
     name: str
@@ -113,6 +115,8 @@ class Record:
     reads: bool = True
     inactive: bool = False  # the derivative is zero by definition
     library: bool = False  # a routine that wants contiguous arrays
+    takes_complex: bool = False
+    instead: str = ""
     cheap: bool = False  # recomputing costs less than storing
     domain: tuple[float, float] = (-2.0, 2.0)
     numpy: tuple[Any, ...] = ()

@@ -29,6 +29,8 @@ from adcompile.graph.trees import (
 __all__ = ["Array", "Scalar", "StackOf", "Static", "Structure", "Type", "leaves", "rebuild"]
 
 _CODES = {
+    "c16": "complex128",
+    "c8": "complex64",
     "f8": "float64",
     "f4": "float32",
     "i8": "int64",
@@ -106,14 +108,32 @@ Type = Scalar | Array | StackOf
 Structure = Any  # a tree of Type
 
 
-def is_float(type_: Type) -> bool:
-    """Whether derivatives with respect to values of this type exist."""
-    return type_.dtype in ("float32", "float64") and not isinstance(type_, StackOf)
+_REAL_PART = {"complex128": "float64", "complex64": "float32"}
+
+
+def is_continuous(type_: Type) -> bool:
+    """Whether derivatives go through values of this type: floats and complex numbers."""
+    return np.dtype(type_.dtype).kind in "fc" and not isinstance(type_, StackOf)
+
+
+def is_complex(type_: Type) -> bool:
+    """Whether the type is one of complex numbers."""
+    return type_.dtype in _REAL_PART
+
+
+def real_dtype(dtype: str) -> str:
+    """The dtype of the real part of numbers of `dtype`."""
+    return _REAL_PART.get(dtype, dtype)
+
+
+def is_single_precision(type_: Type) -> bool:
+    """Whether the type holds float32 numbers or pairs of them."""
+    return real_dtype(type_.dtype) == "float32"
 
 
 def has_derivative(leaf: Any) -> bool:
-    """Whether a run-time leaf is a float number or array."""
-    return not is_static(leaf) and is_float(type_of(leaf))
+    """Whether a run-time leaf is a float or complex number or array."""
+    return not is_static(leaf) and is_continuous(type_of(leaf))
 
 
 def is_integer(type_: Type) -> bool:
@@ -126,7 +146,8 @@ def shape_of(type_: Type) -> tuple[Dim, ...]:
     return type_.shape if isinstance(type_, Array) else ()
 
 
-_PYTHON = {"b": False, "i": 1, "u": 1, "f": 1.0}
+_PYTHON = {"b": False, "i": 1, "u": 1, "f": 1.0, "c": 1j}
+_WEAK = ("float64", "int64", "bool", "complex128")
 
 
 def promote(types: Sequence[Type]) -> tuple[str, bool]:
@@ -134,7 +155,7 @@ def promote(types: Sequence[Type]) -> tuple[str, bool]:
     strong = [np.dtype(t.dtype) for t in types if not (isinstance(t, Scalar) and t.weak)]
     weak = [np.dtype(t.dtype) for t in types if isinstance(t, Scalar) and t.weak]
     if not strong:
-        return max(weak, key=lambda d: "biuf".index(d.kind)).name, True
+        return max(weak, key=lambda d: "biufc".index(d.kind)).name, True
     return np.result_type(*strong, *(_PYTHON[d.kind] for d in weak)).name, False
 
 
@@ -169,10 +190,10 @@ def _parse_type(text: str) -> Structure:
     if match is None or code is None:
         raise TypeMismatch(
             f"`{text}` is not a type adcompile knows",
-            hint="scalars: f8 f4 i8 b1; arrays: f8[:], f4[:, ::1]; tuples: (f8, f8[:])",
+            hint="scalars: f8 f4 i8 b1 c16 c8; arrays: f8[:], f4[:, ::1]; tuples: (f8, f8[:])",
         )
     if match[2] is None:
-        return Scalar(code, weak=code in ("float64", "int64", "bool"))
+        return Scalar(code, weak=code in _WEAK)
     axes = [axis.strip() for axis in match[2].split(",") if axis.strip()]
     layout = "A"
     if axes[-1] == "::1":
@@ -184,7 +205,7 @@ def _parse_type(text: str) -> Structure:
 
 
 def type_of(value: Any) -> Structure:
-    """Type of one runtime argument; float64 and int64 scalars count as weak Python numbers.
+    """Type of one runtime argument; scalars of Python's precision count as weak Python numbers.
 
     Raises TypeMismatch for values that are no number, array or tuple.
     """
@@ -200,10 +221,10 @@ def type_of(value: Any) -> Structure:
         flags = value.flags
         layout = "C" if flags.c_contiguous else "F" if flags.f_contiguous else "A"
         return Array(value.dtype.name, tuple(Symbol(f"n{k}") for k in range(value.ndim)), layout)
-    if isinstance(value, (bool, int, float, np.generic)):
+    if isinstance(value, (bool, int, float, complex, np.generic)):
         name = np.asarray(value).dtype.name
         if name in _TEXT_OF:
-            return Scalar(name, weak=name in ("float64", "int64", "bool"))
+            return Scalar(name, weak=name in _WEAK)
     if is_static(value):
         return Static(value)
     raise TypeMismatch(

@@ -2,6 +2,7 @@
 
 from adcompile.ops import (  # noqa: F401
     arithmetic,
+    complex_numbers,
     control,
     effects,
     factors,

@@ -13,31 +13,37 @@ import numpy as np
 
 from adcompile.graph.builder import Builder, current
 from adcompile.graph.ir import Op, Record, Value, register
-from adcompile.graph.types import Array, Scalar, Type, is_float
-from adcompile.ops.elementwise import Attrs, elementwise, match
+from adcompile.graph.types import Array, Scalar, Type, is_complex, is_continuous
+from adcompile.ops.elementwise import Attrs, elementwise, match, of_kind
+from adcompile.ops.memory import refuse_narrowing
 
 elementwise(
-    "add", np.add, "{0} + {1}", partials=lambda y, a, b: (1.0, 1.0), result="number", cheap=True
-)
+    "add", np.add, "{0} + {1}", partials=lambda y, a, b: (1.0, 1.0), result="number", cheap=True,
+    takes_complex=True,
+)  # fmt: skip
 elementwise(
     "sub", np.subtract, "{0} - {1}", partials=lambda y, a, b: (1.0, -1.0), result="number",
-    cheap=True,
+    cheap=True, takes_complex=True,
 )  # fmt: skip
 elementwise(
-    "mul", np.multiply, "{0} * {1}", partials=lambda y, a, b: (b, a), result="number", cheap=True
-)
+    "mul", np.multiply, "{0} * {1}", partials=lambda y, a, b: (b, a), result="number", cheap=True,
+    takes_complex=True,
+)  # fmt: skip
 elementwise(
     "div", np.true_divide, "{0} / {1}", partials=lambda y, a, b: (1.0 / b, -y / b), result="float",
-    domain=(0.5, 2.0),
+    domain=(0.5, 2.0), takes_complex=True,
 )  # fmt: skip
-elementwise("neg", np.negative, "-{0}", partials=lambda y, x: (-1.0,), result="number", cheap=True)
+elementwise(
+    "neg", np.negative, "-{0}", partials=lambda y, x: (-1.0,), result="number", cheap=True,
+    takes_complex=True,
+)  # fmt: skip
 elementwise(
     "square", np.square, "{0} * {0}", show="np.square({0})", partials=lambda y, x: (2.0 * x,),
-    result="number", cheap=True,
+    result="number", cheap=True, takes_complex=True,
 )  # fmt: skip
 elementwise(
     "reciprocal", np.reciprocal, "1 / {0}", show="np.reciprocal({0})", result="float",
-    partials=lambda y, x: (-y * y,), domain=(0.5, 2.0),
+    partials=lambda y, x: (-y * y,), domain=(0.5, 2.0), takes_complex=True,
 )  # fmt: skip
 
 
@@ -52,18 +58,18 @@ def _power_partials(y: Value, x: Value, p: Value) -> tuple[Any, Any]:
         if exponent == 2:
             return 2.0 * x, None
         return exponent * x ** (exponent - 1), None
-    # x ** p with a run-time p: the logarithm is wanted only where x is positive
+    # x ** p with a run-time p: the logarithm is wanted only where it exists
     slope = builder.op("where", builder.op("eq", p, 0), 0.0, p * x ** (p - 1))
-    if not is_float(p.type):
+    if not is_continuous(p.type):
         return slope, None
-    positive = x > 0
-    safe = builder.op("where", positive, x, 1.0)
-    return slope, builder.op("where", positive, y * builder.op("log", safe), 0.0)
+    exists = builder.op("ne", x, 0) if is_complex(y.type) else x > 0
+    safe = of_kind(builder.op("where", exists, x, 1.0), y)
+    return slope, builder.op("where", exists, y * builder.op("log", safe), 0.0)
 
 
 elementwise(
     "pow", np.power, "{0} ** {1}", partials=_power_partials, domain=(0.5, 2.0), result="number",
-    notes="d/dp is 0 where the base is not positive",
+    takes_complex=True, notes="d/dp is 0 where the base is not positive, for complex ones zero",
 )  # fmt: skip
 elementwise("floordiv", np.floor_divide, "{0} // {1}", inactive=True, domain=(0.5, 2.0), cheap=True)
 elementwise(
@@ -75,7 +81,11 @@ for _name, _symbol, _ufunc in (
     ("lt", "<", np.less), ("le", "<=", np.less_equal), ("gt", ">", np.greater),
     ("ge", ">=", np.greater_equal), ("eq", "==", np.equal), ("ne", "!=", np.not_equal),
 ):  # fmt: skip
-    elementwise(_name, _ufunc, f"{{0}} {_symbol} {{1}}", result="bool", inactive=True, cheap=True)
+    elementwise(
+        _name, _ufunc, f"{{0}} {_symbol} {{1}}", result="bool", inactive=True, cheap=True,
+        takes_complex=_name in ("eq", "ne"),
+        instead="they have no order: compare abs(z), z.real or z.imag",
+    )  # fmt: skip
 
 
 def _word(scalar: str, arrays: str) -> Callable[[Op], str]:
@@ -96,18 +106,28 @@ elementwise(
     show=_word("not {0}", "np.logical_not({0})"),
 )  # fmt: skip
 
+
+def _abs_partials(y: Value, x: Value) -> tuple[Value]:
+    op = current().op
+    if not is_complex(x.type):
+        return (op("sign", x),)
+    return (op("conj", x) / op("where", op("eq", y, 0), 1.0, y),)
+
+
 elementwise(
-    "abs", np.absolute, "abs({0})", show="np.abs({0})", cheap=True,
-    partials=lambda y, x: (current().op("sign", x),), notes="abs'(0) = 0",
+    "abs", np.absolute, "abs({0})", show="np.abs({0})", cheap=True, partials=_abs_partials,
+    result="real", takes_complex=True, notes="abs'(0) = 0, also of complex numbers",
 )  # fmt: skip
 elementwise(
     "sign", np.sign, "np.sign({0})", show="np.sign({0})", inactive=True, cheap=True,
-    notes="the derivative is 0 everywhere",
+    notes="the derivative is 0 everywhere", instead="z / abs(z)",
 )  # fmt: skip
 elementwise("floor", np.floor, "np.floor({0})", inactive=True, result="float")
 elementwise("ceil", np.ceil, "np.ceil({0})", inactive=True, result="float")
-elementwise("isnan", np.isnan, "np.isnan({0})", result="bool", inactive=True)
-elementwise("isfinite", np.isfinite, "np.isfinite({0})", result="bool", inactive=True)
+elementwise("isnan", np.isnan, "np.isnan({0})", result="bool", inactive=True, takes_complex=True)
+elementwise(
+    "isfinite", np.isfinite, "np.isfinite({0})", result="bool", inactive=True, takes_complex=True
+)
 
 
 def _where_show(op: Op) -> str:
@@ -127,19 +147,19 @@ def _where_vjp(cotangents: Any, outputs: Any, inputs: list[Value], attrs: Attrs)
     select = current().op
     return [
         None,
-        match(select("where", condition, g, 0.0), yes) if is_float(yes.type) else None,
-        match(select("where", condition, 0.0, g), no) if is_float(no.type) else None,
+        match(select("where", condition, g, 0.0), yes) if is_continuous(yes.type) else None,
+        match(select("where", condition, 0.0, g), no) if is_continuous(no.type) else None,
     ]
 
 
 elementwise(
     "where", np.where, "{1} if {0} else {2}", show=_where_show, jvp=_where_jvp, vjp=_where_vjp,
-    cheap=True,
+    cheap=True, takes_complex=True,
 )  # fmt: skip
 
 
 def _extremum_show(op: Op) -> str:
-    if isinstance(op.result.type, Scalar) and not is_float(op.result.type):
+    if isinstance(op.result.type, Scalar) and not is_continuous(op.result.type):
         return f"{op.name[:3]}({{0}}, {{1}})"
     return f"np.{op.name}({{0}}, {{1}})"
 
@@ -163,8 +183,8 @@ def _extremum(name: str, ufunc: Any, first_wins: str) -> None:
         a, b = inputs
         (g,) = cotangents
         return [
-            match(share(a, b, g), a) if is_float(a.type) else None,
-            match(share(b, a, g), b) if is_float(b.type) else None,
+            match(share(a, b, g), a) if is_continuous(a.type) else None,
+            match(share(b, a, g), b) if is_continuous(b.type) else None,
         ]
 
     symbol = ">" if name == "maximum" else "<"
@@ -181,9 +201,18 @@ _extremum("minimum", np.minimum, "lt")
 
 def _cast_infer(builder: Builder, types: list[Type], attrs: Attrs) -> list[Type]:
     (type_,) = types
+    refuse_narrowing(type_, attrs["dtype"])
     if isinstance(type_, Array):
         return [Array(attrs["dtype"], type_.shape)]
     return [Scalar(attrs["dtype"], attrs.get("weak", False))]
+
+
+_PYTHON_CASTS = {
+    "float64": "float({0})",
+    "int64": "int({0})",
+    "bool": "bool({0})",
+    "complex128": "complex({0})",
+}
 
 
 def _cast_show(op: Op) -> str:
@@ -192,7 +221,7 @@ def _cast_show(op: Op) -> str:
         return f"{{0}}.astype(np.{'bool_' if dtype == 'bool' else dtype})"
     assert isinstance(op.result.type, Scalar)
     if op.result.type.weak or dtype == "bool":
-        return {"float64": "float({0})", "int64": "int({0})", "bool": "bool({0})"}[dtype]
+        return _PYTHON_CASTS[dtype]
     return f"np.{dtype}({{0}})"
 
 
@@ -208,12 +237,13 @@ register(
         show=_cast_show,
         scalar="np.{dtype}({0})",
         jvp=lambda ts, outs, ins, attrs: [
-            match(ts[0], outs[0]) if is_float(outs[0].type) else None
+            match(ts[0], outs[0]) if is_continuous(outs[0].type) else None
         ],
         vjp=lambda cts, outs, ins, attrs: [
-            match(cts[0], ins[0]) if is_float(ins[0].type) else None
+            match(cts[0], ins[0]) if is_continuous(ins[0].type) else None
         ],
         reads=False,
         cheap=True,
+        takes_complex=True,
     )
 )

@@ -32,15 +32,24 @@ def _constant_evaluate(value: Any, type: Scalar) -> Any:
 
 
 def _constant_show(op: Op) -> str:
-    type_, value = op.attrs["type"], op.attrs["value"]
-    text = f"np.{value!r}" if value != value or value in (np.inf, -np.inf) else repr(value)
-    if text.startswith("np.-"):
-        text = "-np.inf"
-    return (
-        text
-        if type_.weak or type_.dtype in ("float64", "int64", "bool")
-        else f"np.{type_.dtype}({text})"
-    )
+    type_, text = op.attrs["type"], literal(op.attrs["value"])
+    if type_.weak or type_.dtype in ("float64", "int64", "bool", "complex128"):
+        return text
+    return f"np.{type_.dtype}({text})"
+
+
+def literal(value: Any) -> str:
+    """A number, or nested lists of them, as an expression that gives exactly that."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(literal, value))}]"
+    if isinstance(value, complex):
+        plain = (value.real and value.imag) or "-" not in repr(value)
+        if plain and np.isfinite(value):  # else the text would lose the sign of a zero
+            return repr(value)
+        return f"complex({literal(value.real)}, {literal(value.imag)})"
+    if value == -np.inf:
+        return "-np.inf"
+    return f"np.{value!r}" if value != value or value == np.inf else repr(value)
 
 
 register(
@@ -58,7 +67,7 @@ register(
 
 def _array_show(op: Op) -> str:
     data = op.attrs["data"]
-    return f"np.array({data.tolist()!r}, np.{data.dtype.name})".replace("nan", "np.nan")
+    return f"np.array({literal(data.tolist())}, np.{data.dtype.name})"
 
 
 register(
@@ -77,6 +86,7 @@ register(
         lambda builder, types, attrs: [Scalar("int64", weak=True)],
         lambda x, axis: x.shape[axis],
         show=lambda op: f"{{0}}.shape[{op.attrs['axis']}]",
+        takes_complex=True,
         reads=False,
         cheap=True,
         inactive=True,
@@ -127,13 +137,14 @@ register(
         view=True,
         reads=False,
         cheap=True,
+        takes_complex=True,
         notes="marks a value that is differentiated by name",
     )
 )
 register(
     Record(
         "stop_gradient", _fresh, lambda x: np.array(x)[()], show=_stop_show, inactive=True,
-        element=lambda read, index, op: read(0, index),
+        element=lambda read, index, op: read(0, index), takes_complex=True,
         notes="the value is kept, the derivative is zero",
     )
 )  # fmt: skip
@@ -181,6 +192,7 @@ register(
         "call",
         lambda builder, types, attrs: [v.type for v in attrs["graph"].outputs],
         _call_evaluate,
+        takes_complex=True,
         notes="a graph with a derivative of its own; replaced by its operations afterwards",
     )
 )

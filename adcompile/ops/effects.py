@@ -61,7 +61,8 @@ def _text(item: Any, inputs: Sequence[Any]) -> Any:
 
 
 register(
-    Record("print", lambda builder, types, attrs: [], _print, keeps=True, inactive=True)
+    Record("print", lambda builder, types, attrs: [], _print, keeps=True, inactive=True,
+           takes_complex=True)
 )  # fmt: skip
 
 
@@ -81,7 +82,7 @@ def printed(*arguments: Any, sep: str = " ", end: str = "\n") -> None:
             items.append(("format", tuple(parts)))
         elif isinstance(argument, Value):
             items.append(number(argument))
-        elif argument is None or isinstance(argument, (str, bool, int, float)):
+        elif argument is None or isinstance(argument, (str, bool, int, float, complex)):
             items.append(("text", argument))
         else:
             raise TypeMismatch(

@@ -14,7 +14,16 @@ import numpy as np
 from adcompile.errors import TypeMismatch
 from adcompile.graph.builder import Builder, current
 from adcompile.graph.ir import Record, Value, register
-from adcompile.graph.types import Array, Scalar, Type, is_float, promote, shape_of
+from adcompile.graph.types import (
+    Array,
+    Scalar,
+    Type,
+    is_complex,
+    is_continuous,
+    promote,
+    real_dtype,
+    shape_of,
+)
 
 Attrs = dict[str, Any]
 
@@ -31,8 +40,11 @@ def elementwise(
 ) -> Record:
     """Record an elementwise operation.
 
-    result     "promote", "float" (integers become float64), "bool", or a dtype name
+    result     "promote", "number", "float" (integers become float64), "bool", "real" (of complex
+               numbers their real part's dtype), or "complex"
     partials   (output, *inputs) -> partial derivative per input; None where it is zero
+
+    A partial p says dy = p dx, and where y is real and x is not, dy = Re(p dx).
     """
 
     def infer(builder: Builder, types: Sequence[Type], attrs: Attrs) -> list[Type]:
@@ -68,7 +80,7 @@ def result_dtype(types: Sequence[Type], attrs: Attrs, result: str, name: str) ->
     dtype, weak = promote(operands)
     weak = weak and not attrs.get("strong", False)
     kind = np.dtype(dtype).kind
-    if result == "float" and kind != "f":
+    if result == "float" and kind not in "fc":
         if np.dtype(dtype).itemsize < 4 and not weak:
             raise TypeMismatch(
                 f"`{name}` of {dtype} gives half precision", hint="convert it: x.astype(np.float32)"
@@ -80,12 +92,16 @@ def result_dtype(types: Sequence[Type], attrs: Attrs, result: str, name: str) ->
         if name != "add":
             raise TypeMismatch(f"`{name}` is not defined for booleans")
         dtype = "int64" if weak else dtype
+    elif result == "real":
+        dtype = real_dtype(dtype)
+    elif result == "complex" and kind != "c":
+        dtype = "complex64" if dtype == "float32" else "complex128"
     return dtype, weak
 
 
 def times(value: Value, partial: Any) -> Value:
     """`value * partial`, without the product where the partial is 1 or -1."""
-    if not isinstance(partial, Value) and abs(partial) == 1.0:
+    if not isinstance(partial, Value) and partial in (1.0, -1.0):
         return value if partial == 1.0 else -value
     return value * partial
 
@@ -152,6 +168,10 @@ FINITE = frozenset(
         "identity",
         "copy",
         "concatenate",
+        "real",
+        "imag",
+        "conj",
+        "complex",
     ]
 )
 
@@ -185,7 +205,7 @@ def _vjp_from(partials: Callable[..., Any]) -> Callable[..., Any]:
     ) -> list[Value | None]:
         (cotangent,) = cotangents
         assert cotangent is not None
-        wanted = [is_float(v.type) for v in inputs]
+        wanted = [is_continuous(v.type) for v in inputs]
         return [
             match(scaled(cotangent, partial), v) if want and partial is not None else None
             for v, partial, want in zip(inputs, partials(*outputs, *inputs), wanted, strict=True)
@@ -194,12 +214,28 @@ def _vjp_from(partials: Callable[..., Any]) -> Callable[..., Any]:
     return vjp
 
 
+def of_kind(value: Value, like: Value) -> Value:
+    """`value` as a real or complex number as `like` is: its real part, or with a zero part.
+
+    The cotangent of a real value in a complex operation is the real part of what comes back.
+    """
+    if is_complex(value.type) == is_complex(like.type):
+        return value
+    if is_complex(value.type):
+        real: Value = current().op("real", value)
+        return real
+    widened: Value = current().op("cast", value, dtype=like.type.dtype)
+    return widened
+
+
 def match(value: Value, like: Value) -> Value:
     """`value` summed over the axes along which `like` was broadcast, in the dtype of `like`.
 
-    The reverse of broadcasting; also widens a value that has fewer axes than `like`.
+    The reverse of broadcasting; also widens a value that has fewer axes than `like`. A real `like`
+    takes the real part.
     """
     builder = current()
+    value = of_kind(value, like)
     if isinstance(value.type, Scalar) and value.type.dtype != like.type.dtype:
         value = builder.op("cast", value, dtype=like.type.dtype)
     have, want = shape_of(value.type), shape_of(like.type)

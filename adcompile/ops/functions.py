@@ -1,7 +1,8 @@
-"""Mathematical functions of one or two real arguments, elementwise.
+"""Mathematical functions of one or two arguments, elementwise.
 
-Enters: real operands. Leaves: records with partial derivatives stated once, from the standard
-tables of elementary derivatives; integers are taken as float64.
+Enters: real operands, or complex ones where NumPy's `cmath` functions have them, with NumPy's
+branch cuts. Leaves: records with partial derivatives stated once, from the standard tables of
+elementary derivatives; integers are taken as float64.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import numpy as np
 
 from adcompile.graph.builder import current
 from adcompile.graph.ir import Value
+from adcompile.graph.types import is_complex
 from adcompile.ops.elementwise import elementwise
 
 
@@ -20,13 +22,22 @@ def _call(name: str, *inputs: Any) -> Value:
     return result
 
 
+def _arccosh_partial(x: Value) -> Value:
+    if not is_complex(x.type):
+        return 1.0 / _call("sqrt", x * x - 1.0)
+    return 1.0 / (_call("sqrt", x - 1.0) * _call("sqrt", x + 1.0))  # the cuts are those of arccosh
+
+
 def _function(name: str, partials: Any, domain: tuple[float, float] = (-2.0, 2.0)) -> None:
     scalar = name.replace("arc", "a") + "({0})"
     elementwise(
         name, getattr(np, name), f"math.{scalar}", show=f"np.{name}({{0}})", result="float",
-        partials=partials, domain=domain,
+        partials=partials, domain=domain, takes_complex=name not in _REAL_ONLY,
+        instead=_REAL_ONLY.get(name, ""),
     )  # fmt: skip
 
+
+_REAL_ONLY = {"expm1": "np.exp(z) - 1", "log1p": "np.log(1 + z)"}
 
 _function("exp", lambda y, x: (y,))
 _function("expm1", lambda y, x: (y + 1.0,))
@@ -43,7 +54,7 @@ _function("arcsin", lambda y, x: (1.0 / _call("sqrt", 1.0 - x * x),), (-0.8, 0.8
 _function("arccos", lambda y, x: (-1.0 / _call("sqrt", 1.0 - x * x),), (-0.8, 0.8))
 _function("arctan", lambda y, x: (1.0 / (1.0 + x * x),))
 _function("arcsinh", lambda y, x: (1.0 / _call("sqrt", x * x + 1.0),))
-_function("arccosh", lambda y, x: (1.0 / _call("sqrt", x * x - 1.0),), (1.5, 3.0))
+_function("arccosh", lambda y, x: (_arccosh_partial(x),), (1.5, 3.0))
 _function("arctanh", lambda y, x: (1.0 / (1.0 - x * x),), (-0.8, 0.8))
 
 elementwise(

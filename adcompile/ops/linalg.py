@@ -139,14 +139,14 @@ def _inv_vjp(cotangents: Any, outputs: list[Value], inputs: list[Value], attrs: 
 register(
     Record(
         "solve", _solve_infer("solve", "F"), np.linalg.solve, show="np.linalg.solve({0}, {1})",
-        jvp=_solve_jvp, vjp=_solve_vjp, library=True,
+        jvp=_solve_jvp, vjp=_solve_vjp, library=True, takes_complex=True,
     )
 )  # fmt: skip
 register(
     Record(
         "inv", _square_infer("inv", "F"), np.linalg.inv, show="np.linalg.inv({0})",
         jvp=lambda ts, outs, ins, attrs: [-(outs[0] @ ts[0] @ outs[0])], vjp=_inv_vjp,
-        library=True,
+        library=True, takes_complex=True,
     )
 )  # fmt: skip
 
@@ -167,6 +167,7 @@ def _trace_of_product(inverse: Value, a_dot: Value) -> Value:
 register(
     Record(
         "det", _scalar_infer, np.linalg.det, show="np.linalg.det({0})", library=True,
+        takes_complex=True,
         jvp=lambda ts, outs, ins, attrs: [
             outs[0] * _trace_of_product(_op("inv", ins[0]), ts[0])
         ],
@@ -182,7 +183,7 @@ register(
         vjp=lambda cts, outs, ins, attrs: [
             None if cts[1] is None else swapped(_op("inv", ins[0])) * cts[1]
         ],
-        notes="the sign has no derivative",
+        notes="the sign has no derivative", instead="np.linalg.det(a)",
     )
 )  # fmt: skip
 
@@ -275,6 +276,7 @@ register(
     Record(
         "solve_triangular", _solve_infer("solve_triangular", "C"), _triangular,
         show=_triangular_show, jvp=_triangular_jvp, vjp=_triangular_vjp, expand=_triangular_expand,
+        takes_complex=True,
     )
 )  # fmt: skip
 

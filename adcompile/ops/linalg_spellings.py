@@ -14,12 +14,13 @@ import numpy as np
 from adcompile.errors import ShapeError, TypeMismatch, UnsupportedOperation
 from adcompile.graph.builder import current
 from adcompile.graph.ir import Value
-from adcompile.graph.types import Scalar, promote, shape_of
+from adcompile.graph.types import Scalar, promote, real_dtype, shape_of
+from adcompile.ops.complex_numbers import conjugate, squared_size
 from adcompile.ops.reduction_spellings import matmul, reduction
 from adcompile.ops.shape_spellings import astype, eye, reshape, transpose
 from adcompile.ops.spellings import CALLS, LATE, as_value, normal_axes, spelled, static
 
-_EPSILON = {"float32": float(np.finfo(np.float32).eps), "float64": float(np.finfo(float).eps)}
+_FLOATS = ("float32", "float64", "complex64", "complex128")
 
 
 def _op(name: str, *inputs: Any, **attrs: Any) -> Any:
@@ -27,10 +28,10 @@ def _op(name: str, *inputs: Any, **attrs: Any) -> Any:
 
 
 def _floats(*items: Any) -> list[Value]:
-    """Arrays of one float dtype."""
+    """Arrays of one float or complex dtype."""
     values = [as_value(item) for item in items]
     dtype = promote([v.type for v in values])[0]
-    dtype = dtype if dtype in _EPSILON else "float64"
+    dtype = dtype if dtype in _FLOATS else "float64"
     return [v if v.type.dtype == dtype else astype(v, dtype) for v in values]
 
 
@@ -114,7 +115,7 @@ def matrix_rank(a: Any) -> Value:
     (a,) = _floats(a)
     values = _op("svd", a)[1]
     larger = _op("maximum", *current().shape(a))
-    least = reduction("max")(values) * (larger * _EPSILON[a.type.dtype])
+    least = reduction("max")(values) * (larger * float(np.finfo(a.type.dtype).eps))
     counted = astype(_op("gt", values, least), np.int64)
     result: Value = reduction("sum")(counted)
     return result
@@ -145,6 +146,7 @@ def solve_triangular(
 ) -> Value:  # fmt: skip
     """`scipy.linalg.solve_triangular`: only one triangle of `a` is read."""
     transposed = {0: False, "N": False, 1: True, "T": True, "C": True, 2: True}[trans]
+    a = conjugate(as_value(a)) if trans in ("C", 2) else a
     attrs = {"lower": bool(lower), "transposed": transposed, "unit": bool(unit_diagonal)}
     result: Value = _op("solve_triangular", *_floats(a, b), **attrs)
     return result
@@ -217,7 +219,7 @@ def _root(total: Value, power: float = 0.5) -> Value:
 
 
 def _euclidean(value: Value, axes: tuple[int, ...], keepdims: bool) -> Value:
-    return _root(_op("sum", value * value, axes=axes, keepdims=keepdims))
+    return _root(_op("sum", squared_size(value), axes=axes, keepdims=keepdims))
 
 
 def _vector_norm(value: Value, order: Any, axis: int, keepdims: bool) -> Value:
@@ -230,7 +232,7 @@ def _vector_norm(value: Value, order: Any, axis: int, keepdims: bool) -> Value:
     if isinstance(order, str):
         raise TypeMismatch(f"a vector has no norm of order {order!r}")
     if order == 0:
-        counted = astype(_op("ne", value, 0.0), value.type.dtype)
+        counted = astype(_op("ne", value, 0.0), real_dtype(value.type.dtype))
         return _op("sum", counted, **attrs)  # type: ignore[no-any-return]
     if order == 1:
         return _op("sum", size, **attrs)  # type: ignore[no-any-return]

@@ -14,7 +14,7 @@ import numpy as np
 from adcompile.errors import TypeMismatch
 from adcompile.graph.builder import Builder, current
 from adcompile.graph.ir import Op, Record, Value, register
-from adcompile.graph.types import Array, Scalar, Type, is_float, promote, shape_of
+from adcompile.graph.types import Array, Scalar, Type, is_continuous, promote, shape_of
 from adcompile.ops.elementwise import match
 
 Attrs = dict[str, Any]
@@ -28,7 +28,7 @@ def _matmul_infer(builder: Builder, types: Sequence[Type], attrs: Attrs) -> list
     batch = builder.broadcast([a[:-2], b[:-2]], "`@`")
     shape = batch + (a[-2:-1] if len(a) > 1 else ()) + (b[-1:] if len(b) > 1 else ())
     dtype, _ = promote(types)
-    if np.dtype(dtype).kind != "f":
+    if np.dtype(dtype).kind not in "fc":
         raise TypeMismatch("`@` of integer arrays is not supported", hint="use x.astype(float)")
     return [Array(dtype, shape)] if shape else [Scalar(dtype)]
 
@@ -68,8 +68,8 @@ def _matmul_vjp(cotangents: Any, outputs: Any, inputs: list[Value], attrs: Attrs
     else:
         first, second = g @ swapped(b), swapped(a) @ g
     return [
-        match(first, a) if is_float(a.type) else None,
-        match(second, b) if is_float(b.type) else None,
+        match(first, a) if is_continuous(a.type) else None,
+        match(second, b) if is_continuous(b.type) else None,
     ]
 
 
@@ -95,6 +95,7 @@ register(
         jvp=_product_jvp("matmul"),
         vjp=_matmul_vjp,
         numpy=(np.matmul, np.dot),
+        takes_complex=True,
     )
 )
 
@@ -113,8 +114,8 @@ def _outer_element(read: Any, index: Sequence[Value], op: Op) -> Value:
 def _outer_vjp(cotangents: Any, outputs: Any, inputs: list[Value], attrs: Attrs) -> list[Any]:
     (g,), (a, b) = cotangents, inputs
     return [
-        match(g @ b, a) if is_float(a.type) else None,
-        match(swapped(g) @ a, b) if is_float(b.type) else None,
+        match(g @ b, a) if is_continuous(a.type) else None,
+        match(swapped(g) @ a, b) if is_continuous(b.type) else None,
     ]
 
 
@@ -128,5 +129,6 @@ register(
         vjp=_outer_vjp,
         element=_outer_element,
         numpy=(np.outer,),
+        takes_complex=True,
     )
 )

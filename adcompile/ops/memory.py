@@ -14,7 +14,7 @@ import numpy as np
 from adcompile.errors import TypeMismatch
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Op, Record, Value, register
-from adcompile.graph.types import Array, Dim, Scalar, Symbol, Type, is_integer, shape_of
+from adcompile.graph.types import Array, Dim, Scalar, Symbol, Type, is_complex, is_integer, shape_of
 
 Attrs = dict[str, Any]
 Spec = tuple[Any, ...]  # per item: "index", "new", or ("slice", has_start, has_stop, step)
@@ -43,7 +43,21 @@ def _add_at(array: Any, value: Any, *index: Any) -> tuple[()]:
     return ()
 
 
+def refuse_narrowing(type_: Type, dtype: str) -> None:
+    """Raise TypeMismatch where a complex number would lose its imaginary part."""
+    if is_complex(type_) and np.dtype(dtype).kind not in "cb":
+        raise TypeMismatch(
+            f"a complex number does not fit into {dtype}",
+            hint="take the part that is meant, z.real, or make the array with dtype=complex",
+        )
+
+
 def _nothing(builder: Builder, types: Sequence[Type], attrs: Attrs) -> list[Type]:
+    return []
+
+
+def _write_infer(builder: Builder, types: Sequence[Type], attrs: Attrs) -> list[Type]:
+    refuse_narrowing(types[1], types[0].dtype)
     return []
 
 
@@ -51,9 +65,14 @@ def _indices(first: int) -> Any:
     return lambda op: "{0}[" + ", ".join(f"{{{k}}}" for k in range(first, len(op.inputs))) + "]"
 
 
-register(Record("load", _load_infer, _load, show=_indices(1)))
-register(Record("store", _nothing, _store, show=_indices(2), writes=True, keeps=True))
-register(Record("accumulate_at", _nothing, _add_at, show=_indices(2), writes=True, keeps=True))
+register(Record("load", _load_infer, _load, show=_indices(1), takes_complex=True))
+for _name, _evaluate in (("store", _store), ("accumulate_at", _add_at)):
+    register(
+        Record(
+            _name, _write_infer, _evaluate, show=_indices(2), writes=True, keeps=True,
+            takes_complex=True,
+        )
+    )  # fmt: skip
 
 
 # -- views ---------------------------------------------------------------------------------------
@@ -206,11 +225,16 @@ def _slice(array: Any, *bounds: Any, spec: Spec) -> Any:
     return array[python_index(spec, bounds)]
 
 
-register(Record("slice", _slice_infer, _slice, show=_slice_show, view=True, cheap=True))
+register(
+    Record(
+        "slice", _slice_infer, _slice, show=_slice_show, view=True, cheap=True, takes_complex=True
+    )
+)
 
 
 def assign_infer(builder: Builder, types: Sequence[Type], attrs: Attrs) -> list[Type]:
     """Type rule of whole-view writes: the value must broadcast to the target."""
+    refuse_narrowing(types[1], types[0].dtype)
     target, value = shape_of(types[0]), shape_of(types[1])
     if len(value) > len(target):
         raise TypeMismatch(f"an array of {len(value)} axes does not fit into {len(target)} axes")
@@ -230,14 +254,26 @@ def _accumulate(target: Any, value: Any) -> tuple[()]:
     return ()
 
 
-register(Record("assign", assign_infer, _assign, show="{0}[...]", writes=True, keeps=True))
-register(Record("accumulate", assign_infer, _accumulate, show="{0}", writes=True, keeps=True))
+register(
+    Record(
+        "assign", assign_infer, _assign, show="{0}[...]", writes=True, keeps=True,
+        takes_complex=True,
+    )
+)  # fmt: skip
+register(
+    Record(
+        "accumulate", assign_infer, _accumulate, show="{0}", writes=True, keeps=True,
+        takes_complex=True,
+    )
+)  # fmt: skip
 
 
 # -- allocation ----------------------------------------------------------------------------------
 
 
 def _full_infer(builder: Builder, types: Sequence[Type], attrs: Attrs) -> list[Type]:
+    if types:
+        refuse_narrowing(types[0], attrs["dtype"])
     return [Array(attrs["dtype"], tuple(attrs["shape"]))]
 
 
@@ -316,8 +352,11 @@ def _copy_infer(builder: Builder, types: Sequence[Type], attrs: Attrs) -> list[T
 
 
 register(
-    Record("full", _full_infer, _full, show=_full_show, jvp=_full_jvp, vjp=_full_vjp, reads=False)
-)
+    Record(
+        "full", _full_infer, _full, show=_full_show, jvp=_full_jvp, vjp=_full_vjp, reads=False,
+        takes_complex=True,
+    )
+)  # fmt: skip
 register(Record("empty", _full_infer, _empty, show=_empty_show, reads=False, inactive=True))
 register(
     Record(
@@ -328,6 +367,7 @@ register(
         jvp=lambda ts, outs, ins, attrs: [ts[0]],
         vjp=lambda cts, outs, ins, attrs: [cts[0]],
         element=lambda read, index, op: read(0, index),
+        takes_complex=True,
     )
 )
 
@@ -361,7 +401,12 @@ def _scatter_add(array: Any, value: Any, *indices: Any, axis: int) -> tuple[()]:
     return ()
 
 
-register(Record("gather", _gather_infer, _gather, show=lambda op: f"{{0}}[{_gather_text(op, 1)}]"))
+register(
+    Record(
+        "gather", _gather_infer, _gather, show=lambda op: f"{{0}}[{_gather_text(op, 1)}]",
+        takes_complex=True,
+    )
+)  # fmt: skip
 
 
 def _scatter_show(op: Op) -> str:
@@ -369,7 +414,12 @@ def _scatter_show(op: Op) -> str:
     return f"np.add.at({{0}}, {f'({indices})' if ',' in indices else indices}, {{1}})"
 
 
-register(Record("scatter_add", _nothing, _scatter_add, show=_scatter_show, writes=True, keeps=True))
+register(
+    Record(
+        "scatter_add", _write_infer, _scatter_add, show=_scatter_show, writes=True, keeps=True,
+        takes_complex=True,
+    )
+)  # fmt: skip
 
 
 def _nonzero_infer(builder: Builder, types: Sequence[Type], attrs: Attrs) -> list[Type]:
@@ -384,6 +434,7 @@ register(
         lambda mask: np.nonzero(mask),
         show="np.nonzero({0})",
         inactive=True,
+        instead="np.nonzero(z != 0)",
     )
 )
 
@@ -408,12 +459,12 @@ register(
 register(
     Record(
         "push", _nothing, lambda stack, value: stack.append(value) or (), show="{0}.append({1})",
-        writes=True, keeps=True,
+        writes=True, keeps=True, takes_complex=True,
     )
 )  # fmt: skip
 register(
     Record(
         "pop", _pop_infer, lambda stack, type: stack.pop(), show="{0}.pop()", writes=True,
-        keeps=True,
+        keeps=True, takes_complex=True,
     )
 )  # fmt: skip

@@ -15,8 +15,9 @@ import numpy as np
 from adcompile.errors import UnsupportedOperation
 from adcompile.graph.builder import current
 from adcompile.graph.ir import Value
-from adcompile.graph.types import Scalar, shape_of
+from adcompile.graph.types import Scalar, is_continuous, shape_of
 from adcompile.ops import memory
+from adcompile.ops.complex_numbers import conjugate, squared_size
 from adcompile.ops.shape_spellings import diag, full, ravel, reshape, transpose
 from adcompile.ops.spellings import CALLS, METHODS, as_value, normal_axes, spelled, static
 
@@ -64,7 +65,7 @@ def var(a: Any, axis: Any = None, *, ddof: Any = 0, keepdims: bool = False) -> A
     value = as_value(a)
     axes = normal_axes(axis, len(shape_of(value.type)))
     centred = value - current().op("mean", value, axes=axes, keepdims=True)
-    squares = current().op("square", centred)
+    squares = squared_size(centred)
     if static(ddof, "ddof") == 0:
         return current().op("mean", squares, axes=axes, keepdims=keepdims)
     count = current().constant(1)
@@ -89,7 +90,7 @@ def prod(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     axes = normal_axes(axis, ndim)
     kept = [k for k in range(ndim) if k not in axes]
     extents = builder.shape(value)
-    dtype = value.type.dtype if np.dtype(value.type.dtype).kind == "f" else "int64"
+    dtype = value.type.dtype if is_continuous(value.type) else "int64"
     first = builder.constant(1, Scalar(dtype))
     lines = transpose(value, *axes, *kept)
     if len(axes) > 1:
@@ -141,8 +142,8 @@ def dot(a: Any, b: Any) -> Value:
 
 @spelled(np.vdot)
 def vdot(a: Any, b: Any) -> Value:
-    """The sum of products of two arrays, flattened."""
-    return matmul(ravel(a), ravel(b))
+    """The sum of products of two arrays, flattened, the first one conjugated."""
+    return matmul(ravel(conjugate(as_value(a))), ravel(b))
 
 
 @spelled(np.outer)

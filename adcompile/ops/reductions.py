@@ -13,7 +13,7 @@ import numpy as np
 
 from adcompile.graph.builder import Builder, current
 from adcompile.graph.ir import Op, Record, Value, register
-from adcompile.graph.types import Array, Dim, Scalar, Type, shape_of
+from adcompile.graph.types import Array, Dim, Scalar, Type, is_continuous, shape_of
 from adcompile.ops.elementwise import match
 
 Attrs = dict[str, Any]
@@ -27,7 +27,7 @@ def _reduced(shape: tuple[Dim, ...], attrs: Attrs) -> tuple[Dim, ...]:
 
 
 def _result_dtype(dtype: str, name: str) -> str:
-    if name == "mean" and np.dtype(dtype).kind != "f":
+    if name == "mean" and np.dtype(dtype).kind not in "fc":
         return "float64"
     if name == "sum" and np.dtype(dtype).kind in "bi":
         return "int64"
@@ -86,7 +86,7 @@ def _sum_vjp(cotangents: Any, outputs: Any, inputs: list[Value], attrs: Attrs) -
     return [match(_restored(cotangents[0], inputs[0], attrs), inputs[0])]
 
 
-_reduction("sum", np.sum, _sum_jvp, _sum_vjp)
+_reduction("sum", np.sum, _sum_jvp, _sum_vjp, takes_complex=True)
 
 
 def _mean_jvp(tangents: Any, outputs: Any, inputs: Any, attrs: Attrs) -> list[Value]:
@@ -100,13 +100,13 @@ def _mean_vjp(cotangents: Any, outputs: Any, inputs: list[Value], attrs: Attrs) 
 
 def _mean_expand(inputs: list[Value], attrs: Attrs) -> Value:
     (x,) = inputs
-    if np.dtype(x.type.dtype).kind != "f":
+    if not is_continuous(x.type):
         x = current().op("cast", x, dtype="float64")
     total: Value = current().op("sum", x, **attrs)
     return total / _count(x, attrs)
 
 
-_reduction("mean", np.mean, _mean_jvp, _mean_vjp, expand=_mean_expand)
+_reduction("mean", np.mean, _mean_jvp, _mean_vjp, expand=_mean_expand, takes_complex=True)
 
 
 def _winners(output: Value, x: Value, attrs: Attrs) -> tuple[Value, Value]:
@@ -165,5 +165,6 @@ register(
         jvp=lambda ts, outs, ins, attrs: [current().op("cumsum", ts[0], **attrs)],
         vjp=_cumsum_vjp,
         numpy=(np.cumsum,),
+        takes_complex=True,
     )
 )

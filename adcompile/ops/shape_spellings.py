@@ -225,7 +225,9 @@ def astype(a: Any, dtype: Any) -> Value:
     return result
 
 
-for _dtype in (np.float32, np.float64, np.int64, np.int32, np.bool_):
+for _dtype in (
+    np.float32, np.float64, np.int64, np.int32, np.bool_, np.complex64, np.complex128,
+):  # fmt: skip
     CALLS[_dtype] = lambda x, _dtype=_dtype: astype(x, _dtype)
 
 

@@ -14,8 +14,9 @@ import numpy as np
 from adcompile.errors import ShapeError, TypeMismatch
 from adcompile.graph.builder import Builder, current
 from adcompile.graph.ir import Op, Record, Value, register
-from adcompile.graph.types import Array, Dim, Scalar, Symbol, Type, is_float, shape_of
+from adcompile.graph.types import Array, Dim, Scalar, Symbol, Type, is_continuous, shape_of
 from adcompile.ops.elementwise import match
+from adcompile.ops.memory import refuse_narrowing
 
 Attrs = dict[str, Any]
 
@@ -59,6 +60,7 @@ register(
         ],
         element=_transpose_element,
         view=True,
+        takes_complex=True,
         cheap=True,
     )
 )
@@ -97,6 +99,7 @@ register(
         jvp=lambda ts, outs, ins, attrs: [current().op("reshape", ts[0], *ins[1:], **attrs)],
         vjp=_reshape_back,
         view=True,
+        takes_complex=True,
         cheap=True,
     )
 )
@@ -152,6 +155,7 @@ register(
         jvp=lambda ts, outs, ins, attrs: [current().op("broadcast_to", ts[0], *ins[1:], **attrs)],
         vjp=lambda cts, outs, ins, attrs: [match(cts[0], ins[0]), *[None] * (len(ins) - 1)],
         element=lambda read, index, op: read(0, _stretched(op, index)),
+        takes_complex=True,
         cheap=True,
     )
 )
@@ -237,6 +241,7 @@ register(
         jvp=_concatenate_jvp,
         vjp=lambda cts, outs, ins, attrs: _pieces(cts[0], ins, attrs["axis"]),
         element=_concatenate_element,
+        takes_complex=True,
     )
 )
 
@@ -245,6 +250,8 @@ register(
 
 
 def _pack_infer(builder: Builder, types: Sequence[Type], attrs: Attrs) -> list[Type]:
+    for type_ in types:
+        refuse_narrowing(type_, attrs["dtype"])
     return [Array(attrs["dtype"], (len(types),))]
 
 
@@ -262,7 +269,8 @@ def _pack_jvp(tangents: Any, outputs: Any, inputs: list[Value], attrs: Attrs) ->
 def _pack_vjp(cotangents: Any, outputs: Any, inputs: list[Value], attrs: Attrs) -> list[Any]:
     parts = [current().op("load", cotangents[0], k) for k in range(len(inputs))]
     return [
-        match(part, v) if is_float(v.type) else None for part, v in zip(parts, inputs, strict=True)
+        match(part, v) if is_continuous(v.type) else None
+        for part, v in zip(parts, inputs, strict=True)
     ]
 
 
@@ -275,6 +283,7 @@ register(
         jvp=_pack_jvp,
         vjp=_pack_vjp,
         reads=False,
+        takes_complex=True,
     )
 )
 
@@ -308,7 +317,7 @@ def _triangle(name: str, comparison: str) -> None:
         Record(
             name, _triangle_infer, lambda x, k: getattr(np, name)(x, k), jvp=same, vjp=same,
             show=lambda op: f"np.{name}({{0}}{', ' + str(op.attrs['k']) if op.attrs['k'] else ''})",
-            element=element,
+            element=element, takes_complex=True,
         )
     )  # fmt: skip
 

@@ -17,6 +17,7 @@ import numpy as np
 from adcompile.errors import ShapeError, TypeMismatch
 from adcompile.graph.builder import current
 from adcompile.graph.ir import Value
+from adcompile.graph.types import is_complex
 
 CALLS: dict[Any, Callable[..., Any]] = {}
 METHODS: dict[str, Callable[..., Any]] = {}
@@ -55,7 +56,7 @@ def as_value(item: Any) -> Value:
     """A graph value of a value or a Python number; raises TypeMismatch for anything else."""
     if isinstance(item, Value):
         return item
-    if isinstance(item, (bool, int, float, np.generic)):
+    if isinstance(item, (bool, int, float, complex, np.generic)):
         return current().constant(item)
     if isinstance(item, (tuple, list)):
         return CALLS[np.stack](item)  # type: ignore[no-any-return]
@@ -91,10 +92,15 @@ def dtype_name(dtype: Any) -> str:
         raise TypeMismatch(f"`{dtype}` is not a dtype") from None
 
 
-def _elementwise(name: str, strong: bool) -> Callable[..., Value]:
+def _elementwise(name: str, strong: bool, real: bool = False) -> Callable[..., Value]:
     def apply(*operands: Any) -> Value:
         attrs = {"strong": True} if strong else {}
-        result: Value = current().op(name, *(as_value(x) for x in operands), **attrs)
+        values = [as_value(x) for x in operands]
+        if real and any(is_complex(v.type) for v in values):
+            raise TypeMismatch(
+                "this function takes real numbers", hint="NumPy and cmath have one for complex ones"
+            )
+        result: Value = current().op(name, *values, **attrs)
         return result
 
     return apply
@@ -115,7 +121,9 @@ _MATH_ELEMENTWISE = (
 for _module, _names in ((np, _NUMPY_ELEMENTWISE), (math, _MATH_ELEMENTWISE)):
     for _entry in _names.split():
         _spelling, _, _record = _entry.partition(":")
-        CALLS[getattr(_module, _spelling)] = _elementwise(_record or _spelling, _module is np)
+        CALLS[getattr(_module, _spelling)] = _elementwise(
+            _record or _spelling, _module is np, _module is math or _spelling == "fabs"
+        )
 CALLS[builtins.abs] = _elementwise("abs", False)
 CALLS[builtins.pow] = _elementwise("pow", False)
 

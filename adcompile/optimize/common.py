@@ -12,7 +12,7 @@ from typing import Any
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.rewrite import final, replace
-from adcompile.graph.types import is_float
+from adcompile.graph.types import is_continuous
 
 
 def share_common(graph: Graph) -> None:
@@ -47,7 +47,7 @@ def _key(op: Op, mapping: dict[Value, Value], aliases: Aliases) -> Any:
         return None
     if op.record.view:
         return _view_key(op, mapping)
-    if not is_float(op.result.type) or op.name in (
+    if not is_continuous(op.result.type) or op.name in (
         "load",
         "constant",
         "full",
@@ -73,7 +73,7 @@ def _view_key(op: Op, mapping: dict[Value, Value]) -> Any:
 
 def _identity(value: Value) -> Any:
     if value.constant is not None:
-        return (value.constant, str(value.type), getattr(value.type, "weak", None))
+        return (repr(value.constant), str(value.type), getattr(value.type, "weak", None))
     if value.op is not None and value.op.name == "dim":
         return ("dim", value.op.inputs[0], value.op.attrs["axis"])
     return value

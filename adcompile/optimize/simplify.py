@@ -16,7 +16,15 @@ from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Graph, Op, Region, Value, count_uses
 from adcompile.graph.rewrite import final, replace
-from adcompile.graph.types import Array, Scalar, Type, is_float, is_integer, shape_of
+from adcompile.graph.types import (
+    Array,
+    Scalar,
+    Type,
+    is_continuous,
+    is_integer,
+    is_single_precision,
+    shape_of,
+)
 
 
 def simplify(graph: Graph) -> None:
@@ -32,7 +40,7 @@ class _Simplifier:
         self.graph = graph
         self.aliases = Aliases(graph)
         self.uses = count_uses(graph.body)
-        self.single = any(v.type.dtype == "float32" for v in _values(graph.body))
+        self.single = any(map(is_single_precision, (v.type for v in _values(graph.body))))
         self.builder = Builder(graph)
         self.mapping: dict[Value, Value] = {}
 
@@ -156,7 +164,7 @@ class _Simplifier:
         a, b = op.inputs
         if b.constant == 0 or a.constant == 0:
             return self._same(op, a if b.constant == 0 else b)
-        if a is b and is_float(a.type):
+        if a is b and is_continuous(a.type):
             return self._like(op, "mul", self.builder.constant(2.0), a)
         negative = self._negated(b)
         if negative is not None and self._equal_types(b.type, negative.type):
@@ -337,7 +345,9 @@ class _Simplifier:
             if value.op is None or value.op.name != "cast" or not isinstance(value.type, Scalar):
                 continue
             source = value.op.inputs[0]
-            if not (isinstance(source.type, Scalar) and source.type.weak and is_float(source.type)):
+            if not (
+                isinstance(source.type, Scalar) and source.type.weak and is_continuous(source.type)
+            ):
                 continue
             others = [v.type for j, v in enumerate(op.inputs) if j != k]
             others = others[1:] if op.name == "where" and k > 0 else others
@@ -373,6 +383,6 @@ def _power_of_two(value: Value) -> bool:
 
 def _same_dtype(op: Op) -> bool:
     dtype = op.result.type.dtype
-    return is_float(op.result.type) and all(
+    return is_continuous(op.result.type) and all(
         v.type.dtype == dtype or (isinstance(v.type, Scalar) and v.type.weak) for v in op.inputs
     )

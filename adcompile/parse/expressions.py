@@ -140,8 +140,6 @@ class ExpressionLowering:
         return item
 
     def _constant(self, node: ast.Constant) -> Any:
-        if isinstance(node.value, complex):
-            raise UnsupportedSyntax("complex numbers are not in the compiled language")
         return node.value
 
     def _name(self, node: ast.Name) -> Any:
@@ -380,7 +378,7 @@ class ExpressionLowering:
                 return spellings.ATTRIBUTES[node.attr](base)
             raise UnsupportedOperation(
                 f"arrays have no attribute `{node.attr}` in the compiled language",
-                hint="T, shape, ndim, size, dtype are known",
+                hint="T, shape, ndim, size, dtype, real and imag are known",
             )
         return self.object_attribute(base, node.attr)
 
@@ -428,7 +426,11 @@ class ExpressionLowering:
             return len(arguments[0])
         if front is not None:
             static = not any(_has_value(a) for a in (*arguments, *keywords.values()))
-            scalar = isinstance(target, np.ufunc) or target.__module__ in ("math", "builtins")
+            scalar = isinstance(target, np.ufunc) or target.__module__ in (
+                "math",
+                "cmath",
+                "builtins",
+            )
             if static and scalar and arguments and all(map(is_number, arguments)) and not keywords:
                 return target(*arguments)
             return self._front(front, arguments, keywords, name)

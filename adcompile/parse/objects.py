@@ -388,7 +388,7 @@ def _unknown_call(target: Any, name: str) -> AdcompileError:
     module = getattr(target, "__module__", "") or ""
     own = getattr(target, "__self__", None)
     is_method = isinstance(target, BuiltinMethodType) and not inspect.ismodule(own)
-    if module.startswith(("numpy", "math", "scipy", "builtins")) or is_method:
+    if module.startswith(("numpy", "math", "cmath", "scipy", "builtins")) or is_method:
         return UnsupportedOperation(
             f"`{name}` has no derivative rule",
             hint="write it with supported operations, or pass its result as an argument",

@@ -75,7 +75,7 @@ class LocalFunction(Leaf):
 
 def is_number(item: Any) -> bool:
     """Whether a static value can become a constant of the graph."""
-    return isinstance(item, (bool, int, float, np.bool_, np.integer, np.floating))
+    return isinstance(item, (bool, int, float, complex, np.bool_, np.number))
 
 
 def flatten(item: Any) -> Iterator[Any]:
@@ -131,7 +131,7 @@ def same_static(first: Any, second: Any) -> bool:
         return True
     if isinstance(first, Value) or isinstance(second, Value) or type(first) is not type(second):
         return False
-    return bool(isinstance(first, (int, float, str, np.generic)) and first == second)
+    return bool(isinstance(first, (int, float, complex, str, np.generic)) and first == second)
 
 
 def join_types(first: Type, second: Type, what: str) -> Type:

@@ -13,9 +13,11 @@ import numpy as np
 
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Op, Value
-from adcompile.graph.types import Scalar, promote
+from adcompile.graph.types import Scalar, is_complex, promote, real_dtype
 
 _COMPARISONS = frozenset({"lt", "le", "gt", "ge", "eq", "ne"})
+_OF_PARTS = frozenset({"isnan", "isfinite", "abs", "real", "imag", "angle"})
+_MIXED = frozenset({"add", "sub", "mul", "div"})  # with a real operand, which stays real
 _LOGICAL = frozenset({"logical_and", "logical_or", "logical_not"})
 
 
@@ -25,9 +27,13 @@ def scalar_operation(builder: Builder, op: Op, operands: Sequence[Value]) -> Val
     name = op.name
     if name == "cast":
         return converted(builder, operands[0], dtype)
-    if name in _COMPARISONS or name in ("isnan", "isfinite"):
+    if name in _COMPARISONS or name in _OF_PARTS:
         common, _ = promote([v.type for v in op.inputs])
+        if name == "abs":
+            common = dtype if not is_complex(op.inputs[0].type) else common
         values = [converted(builder, v, common) for v in operands]
+    elif name == "complex":
+        values = [converted(builder, v, real_dtype(dtype)) for v in operands]
     elif name in _LOGICAL:
         values = [converted(builder, v, "bool") for v in operands]
     elif name == "where":
@@ -35,6 +41,9 @@ def scalar_operation(builder: Builder, op: Op, operands: Sequence[Value]) -> Val
         values += [converted(builder, v, dtype) for v in operands[1:]]
     elif name == "pow":
         return _power(builder, operands, dtype)
+    elif name in _MIXED and is_complex(op.result.type):
+        real = real_dtype(dtype)
+        values = [converted(builder, v, dtype if is_complex(v.type) else real) for v in operands]
     else:
         values = [converted(builder, v, dtype) for v in operands]
     result: Value = builder.op(name, *values)
@@ -45,6 +54,9 @@ def converted(builder: Builder, value: Value, dtype: str) -> Value:
     """`value` in another dtype; constants are converted at once."""
     if value.type.dtype == dtype:
         return value
+    if dtype == "bool" and is_complex(value.type):
+        truth: Value = builder.op("ne", value, 0)
+        return truth
     if value.constant is not None:
         return builder.constant(value.constant, Scalar(dtype))
     result: Value = builder.op("cast", value, dtype=dtype)
@@ -54,7 +66,7 @@ def converted(builder: Builder, value: Value, dtype: str) -> Value:
 def _power(builder: Builder, operands: Sequence[Value], dtype: str) -> Value:
     base, exponent = converted(builder, operands[0], dtype), operands[1]
     number: Any = exponent.constant
-    if number is not None and np.dtype(dtype).kind == "f":
+    if number is not None and np.dtype(dtype).kind in "fc":
         if number in (2, 3, 4):
             square = base * base
             return square if number == 2 else square * base if number == 3 else square * square

@@ -70,7 +70,7 @@ def _normal(*shapes_):
 _ARITY = {name: 1 for name in RECORDS}
 _ARITY.update(dict.fromkeys(
     "add sub mul div pow floordiv mod lt le gt ge eq ne logical_and logical_or maximum minimum "
-    "arctan2 hypot logaddexp".split(), 2,
+    "arctan2 hypot logaddexp complex".split(), 2,
 ))  # fmt: skip
 _BOOLEAN = {"logical_and", "logical_or", "logical_not"}
 
@@ -110,12 +110,24 @@ for _record in list(RECORDS.values()):
 
 _case(
     "where", _normal((3, 1), (4,), (3, 4)),
-    lambda b, c, x, y: b.op("where", c > 0.0, x, y), lambda c, x, y: np.where(c > 0, x, y),
+    lambda b, c, x, y: b.op("where", b.op("abs", c) > 0.5, x, y),
+    lambda c, x, y: np.where(np.abs(c) > 0.5, x, y),
 )  # fmt: skip
-_case("where", _normal((), (), ()), lambda b, c, x, y: b.op("where", c > 0.0, x, y), name="scalars")
+_case(
+    "where", _normal((), (), ()), lambda b, c, x, y: b.op("where", b.op("abs", c) > 0.5, x, y),
+    name="scalars",
+)  # fmt: skip
 _case(
     "cast", _normal((4,)), lambda b, x: b.op("cast", x, dtype="float32") * 2.0,
-    lambda x: x.astype(np.float32) * 2,
+    lambda x: x.astype(np.float32) * 2, name="single",
+)  # fmt: skip
+_case(
+    "cast", _normal((4,)), lambda b, x: b.op("cast", x, dtype="complex128") * (1 + 2j),
+    lambda x: x.astype(complex) * (1 + 2j), name="complex",
+)  # fmt: skip
+_case(
+    "cast", _normal(()), lambda b, x: b.op("cast", x, dtype="complex128", weak=True) * (1 + 2j),
+    name="complex scalar",
 )  # fmt: skip
 
 # -- reductions ----------------------------------------------------------------------------------
@@ -197,8 +209,8 @@ _case(
 )  # fmt: skip
 
 _case(
-    "pack", _normal((), (), ()), lambda b, x, y, z: b.op("pack", x, y * x, z, dtype="float64"),
-    lambda x, y, z: np.array([x, y * x, z], np.float64),
+    "pack", _normal((), (), ()), lambda b, x, y, z: b.op("pack", x, y * x, z, dtype=x.type.dtype),
+    lambda x, y, z: np.array([x, y * x, z]),
 )  # fmt: skip
 
 # -- memory --------------------------------------------------------------------------------------
@@ -217,7 +229,7 @@ _case(
 _case(
     "full",
     _normal(()),
-    lambda b, x: memory.full(b, [2, 3], x, "float64"),
+    lambda b, x: memory.full(b, [2, 3], x, x.type.dtype),
     lambda x: np.full((2, 3), x),
 )
 _case("copy", _normal((3, 2)), lambda b, x: b.op("copy", x), np.copy)
@@ -243,7 +255,7 @@ _case("accumulate", _normal((3, 2), (3, 1)), _written(lambda b, t, y: b.op("accu
 
 
 def _empty(b, x):
-    made = memory.empty(b, b.shape(x), "float64")
+    made = memory.empty(b, b.shape(x), x.type.dtype)
     b.op("assign", made, x)
     return made * 2.0
 
@@ -307,7 +319,7 @@ _case("stop_gradient", _normal((3,)), lambda b, x: b.op("stop_gradient", x), smo
 
 
 def _branch(b, x, y):
-    return b.branch(x > y, lambda: [x * y], lambda: [y - x])[0]
+    return b.branch(b.op("abs", x) > b.op("abs", y), lambda: [x * y], lambda: [y - x])[0]
 
 
 def _power(b, x):
@@ -393,6 +405,9 @@ for _k, _name in enumerate(("left", "values", "right")):
               lambda x, k=_k: np.linalg.svd(x, full_matrices=False)[k],
               name=f"{_name}-{_shape[0]}")  # fmt: skip
 _case("pinv", _normal((4, 3)), lambda b, x: b.op("pinv", x), np.linalg.pinv)
+
+NOT_COMPLEX = {"cast-single"}  # cases that say something of real numbers only
+COMPLEX = [c for c in CASES if RECORDS[c.record].takes_complex and c.name not in NOT_COMPLEX]
 
 UNTESTED = {
     "undefined": "a marker on the branch not taken, read by nothing",
