@@ -86,8 +86,9 @@ def grad(
 
     Each gradient has the shape and dtype of what it belongs to. With respect to a complex number
     z = x + iy it is df/dx - i df/dy: steepest descent goes along minus its conjugate. Usable as a
-    decorator, with or without arguments. Raises NotDifferentiable for integer arguments and results that are no
-    scalar, UnsupportedSyntax and UnsupportedOperation for functions outside the language.
+    decorator, with or without arguments. Raises NotDifferentiable for integer arguments and for
+    results that are no scalar, UnsupportedSyntax and UnsupportedOperation for functions outside the
+    language.
     """
     if function is None:
         return lambda f: grad(

@@ -17,6 +17,7 @@ from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
 from adcompile.graph.calls import inline_calls
 from adcompile.graph.ir import Graph, Op, Value
+from adcompile.graph.part_views import refuse_stale_parts
 from adcompile.graph.prune import prune
 from adcompile.graph.rewrite import replace
 from adcompile.graph.segments import cut_segments
@@ -86,6 +87,7 @@ def function_graph(
     if not prints:
         drop_prints(graph)
     cut_segments(graph)
+    refuse_stale_parts(graph)
     share_loads(graph)
     hoist_loads(graph)
     _refuse_written_captures(graph)

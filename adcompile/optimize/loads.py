@@ -14,7 +14,7 @@ from adcompile.graph.bounds import Bounds
 from adcompile.graph.clone import clone_op
 from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.rewrite import final, replace
-from adcompile.graph.types import Scalar
+from adcompile.graph.types import Scalar, is_single_precision
 
 Key = tuple[Value, tuple[Any, ...]]
 
@@ -93,7 +93,9 @@ class _Sharing:
         self.mapping: dict[Value, Value] = {}
         self.constants: dict[int, Value] = {}
         self.single = any(
-            v.type.dtype == "float32" for op in graph.body.walk() for v in [*op.inputs, *op.outputs]
+            is_single_precision(v.type)
+            for op in graph.body.walk()
+            for v in [*op.inputs, *op.outputs]
         )
 
     def run(self) -> None:

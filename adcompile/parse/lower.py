@@ -270,6 +270,8 @@ class Lowering(ControlLowering):
             old = self.object_item(base, index)
         elif isinstance(node.target, ast.Attribute):
             base = self.expression(node.target.value)
+            if isinstance(base, Value):
+                self.set_attribute(base, node.target.attr, None, node.target)
             old = self.object_attribute(base, node.target.attr)
         else:
             read = ast.Name(node.target.id, ast.Load())

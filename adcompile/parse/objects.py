@@ -211,6 +211,12 @@ class ObjectLowering(ExpressionLowering):
 
     def set_attribute(self, base: Any, name: str, item: Any, place: ast.AST) -> None:
         """`base.name = item`."""
+        if isinstance(base, Value):
+            raise UnsupportedOperation(
+                f"`{name}` of an array or number cannot be assigned",
+                self.location(place),
+                "write whole numbers: z[...] = a + 1j * b",
+            )
         if not trees.is_record(base):
             raise TypeMismatch(
                 f"an attribute of a {type(base).__name__} cannot be assigned",

@@ -407,7 +407,13 @@ for _k, _name in enumerate(("left", "values", "right")):
 _case("pinv", _normal((4, 3)), lambda b, x: b.op("pinv", x), np.linalg.pinv)
 
 NOT_COMPLEX = {"cast-single"}  # cases that say something of real numbers only
-COMPLEX = [c for c in CASES if RECORDS[c.record].takes_complex and c.name not in NOT_COMPLEX]
+_AROUND = "array_constant check_equal constant empty eye for if iota stack while".split()
+COMPLEX = [
+    case
+    for case in CASES
+    if (RECORDS[case.record].takes_complex or case.record in _AROUND)
+    and case.name not in NOT_COMPLEX
+]
 
 UNTESTED = {
     "undefined": "a marker on the branch not taken, read by nothing",
