@@ -24,7 +24,8 @@ class CpuEmitter(PythonEmitter):
 
     def __init__(self, graph: Graph) -> None:
         super().__init__(graph)
-        self._divides = False  # whether the module has the function for complex quotients
+        self._quotient = "quotient" if graph.name != "quotient" else "quotient_1"
+        self._divides = False  # whether the module has that function
 
     def spelling(self, op: Op) -> str:
         """The compiler's spelling of an operation."""
@@ -54,10 +55,10 @@ class CpuEmitter(PythonEmitter):
             return "complex({0}.real / {1}, {0}.imag / {1})"
         if not self._divides:
             self._divides = True
-            self.helpers += ast.parse(_QUOTIENT).body
+            self.helpers += ast.parse(_QUOTIENT.replace("quotient", self._quotient)).body
         if op.name == "div":
-            return "quotient({0}, {1})"
-        return f"quotient({_typed(1, op.result.type.dtype)}, {{0}})"
+            return f"{self._quotient}({{0}}, {{1}})"
+        return f"{self._quotient}({_typed(1, op.result.type.dtype)}, {{0}})"
 
     def print_statement(self, op: Op) -> ast.stmt:
         """A call of a function in which the compiler gives way to Python to print.

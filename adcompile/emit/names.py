@@ -17,7 +17,7 @@ _FREE = object()  # the region of a name whose holder's region has ended
 
 _RESERVED = frozenset(
     {"np", "math", "cmath", "range", "len", "abs", "float", "int", "bool", "complex", "quotient"}
-    | {"ValueError", "max", "min"}
+    | {"quotient_1", "ValueError", "max", "min"}
 )
 
 

@@ -92,9 +92,10 @@ def conjugate(value: Value) -> Value:
 
 def squared_size(value: Value) -> Value:
     """`abs(value) ** 2`, with a derivative everywhere."""
-    if not is_complex(value.type):
-        return value * value
-    result: Value = current().op("real", value * conjugate(value))
+    op = current().op
+    result: Value = (
+        op("real", value * conjugate(value)) if is_complex(value.type) else op("square", value)
+    )
     return result
 
 

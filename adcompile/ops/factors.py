@@ -13,7 +13,7 @@ import numpy as np
 from adcompile.graph.builder import Builder, current
 from adcompile.graph.ir import Record, Value, register
 from adcompile.graph.types import Array, Dim, Type, shape_of
-from adcompile.ops.linalg import column, lower, matrix
+from adcompile.ops.linalg import REAL_FORM, column, lower, matrix
 from adcompile.ops.linear import swapped
 from adcompile.ops.shape_spellings import diag
 
@@ -83,7 +83,7 @@ def _qr_vjp(cotangents: Any, outputs: list[Value], inputs: list[Value], attrs: A
 register(
     Record(
         "qr", _qr_infer, lambda a: tuple(np.linalg.qr(a)), show="np.linalg.qr({0})",
-        jvp=_qr_jvp, vjp=_qr_vjp, library=True,
+        jvp=_qr_jvp, vjp=_qr_vjp, library=True, instead=REAL_FORM,
         notes="at least as many rows as columns, and full rank, for the derivative",
     )
 )  # fmt: skip
@@ -150,6 +150,7 @@ register(
     Record(
         "svd", _svd_infer, lambda a: tuple(np.linalg.svd(a, full_matrices=False)),
         show="np.linalg.svd({0}, full_matrices=False)", jvp=_svd_jvp, vjp=_svd_vjp, library=True,
+        instead=REAL_FORM,
         notes="the vectors of equal or zero singular values have no derivative: not a number",
     )
 )  # fmt: skip
@@ -183,6 +184,6 @@ def _pinv_vjp(cotangents: Any, outputs: list[Value], inputs: list[Value], attrs:
 register(
     Record(
         "pinv", _pinv_infer, np.linalg.pinv, show="np.linalg.pinv({0})", jvp=_pinv_jvp,
-        vjp=_pinv_vjp, library=True, notes="the rank is taken as constant",
+        vjp=_pinv_vjp, library=True, instead=REAL_FORM, notes="the rank is taken as constant",
     )
 )  # fmt: skip

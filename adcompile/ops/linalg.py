@@ -22,6 +22,8 @@ from adcompile.ops.shape_spellings import diag
 
 Attrs = dict[str, Any]
 
+REAL_FORM = "work with the real matrix of rows (a.real, -a.imag) and (a.imag, a.real)"
+
 
 # -- types ---------------------------------------------------------------------------------------
 
@@ -312,6 +314,7 @@ register(
     Record(
         "cholesky", _square_infer("cholesky", "C"), np.linalg.cholesky,
         show="np.linalg.cholesky({0})", jvp=_cholesky_jvp, vjp=_cholesky_vjp, library=True,
+        instead=REAL_FORM,
         notes="reads the lower triangle; its derivative is that of the symmetric matrix",
     )
 )  # fmt: skip
@@ -353,7 +356,7 @@ def _eigh_vjp(cotangents: Any, outputs: list[Value], inputs: list[Value], attrs:
 register(
     Record(
         "eigh", _eigh_infer, lambda a: tuple(np.linalg.eigh(a)), show="np.linalg.eigh({0})",
-        jvp=_eigh_jvp, vjp=_eigh_vjp, library=True,
+        jvp=_eigh_jvp, vjp=_eigh_vjp, library=True, instead=REAL_FORM,
         notes="the vectors of equal eigenvalues have no derivative: it is not a number",
     )
 )  # fmt: skip

@@ -23,6 +23,7 @@ from adcompile.graph.types import (
     is_continuous,
     is_integer,
     is_single_precision,
+    promote,
     shape_of,
 )
 
@@ -334,7 +335,8 @@ class _Simplifier:
                 continue
             others = [self._shape(v) for j, v in enumerate(op.inputs) if j != k]
             others.append(self._shape(source))
-            if _known_broadcast(others) == wanted:
+            new = [source if j == k else v for j, v in enumerate(op.inputs)]
+            if _known_broadcast(others) == wanted and _promoted(new) == _promoted(op.inputs):
                 op.inputs[k] = source
 
     def _drop_casts(self, op: Op) -> None:
@@ -363,6 +365,10 @@ def _values(region: Region) -> Iterator[Value]:
     yield from region.params
     for op in region.walk():
         yield from op.outputs
+
+
+def _promoted(values: list[Value]) -> str:
+    return promote([v.type for v in values])[0]
 
 
 def _known_broadcast(shapes: list[tuple[object, ...]]) -> tuple[object, ...] | None:
