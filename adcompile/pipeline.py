@@ -34,6 +34,7 @@ from adcompile.optimize.copies import drop_copies, separate_results
 from adcompile.optimize.loads import hoist_loads, share_loads
 from adcompile.optimize.signs import decide_signs
 from adcompile.optimize.simplify import simplify
+from adcompile.optimize.squares import square_sizes
 from adcompile.optimize.sums import carry_sums
 from adcompile.parse.lower import lower_function
 from adcompile.parse.source import read_source
@@ -88,6 +89,7 @@ def function_graph(
         drop_prints(graph)
     cut_segments(graph)
     refuse_stale_parts(graph)
+    square_sizes(graph)
     share_loads(graph)
     hoist_loads(graph)
     _refuse_written_captures(graph)

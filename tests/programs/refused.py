@@ -159,9 +159,71 @@ def kinds_differ(x, y):
     return np.sum(z)
 
 
-@refused("f8", "complex numbers are not", "2j")
-def with_complex(x):
-    return x * 2j
+@refused("c16", "`lt` of complex numbers", "z < 2")
+def order_of_complex(z):
+    return abs(z) if z < 2 else 0.0
+
+
+@refused("c16[:]", "`max` of complex numbers", "np.max(z)")
+def largest_complex(z):
+    return np.max(z)
+
+
+@refused("c16", "`sign` of complex numbers", "np.sign(z)")
+def sign_of_complex(z):
+    return np.sign(z).real
+
+
+@refused("c16", "this function takes real numbers", "math.exp(z)")
+def real_function_of_complex(z):
+    return math.exp(z)
+
+
+@refused("c16", "does not fit into float64", "float(z)")
+def complex_as_float(z):
+    return float(z)
+
+
+@refused("c16[:]", "does not fit into float64", "z.astype(np.float64)")
+def complex_array_as_float(z):
+    return np.sum(z.astype(np.float64))
+
+
+@refused("f8[:], c16", "does not fit into float64", "x[0] = z")
+def complex_into_real(x, z):
+    x[0] = z
+    return np.sum(x)
+
+
+@refused("f8[:], c16[:]", "does not fit into float64", "x[:] = z")
+def complex_array_into_real(x, z):
+    x[:] = z
+    return np.sum(x)
+
+
+@refused("f8[:], c16", "does not fit into float64", "x *= z")
+def real_array_times_complex(x, z):
+    x *= z
+    return np.sum(x)
+
+
+@refused("c16[:]", "is a view of the array, and is written", "z.real[0] = 1.0")
+def part_is_written(z):
+    z.real[0] = 1.0
+    return np.sum(z.real)
+
+
+@refused("c16[:]", "written before the view is read", "z.imag")
+def part_is_stale(z):
+    part = z.imag
+    z[0] = 1j
+    return np.sum(part)
+
+
+@refused("c16", "cannot be assigned", "z.real")
+def part_is_assigned(z):
+    z.real = 1.0
+    return abs(z)
 
 
 @refused("f8", "has no variable `z`", "def no_variable(x):", wrt="z")
