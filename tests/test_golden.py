@@ -10,6 +10,7 @@ import pytest
 
 import adcompile as ad
 from adcompile.graph.types import is_continuous, leaves, type_of
+from tests.programs.complex_programs import COMPLEX_PROGRAMS
 from tests.programs.corpus import CORPUS
 
 _FOLDER = Path(__file__).parent / "golden"
@@ -23,6 +24,7 @@ _COMPILED = (
     "log_sum_exp",
 )
 _FORWARD = ("neuron", "logistic_map", "products")
+_COMPLEX = ("spectrum", "escape", "crank_nicolson")
 ids = [function.__name__ for function, _ in CORPUS]
 
 
@@ -50,6 +52,15 @@ def test_compiled_source(name, renew):
     function, args = next(c for c in CORPUS if c[0].__name__ == name)
     source = ad.grad(function, _positions(args)).source(*map(type_of, args), stage="compiled")
     _compare(f"{name}_compiled", source, renew)
+
+
+@pytest.mark.parametrize("name", _COMPLEX)
+def test_source_with_complex_numbers(name, renew):
+    function, args = next(c for c in COMPLEX_PROGRAMS if c[0].__name__ == name)
+    gradient = ad.grad(function, _positions(args))
+    types = list(map(type_of, args))
+    _compare(name, gradient.source(*types), renew)
+    _compare(f"{name}_compiled", gradient.source(*types, stage="compiled"), renew)
 
 
 @pytest.mark.parametrize("name", _FORWARD)

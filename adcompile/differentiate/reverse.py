@@ -23,7 +23,7 @@ from adcompile.graph.clone import clone_graph, inline
 from adcompile.graph.ir import Graph, Op, Parameter, Region, Value
 from adcompile.graph.prune import prune
 from adcompile.graph.trees import leaves
-from adcompile.graph.types import Array, Scalar, StackOf, is_continuous
+from adcompile.graph.types import Array, Scalar, StackOf, is_complex, is_continuous
 from adcompile.ops.elementwise import match, of_kind
 from adcompile.ops.memory import zeros_like
 
@@ -167,12 +167,13 @@ class Reverse(Fusing):
         """Add to the adjoint of an active value."""
         if not self.activity.active(value):
             return
-        contribution = of_kind(contribution, value)
+        if is_complex(contribution.type):
+            contribution = of_kind(contribution, value)
         if self.shadows.has_shadow(value):
             self.builder.op("accumulate", self.shadow(value), contribution)
             return
         old = self.adjoints.get(value)
-        new = contribution if old is None else old + contribution
+        new = of_kind(contribution, value) if old is None else old + contribution
         if value.named and value.hint and not new.named and new.constant is None:
             new.hint, new.named = f"{value.hint}_bar", True
         elif not new.hint and value.hint:

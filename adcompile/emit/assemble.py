@@ -137,6 +137,11 @@ def print_call(op: Op, inputs: Sequence[ast.expr]) -> ast.Expr:
     return ast.Expr(ast.Call(name("print"), [shown(i) for i in op.attrs["items"]], options))
 
 
+def copied(node: ast.expr) -> ast.expr:
+    """`node.copy()`."""
+    return ast.Call(ast.Attribute(node, "copy", ast.Load()), [], [])
+
+
 def negated(test: ast.expr) -> ast.expr:
     """`not test`, the shortest way."""
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):

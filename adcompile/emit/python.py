@@ -155,6 +155,8 @@ class PythonEmitter(ControlEmitter):
         """Write `name = expression`; variables read after `position` keep their values."""
         after = self.position if position is None else position
         name = self.names.reserve(value, self.block.region, after)
+        if isinstance(node, ast.Attribute) and op is not None and self._is_part_of_live_memory(op):
+            node = assemble.copied(node)
         self.flush(name=name, keep=[node])
         self.names.give(value, name, self.block.region)
         self.add(assemble.assignment(name, node, isinstance(value.type, Scalar)), op)
@@ -214,7 +216,18 @@ class PythonEmitter(ControlEmitter):
         show = op.record.show
         assert show is not None, op
         text: str = show(op) if callable(show) else show
-        return f"{text}.copy()" if self._is_part_of_live_memory(op) else text
+        if self._is_part_of_live_memory(op) and not self._computed_with(op.result):
+            return f"{text}.copy()"
+        return text
+
+    def _computed_with(self, value: Value) -> bool:
+        """Whether the only reader of a value computes fresh memory of it."""
+        last = self.names.last.of(value, self.block.region)
+        ops = self.block.region.ops
+        if self.uses.get(value) != 1 or not 0 <= last < len(ops):
+            return False
+        reader = ops[last]
+        return reader.record.scalar is not None or reader.name in ("sum", "mean", "cumsum")
 
     def _is_part_of_live_memory(self, op: Op) -> bool:
         """Whether `z.real`, a view for NumPy, could be seen to share memory with `z`."""

@@ -43,6 +43,13 @@ elementwise(
 )  # fmt: skip
 
 
+elementwise(
+    "abs_squared", lambda z: np.abs(z) ** 2, "{0}.real * {0}.real + {0}.imag * {0}.imag",
+    show="np.abs({0}) ** 2", result="real", cheap=True, takes_complex=True,
+    partials=lambda y, z: (2.0 * conjugate(z),), notes="smooth, unlike the absolute value",
+)  # fmt: skip
+
+
 def _conjugated(items: Any, outputs: Any, inputs: Any, attrs: Attrs) -> list[Value]:
     return [conjugate(items[0])]
 
@@ -92,10 +99,8 @@ def conjugate(value: Value) -> Value:
 
 def squared_size(value: Value) -> Value:
     """`abs(value) ** 2`, with a derivative everywhere."""
-    op = current().op
-    result: Value = (
-        op("real", value * conjugate(value)) if is_complex(value.type) else op("square", value)
-    )
+    name = "abs_squared" if is_complex(value.type) else "square"
+    result: Value = current().op(name, value)
     return result
 
 

@@ -43,8 +43,11 @@ def literal(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(literal, value))}]"
     if isinstance(value, complex):
+        # a text that gives the signs of zeros, too: -1j has the real part -0.0, and 1 - 0j has none
+        if value.real == 0 and value.imag < 0 and np.signbit(value.real):
+            return f"-{literal(-value)}"
         plain = (value.real and value.imag) or "-" not in repr(value)
-        if plain and np.isfinite(value):  # else the text would lose the sign of a zero
+        if plain and np.isfinite(value):
             return repr(value)
         return f"complex({literal(value.real)}, {literal(value.imag)})"
     if value == -np.inf:

@@ -172,6 +172,7 @@ FINITE = frozenset(
         "imag",
         "conj",
         "complex",
+        "abs_squared",
     ]
 )
 
@@ -224,6 +225,8 @@ def of_kind(value: Value, like: Value) -> Value:
     if is_complex(value.type):
         real: Value = current().op("real", value)
         return real
+    if value.constant is not None and isinstance(like.type, Scalar):
+        return current().constant(value.constant, like.type)
     widened: Value = current().op("cast", value, dtype=like.type.dtype)
     return widened
 

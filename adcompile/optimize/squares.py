@@ -1,8 +1,8 @@
 """Squares of absolute values are computed without the absolute value.
 
 Enters: the graph of a function as it was written. Leaves: the same graph where `abs(z) ** 2` is
-`z.real ** 2 + z.imag ** 2`, written as the real part of `z * conj(z)`, which has derivatives of all
-orders at 0, where `abs` has none; of a real number it is the square.
+one operation, which has derivatives of all orders at 0, where `abs` has none; of a real number it
+is the square.
 """
 
 from __future__ import annotations
@@ -60,9 +60,6 @@ def _sized(op: Op, aliases: Aliases) -> Value | None:
 def _square(builder: Builder, value: Value, op: Op) -> Value:
     type_ = op.result.type
     attrs = {"strong": True} if isinstance(type_, Scalar) and not type_.weak else {}
-    if is_complex(value.type):
-        product = value * builder.op("conj", value)
-        result: Value = builder.op("real", product, **attrs)
-    else:
-        result = builder.op("square", value, **attrs)
+    name = "abs_squared" if is_complex(value.type) else "square"
+    result: Value = builder.op(name, value, **attrs)
     return result

@@ -303,7 +303,7 @@ class ObjectLowering(ExpressionLowering):
         if isinstance(base, (list, tuple, dict)) and name in _READING:
             result = target(*arguments, **keywords)
             return (result if isinstance(base, tuple) or name == "get" else _listed(result, name),)
-        if isinstance(base, str):
+        if isinstance(base, (str, complex)):
             return (target(*arguments, **keywords),)
         return None
 

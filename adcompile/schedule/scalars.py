@@ -16,7 +16,7 @@ from adcompile.graph.ir import Op, Value
 from adcompile.graph.types import Scalar, is_complex, promote, real_dtype
 
 _COMPARISONS = frozenset({"lt", "le", "gt", "ge", "eq", "ne"})
-_OF_PARTS = frozenset({"isnan", "isfinite", "abs", "real", "imag", "angle"})
+_OF_PARTS = frozenset({"isnan", "isfinite", "abs", "abs_squared", "real", "imag", "angle"})
 _MIXED = frozenset({"add", "sub", "mul", "div"})  # with a real operand, which stays real
 _LOGICAL = frozenset({"logical_and", "logical_or", "logical_not"})
 
