@@ -17,7 +17,7 @@ from adcompile.graph.builder import Builder
 from adcompile.graph.clone import clone_op, inline
 from adcompile.graph.closures import closed, free_values
 from adcompile.graph.ir import Graph, Op, Parameter, Region, Value
-from adcompile.graph.types import Array, Scalar, is_float
+from adcompile.graph.types import Array, Scalar, is_continuous
 
 if TYPE_CHECKING:
     from adcompile.differentiate.reverse import Adjoints, Reverse
@@ -66,7 +66,7 @@ class Fusing:
             return False
         iteration = _iteration(self.builder, loop, scratch)
         captured = iteration.captured
-        active = [(o, i) for o, i in captured if is_float(i.type) and self.activity.active(o)]
+        active = [(o, i) for o, i in captured if is_continuous(i.type) and self.activity.active(o)]
         arrays = [(o, i) for o, i in active if isinstance(i.type, Array)]
         scalars = [(o, i) for o, i in active if isinstance(i.type, Scalar)]
         outer = [o for o, _ in captured]

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Bounds
 from adcompile.graph.ir import Graph, Op, Region, Value
-from adcompile.graph.types import Array, Scalar, StackOf, is_float
+from adcompile.graph.types import Array, Scalar, StackOf, is_continuous
 
 _SEQUENTIAL = frozenset({"draw", "seed", "print", "push", "pop", "call"})
 
@@ -142,7 +142,7 @@ def _element(op: Op, root: Value) -> list[Value] | None:
 
 def _is_sum(region: Region, param: Value, end: Value) -> bool:
     """Whether a region only adds to a carried number, and reads it for nothing else."""
-    if not isinstance(param.type, Scalar) or not is_float(param.type):
+    if not isinstance(param.type, Scalar) or not is_continuous(param.type):
         return False
     readers = [op for op in region.ops if param in op.inputs]
     nested = [o for op in region.ops for r in op.regions for o in r.walk()]

@@ -156,7 +156,9 @@ class _Simplifier:
             return False
         if isinstance(one, Scalar) and isinstance(other, Scalar):
             # weak or strong makes a difference only beside another precision
-            return one.weak == other.weak or (one.dtype == "float64" and not self.single)
+            return one.weak == other.weak or (
+                one.dtype in ("float64", "complex128") and not self.single
+            )
         resolve = self.builder.resolve
         shapes = ([resolve(d) for d in shape_of(t)] for t in (one, other))
         return operator.eq(*shapes)
