@@ -158,6 +158,46 @@ elementwise(
 )  # fmt: skip
 
 
+# -- products with masked factors ----------------------------------------------------------------
+
+
+def _scale_show(op: Op) -> str:
+    if isinstance(op.result.type, Scalar):
+        return "{0} * {1} if {0} != 0 else {0}"
+    return "np.where({0} != 0, {0} * {1}, 0.0)"
+
+
+def _scale_jvp(tangents: Any, outputs: Any, inputs: list[Value], attrs: Attrs) -> list[Value]:
+    """Both terms of the product rule are zero where their factor of the masked side is."""
+    (value, partial), (value_dot, partial_dot) = inputs, tangents
+    scale = current().op
+    terms = []
+    if value_dot is not None:
+        terms.append(scale("scale", value_dot, partial))
+    if partial_dot is not None:
+        terms.append(scale("scale", value, partial_dot))
+    return [match(terms[0] if len(terms) == 1 else terms[0] + terms[1], outputs[0])]
+
+
+def _scale_vjp(cotangents: Any, outputs: Any, inputs: list[Value], attrs: Attrs) -> list[Value]:
+    (value, partial), (g,) = inputs, cotangents
+    scale = current().op
+    return [
+        match(scale("scale", g, partial), value),
+        match(scale("scale", value, g), partial),
+    ]
+
+
+def _scale_evaluate(value: Any, partial: Any) -> Any:
+    return np.where(np.equal(value, 0.0), np.multiply(value, 0.0), np.multiply(value, partial))
+
+
+elementwise(
+    "scale", _scale_evaluate, "{0} * {1} if {0} != 0 else {0}", jvp=_scale_jvp, vjp=_scale_vjp,
+    show=_scale_show, notes="a product that is 0 where the first factor is",
+)  # fmt: skip
+
+
 def _extremum_show(op: Op) -> str:
     if isinstance(op.result.type, Scalar) and not is_continuous(op.result.type):
         return f"{op.name[:3]}({{0}}, {{1}})"

@@ -106,27 +106,54 @@ def times(value: Value, partial: Any) -> Value:
     return value * partial
 
 
-def scaled(cotangent: Value, partial: Any) -> Value:
-    """`cotangent * partial`, such that a masked-out cotangent never meets an infinite partial."""
+def scaled(value: Value, partial: Any) -> Value:
+    """`value * partial`, such that a masked-out tangent or cotangent is not multiplied by infinity.
+
+    A value that a mask has cut is multiplied inside the mask; where the mask is out of sight, zero
+    times anything is zero.
+    """
     if not isinstance(partial, Value):
-        return times(cotangent, partial)
-    if _may_blow_up(partial):
-        op = cotangent.op
-        if op is not None and op.name == "where":
-            condition, yes, no = op.inputs
-            if no.constant == 0:
-                return current().op("where", condition, scaled(yes, partial), no)
-            if yes.constant == 0:
-                return current().op("where", condition, yes, scaled(no, partial))
-        if op is not None and op.name == "add" and all(_masked(v) for v in op.inputs):
-            first, second = op.inputs
-            return scaled(first, partial) + scaled(second, partial)
-    return cotangent * partial
+        return times(value, partial)
+    for factor, other in ((value, partial), (partial, value)):
+        product = _cut(factor, other) if _may_blow_up(other) else None
+        if product is not None:
+            return product
+    return value * partial
 
 
-def _masked(value: Value) -> bool:
+def _cut(factor: Value, other: Value) -> Value | None:
+    """The product with a factor that a mask has cut, None if none did."""
+    op = factor.op
+    if op is not None and op.name == "where":
+        condition, yes, no = op.inputs
+        if no.constant == 0:
+            return current().op("where", condition, scaled(yes, other), no)
+        if yes.constant == 0:
+            return current().op("where", condition, yes, scaled(no, other))
+    return current().op("scale", factor, other) if _masked(factor) else None
+
+
+_CUTS_THROUGH = frozenset([
+    "add", "sub", "mul", "div", "neg", "cast", "sum", "mean", "slice", "load", "gather",
+    "broadcast_to", "transpose", "reshape", "copy",
+])  # fmt: skip
+
+
+def _masked(value: Value, depth: int = 12) -> bool:
+    """Whether a mask, a branch, or a buffer that is filled in part made some of this zero."""
     op = value.op
-    return op is not None and op.name == "where" and 0 in (v.constant for v in op.inputs[1:])
+    if op is None or depth == 0:
+        return False
+    if op.name == "scale":
+        return True
+    if op.name == "full":
+        return bool(op.inputs[0].constant == 0)
+    if op.name in ("where", "if"):
+        place = op.outputs.index(value)
+        sides = [r.yields[place] for r in op.regions] or op.inputs[1:]
+        return any(side.constant == 0 or _masked(side, depth - 1) for side in sides)
+    counted = op.inputs[:2] if op.name in ("mul", "add", "sub") else op.inputs[:1]
+    return op.name in _CUTS_THROUGH and any(_masked(v, depth - 1) for v in counted)
 
 
 FINITE = frozenset(
@@ -179,11 +206,16 @@ FINITE = frozenset(
 
 def _may_blow_up(value: Value, depth: int = 12) -> bool:
     """Whether finite arguments of the function can make this value infinite or NaN."""
-    if value.op is None:
+    op = value.op
+    if op is None:
         return False
-    if depth == 0 or value.op.name not in FINITE:
+    if op.name in ("div", "pow") and op.inputs[1].constant is not None and depth > 0:
+        number = op.inputs[1].constant
+        tame = number > 0 if op.name == "pow" else number != 0
+        return not tame or _may_blow_up(op.inputs[0], depth - 1)
+    if depth == 0 or op.name not in FINITE:
         return True
-    return any(_may_blow_up(v, depth - 1) for v in value.op.inputs)
+    return any(_may_blow_up(v, depth - 1) for v in op.inputs)
 
 
 def _jvp_from(partials: Callable[..., Any]) -> Callable[..., Any]:
@@ -193,7 +225,7 @@ def _jvp_from(partials: Callable[..., Any]) -> Callable[..., Any]:
         total = None
         for tangent, partial in zip(tangents, partials(*outputs, *inputs), strict=True):
             if tangent is not None and partial is not None:
-                term = times(tangent, partial)
+                term = scaled(tangent, partial)
                 total = term if total is None else total + term
         return [None if total is None else match(total, outputs[0])]
 
