@@ -21,8 +21,8 @@ def grad_pairs(x, y):
     x_bar = x_bar + a * (-a_bar * a_bar)
     # a = np.arctan2(x, y) + np.hypot(x, y) + np.logaddexp(x, y) + np.power(x, y)
     t_5 = x > 0
-    x_bar = x_bar + a_bar * np.where(y == 0, 0.0, y * x ** (y - 1))
-    y_bar = y_bar + a_bar * np.where(t_5, t_2 * np.log(np.where(t_5, x, 1.0)), 0.0)
+    x_bar = x_bar + np.where(y == 0, 0.0, y * x ** (y - 1) * a_bar)
+    y_bar = y_bar + np.where(t_5, t_2 * np.log(np.where(t_5, x, 1.0)) * a_bar, 0.0)
     x_bar = x_bar + a_bar * np.exp(x - t_1)
     y_bar = y_bar + a_bar * np.exp(y - t_1)
     t = np.where(t == 0, 1.0, t)

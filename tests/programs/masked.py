@@ -106,6 +106,24 @@ def choice_in_loop(x):
     return total
 
 
+def stored_then_chosen(x):
+    y = np.zeros(len(x))
+    for i in range(len(x)):
+        y[i] = np.log(x[i])
+    total = 0.0
+    for i in range(len(x)):
+        if x[i] > 0:
+            total += y[i]
+    return total
+
+
+def stored_then_masked(x):
+    y = np.zeros(len(x))
+    for i in range(len(x)):
+        y[i] = 1.0 / x[i]
+    return np.sum(np.where(x > 0, 3.0 * y, 0.0))
+
+
 def return_early(x):
     y = np.log(x[0])
     if x[0] > 0:
@@ -161,6 +179,8 @@ MASKED = [
     (element_of_logs, _X, [0, -0.25, 0], [0, 0.25, 0]),
     (branch_in_loop, _X, [0, 0.5, 0], [0, -0.25, 0]),
     (choice_in_loop, _X, [0, 1 / _ROOT, 0], [0, -0.25 / _ROOT, 0]),
+    (stored_then_chosen, _X, [0, 0.5, 0], [0, -0.25, 0]),
+    (stored_then_masked, _X, [0, -0.75, 0], [0, 0.75, 0]),
     (return_early, _X, [0, 4, 0], [0, 2, 0]),
     (array_in_branch, _X, [0, 4, -2], [2, 2, 2]),
     (smaller_than_infinity, _X, [0, -0.25, 1.0], [0, 0.375, 3.0]),
