@@ -146,13 +146,13 @@ class Names:
 
 
 def _reserved(name: str) -> bool:
-    return name in _RESERVED or keyword.iskeyword(name) or name.startswith("_kernel_")
+    return name in _RESERVED or keyword.iskeyword(name)
 
 
 def identifier(hint: str) -> str:
-    """A valid Python identifier close to the hint."""
+    """A valid Python identifier close to the hint, and none of a kernel."""
     name = re.sub(r"\W", "_", hint) or "t"
-    return f"v{name}" if name[0].isdigit() else name
+    return f"v{name}" if name[0].isdigit() or name.startswith("_kernel_") else name
 
 
 def _kind(value: Value) -> str:

@@ -90,7 +90,8 @@ register(
     Record(
         "logsumexp", _logsumexp_infer, _evaluate("logsumexp"), show=_show, jvp=_logsumexp_jvp,
         vjp=_logsumexp_vjp, expand=_logsumexp_expand,
-        notes="of nothing but minus infinity the derivative is 0; with plus infinity not a number",
+        notes="1e-14; of nothing but minus infinity the derivative is 0, with plus infinity not a "
+        "number",
     )
 )  # fmt: skip
 
@@ -124,7 +125,8 @@ register(
         "softmax", _same_infer, _evaluate("softmax"), show=_show,
         jvp=lambda ts, outs, ins, attrs: [_softmax_change(ts[0], outs[0], attrs)],
         vjp=lambda cts, outs, ins, attrs: [_softmax_change(cts[0], outs[0], attrs)],
-        expand=_softmax_expand, notes="with plus infinity, or of nothing finite, not a number",
+        expand=_softmax_expand,
+        notes="1e-14; with plus infinity, or of nothing finite, not a number",
     )
 )  # fmt: skip
 register(
@@ -137,5 +139,6 @@ register(
             cts[0] - _op("exp", outs[0]) * _total(cts[0], attrs)
         ],
         expand=_log_softmax_expand,
+        notes="1e-14, absolute",
     )
 )  # fmt: skip

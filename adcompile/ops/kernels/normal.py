@@ -88,7 +88,8 @@ def _kernel_erfcx(x: float) -> float:
     if x < 12.0:
         whole = math.floor(x * 4096.0) / 4096.0  # its square is exact
         rest = (x - whole) * (x + whole)
-        return math.exp(whole * whole) * (math.exp(rest) * math.erfc(x))
+        value = math.exp(whole * whole) * math.erfc(x)
+        return value + value * math.expm1(rest)
     u = 0.5 / (x * x)
     total, term = 1.0, 1.0
     for k in range(12):
