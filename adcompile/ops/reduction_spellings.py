@@ -62,10 +62,8 @@ CALLS[builtins.max], CALLS[builtins.min] = _fold("maximum"), _fold("minimum")
 def root(total: Value, power: float = 0.5) -> Value:
     """`total ** power`, with the derivative 0 at 0."""
     op = current().op
-    zero = op("eq", total, 0.0)
-    inside = op("where", zero, 1.0, total)
-    value = op("sqrt", inside) if power == 0.5 else inside**power
-    result: Value = op("where", zero, 0.0, value)
+    value = op("sqrt", total) if power == 0.5 else total**power
+    result: Value = op("where", op("eq", total, 0.0), op("stop_gradient", total), value)
     return result
 
 
