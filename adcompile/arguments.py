@@ -14,7 +14,7 @@ import numpy as np
 from adcompile.errors import TypeMismatch
 from adcompile.graph import trees
 from adcompile.graph.ir import Region
-from adcompile.graph.types import Array, Static, Structure, type_of
+from adcompile.graph.types import Array, Static, Structure, is_single_precision, type_of
 
 
 def default_type(default: Any) -> Structure:
@@ -64,7 +64,7 @@ def has_single(region: Region) -> bool:
     """Whether values are float32: beside them only Python's numbers count as weak."""
     types = [v.type for v in region.params]
     types += [v.type for op in region.walk() for v in op.outputs]
-    return any(t.dtype == "float32" for t in types)
+    return any(map(is_single_precision, types))
 
 
 def refuse_overlap(

@@ -207,7 +207,7 @@ def _may_blow_up(value: Value, depth: int = 12) -> bool:
         return any(_may_blow_up(r.yields[op.outputs.index(value)], depth - 1) for r in op.regions)
     if op.name in ("div", "pow") and op.inputs[1].constant is not None:
         number = op.inputs[1].constant
-        tame = number > 0 if op.name == "pow" else number != 0
+        tame = number != 0 if op.name == "div" else isinstance(number, (int, float)) and number > 0
         return not tame or _may_blow_up(op.inputs[0], depth - 1)
     if op.name not in _FINITE or (op.name == "full" and _written(value)):
         return True

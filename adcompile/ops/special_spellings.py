@@ -13,7 +13,7 @@ from typing import Any
 from adcompile.errors import UnsupportedOperation
 from adcompile.graph.builder import current
 from adcompile.graph.ir import RECORDS, Value
-from adcompile.graph.types import Scalar, is_float, shape_of
+from adcompile.graph.types import Scalar, is_continuous, shape_of
 from adcompile.ops.spellings import CALLS, LATE, as_value, normal_axes, static
 
 _NAMES = LATE["scipy.special"]
@@ -22,7 +22,7 @@ _NAMES = LATE["scipy.special"]
 def _real(item: Any) -> Value:
     """An operand as a float: integers become float64."""
     value = as_value(item)
-    if is_float(value.type):
+    if is_continuous(value.type):
         return value
     if value.constant is not None:
         return current().constant(float(value.constant))
