@@ -13,7 +13,8 @@ import numpy as np
 
 from adcompile.errors import TypeMismatch
 from adcompile.graph import trees
-from adcompile.graph.types import Array, Static, Structure, type_of
+from adcompile.graph.ir import Region
+from adcompile.graph.types import Array, Static, Structure, is_single_precision, type_of
 
 
 def default_type(default: Any) -> Structure:
@@ -50,6 +51,20 @@ def plain(item: Any) -> Any:
         return tuple(map(plain, item))
     weak = (np.float64, np.int64, np.bool_, np.complex128)
     return item.item() if isinstance(item, weak) else item
+
+
+def strong(item: Any) -> Any:
+    """NumPy's float64 for floats: it divides by zero, which Python's refuse to do."""
+    if isinstance(item, tuple):
+        return tuple(map(strong, item))
+    return np.float64(item) if isinstance(item, float) else plain(item)
+
+
+def has_single(region: Region) -> bool:
+    """Whether values are float32: beside them only Python's numbers count as weak."""
+    types = [v.type for v in region.params]
+    types += [v.type for op in region.walk() for v in op.outputs]
+    return any(map(is_single_precision, types))
 
 
 def refuse_overlap(

@@ -20,7 +20,15 @@ from typing import Any
 import numpy as np
 
 from adcompile import pipeline
-from adcompile.arguments import default_type, ones, plain, refuse_overlap, with_ones
+from adcompile.arguments import (
+    default_type,
+    has_single,
+    ones,
+    plain,
+    refuse_overlap,
+    strong,
+    with_ones,
+)
 from adcompile.errors import (
     AdcompileError,
     Location,
@@ -303,7 +311,7 @@ class CompiledFunction:
         run = self._python_function(self._call_types(args, kwargs))
         # slopes of branches not taken may be infinite; they are masked out
         with np.errstate(divide="ignore", invalid="ignore"):
-            result = run(*map(plain, self._bound(args, kwargs)))
+            result = run(*self._bound(args, kwargs))
         self._refuse_overlap(args, kwargs)
         return self._restored(result)
 
@@ -316,7 +324,9 @@ class CompiledFunction:
         key = tuple(type_text(t) for t in types)
         if key not in self._python:
             graph = self._optimised(self._change(types))
-            self._python[key] = _executable(pipeline.readable_source(graph), graph.name)
+            run = _executable(pipeline.readable_source(graph), graph.name)
+            number = plain if has_single(graph.body) else strong
+            self._python[key] = lambda *args: run(*map(number, args))
         return self._python[key]
 
     # -- extents of 1 that only the run can know ------------------------------------------------
@@ -344,7 +354,7 @@ class CompiledFunction:
         try:
             run = self._stretching(pattern, types)
             if self.target == "python":
-                return self._restored(run(*map(plain, bound)))
+                return self._restored(run(*bound))
             return self._restored(run(*args, **kwargs))
         except ValueError as second:
             if isinstance(second, AdcompileError) or str(second) not in self._checks:

@@ -22,7 +22,7 @@ n_body sparse_product
 _CASES = [(f, a) for f, a in CORPUS if f.__name__ in _TRACEABLE]
 
 
-def _for_jax(function, seen=None):
+def for_jax(function, seen=None):
     """The same function with `np` and `math` meaning `jax.numpy`, and so in what it calls."""
     seen = {} if seen is None else seen
     if function in seen:
@@ -34,10 +34,11 @@ def _for_jax(function, seen=None):
     made.__kwdefaults__ = function.__kwdefaults__
     seen[function] = made
     space["np"] = space["math"] = jax.numpy
+    space["special"] = jax.scipy.special
     for name in function.__code__.co_names:
         item = space.get(name)
         if isinstance(item, types.FunctionType) and item.__module__.startswith("tests."):
-            space[name] = _for_jax(item, seen)
+            space[name] = for_jax(item, seen)
     return made
 
 
@@ -53,7 +54,7 @@ def test_gradient_is_that_of_jax(function, args):
         if hasattr(jax.experimental, "enable_x64")
         else jax.enable_x64(True)
     ):
-        value, gradient = jax.value_and_grad(_for_jax(function), positions)(*args)
+        value, gradient = jax.value_and_grad(for_jax(function), positions)(*args)
         value, gradient = float(value), jax.tree.map(np.asarray, gradient)
     ours, found = ad.value_and_grad(function, positions)(*args)
     assert ours == pytest.approx(value, rel=1e-10)

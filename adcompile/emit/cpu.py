@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 
 from adcompile.emit import assemble
+from adcompile.emit.kernels import kernel_statements
 from adcompile.emit.python import PythonEmitter
 from adcompile.graph.ir import Graph, Op
 from adcompile.graph.types import Array, Scalar, is_complex
@@ -26,6 +27,8 @@ class CpuEmitter(PythonEmitter):
         super().__init__(graph)
         self._quotient = "quotient" if graph.name != "quotient" else "quotient_1"
         self._divides = False  # whether the module has that function
+        kernels = [op.record.kernel for op in graph.body.walk() if op.record.kernel is not None]
+        self.helpers += kernel_statements(kernels)
 
     def spelling(self, op: Op) -> str:
         """The compiler's spelling of an operation."""
@@ -40,6 +43,8 @@ class CpuEmitter(PythonEmitter):
             return "np.dot({0}, {1})"
         if op.record.scalar is not None and is_complex(op.result.type):
             return self._complex_spelling(op)
+        if op.record.kernel is not None:
+            return _kernel_call(op, op.record.kernel.__name__)
         if op.record.scalar is not None and isinstance(op.result.type, Scalar):
             if op.name in ("maximum", "minimum") and op.result.type.dtype.startswith("int"):
                 return f"{op.name[:3]}({{0}}, {{1}})"
@@ -76,17 +81,15 @@ class CpuEmitter(PythonEmitter):
         self.helpers += [ast.Assign([assemble.name(plain)], shown, lineno=0), leave]
         return ast.Expr(ast.Call(assemble.name(compiled), [self.read(v) for v in op.inputs], []))
 
-    def _template(self, op: Op) -> ast.expr:
-        """Operands that the spelling repeats are given a name first."""
-        text = self.spelling(op)
-        for k, value in enumerate(op.inputs):
-            if text.count(f"{{{k}}}") > 1 and value in self.pending:
-                waiting = self.pending.pop(value)
-                if isinstance(waiting.node, (ast.Name, ast.Constant)):
-                    self.pending[value] = waiting
-                else:
-                    self.assign(value, waiting.node, waiting.op, self.position - 1)
-        return assemble.fill(text, [self.read(v) for v in op.inputs], op)
+
+def _kernel_call(op: Op, name: str) -> str:
+    """Kernels compute in float64, whatever the operands are."""
+    operands = [
+        f"{{{k}}}" if v.type.dtype == "float64" else f"float({{{k}}})"
+        for k, v in enumerate(op.inputs)
+    ]
+    call = f"{name}({', '.join(operands)})"
+    return call if op.result.type.dtype == "float64" else f"np.{op.result.type.dtype}({call})"
 
 
 # the compiler's own division of complex numbers raises where the divisor is zero

@@ -16,7 +16,20 @@ from adcompile.graph.ir import Graph, Region, Value
 _FREE = object()  # the region of a name whose holder's region has ended
 
 _RESERVED = frozenset(
-    {"np", "math", "cmath", "range", "len", "abs", "float", "int", "bool", "complex", "quotient"}
+    {
+        "np",
+        "math",
+        "cmath",
+        "scipy",
+        "range",
+        "len",
+        "abs",
+        "float",
+        "int",
+        "bool",
+        "complex",
+        "quotient",
+    }
     | {"quotient_1", "ValueError", "max", "min"}
 )
 
@@ -85,7 +98,7 @@ class Names:
 
     def may_take(self, name: str, value: Value, region: Region, position: int) -> bool:
         """Whether `value`, defined at `position` of `region`, may be called `name`."""
-        if name in self.avoid or name in _RESERVED or keyword.iskeyword(name):
+        if name in self.avoid or _reserved(name):
             return False
         if name not in self._holder:
             return True
@@ -127,20 +140,19 @@ class Names:
 
     def _unused(self, base: str) -> str:
         name, number = base, 1
-        while (
-            name in self._holder
-            or name in self.avoid
-            or name in _RESERVED
-            or keyword.iskeyword(name)
-        ):
+        while name in self._holder or name in self.avoid or _reserved(name):
             name, number = f"{base}_{number}", number + 1
         return name
 
 
+def _reserved(name: str) -> bool:
+    return name in _RESERVED or keyword.iskeyword(name)
+
+
 def identifier(hint: str) -> str:
-    """A valid Python identifier close to the hint."""
+    """A valid Python identifier close to the hint, and none of a kernel."""
     name = re.sub(r"\W", "_", hint) or "t"
-    return f"v{name}" if name[0].isdigit() else name
+    return f"v{name}" if name[0].isdigit() or name.startswith("_kernel_") else name
 
 
 def _kind(value: Value) -> str:

@@ -28,6 +28,7 @@ _MODULES = (
     ("import cmath", "cmath."),
     ("import numpy as np", "np."),
     ("import scipy.linalg", "scipy.linalg."),
+    ("import scipy.special", "scipy.special."),
     ("from numba import objmode", "with objmode"),
 )
 _ALWAYS_INLINE = frozenset({"constant", "dim"})
@@ -209,7 +210,16 @@ class PythonEmitter(ControlEmitter):
             self.add(assemble.check(assemble.negated(condition), message, error), op)
 
     def _template(self, op: Op) -> ast.expr:
-        return assemble.fill(self.spelling(op), [self.read(v) for v in op.inputs], op)
+        """Operands that the spelling repeats are given a name first."""
+        text = self.spelling(op)
+        for k, value in enumerate(op.inputs):
+            if text.count(f"{{{k}}}") > 1 and value in self.pending:
+                waiting = self.pending.pop(value)
+                if isinstance(waiting.node, (ast.Name, ast.Constant)):
+                    self.pending[value] = waiting
+                else:
+                    self.assign(value, waiting.node, waiting.op, self.position - 1)
+        return assemble.fill(text, [self.read(v) for v in op.inputs], op)
 
     def spelling(self, op: Op) -> str:
         """The template of an operation's spelling."""

@@ -90,6 +90,8 @@ class Record:
     vjp        (cotangents, outputs, inputs, attrs) -> input cotangents; None entries are zero
     partials   for elementwise operations: (output, *inputs) -> one partial per input
     scalar     template of the elementwise operation on scalars, for compiled loops
+    kernel     a function on float64 numbers whose source the compiled module takes in, in place of
+               `scalar`
     element    for index maps: (read, index, op) -> the output's element at that index
     expand     (inputs, attrs) -> the same value in simpler operations, for scheduling
     view       the output is a view of the first input's memory
@@ -107,6 +109,7 @@ class Record:
     vjp: Callable[..., Any] | None = None
     partials: Callable[..., Any] | None = None
     scalar: str | None = None
+    kernel: Callable[..., float] | None = None
     element: Callable[..., Any] | None = None
     expand: Callable[..., Any] | None = None
     view: bool = False

@@ -15,4 +15,7 @@ from adcompile.ops import (  # noqa: F401
     reductions,
     shape_spellings,
     shapes,
+    softmax,
+    special,
+    special_spellings,
 )

@@ -58,18 +58,19 @@ def _power_partials(y: Value, x: Value, p: Value) -> tuple[Any, Any]:
         if exponent == 2:
             return 2.0 * x, None
         return exponent * x ** (exponent - 1), None
-    # x ** p with a run-time p: the logarithm is wanted only where it exists
+    # x ** p with a run-time p: the logarithm is wanted only where x is not 0
     slope = builder.op("where", builder.op("eq", p, 0), 0.0, p * x ** (p - 1))
     if not is_continuous(p.type):
         return slope, None
-    exists = builder.op("ne", x, 0) if is_complex(y.type) else x > 0
-    safe = of_kind(builder.op("where", exists, x, 1.0), y)
-    return slope, builder.op("where", exists, y * builder.op("log", safe), 0.0)
+    zero = builder.op("eq", x, 0)
+    safe = of_kind(builder.op("where", zero, 1.0, x), y)
+    return slope, builder.op("where", zero, 0.0, y * builder.op("log", safe))
 
 
 elementwise(
     "pow", np.power, "{0} ** {1}", partials=_power_partials, domain=(0.5, 2.0), result="number",
-    takes_complex=True, notes="d/dp is 0 where the base is not positive, for complex ones zero",
+    takes_complex=True,
+    notes="d/dp is 0 where the base is 0, not a number where it is negative",
 )  # fmt: skip
 elementwise("floordiv", np.floor_divide, "{0} // {1}", inactive=True, domain=(0.5, 2.0), cheap=True)
 elementwise(
@@ -155,6 +156,46 @@ def _where_vjp(cotangents: Any, outputs: Any, inputs: list[Value], attrs: Attrs)
 elementwise(
     "where", np.where, "{1} if {0} else {2}", show=_where_show, jvp=_where_jvp, vjp=_where_vjp,
     cheap=True, takes_complex=True,
+)  # fmt: skip
+
+
+# -- products with masked factors ----------------------------------------------------------------
+
+
+def _scale_show(op: Op) -> str:
+    if isinstance(op.result.type, Scalar):
+        return "{0} * {1} if {0} != 0 else {0}"
+    return "np.where({0} != 0, {0} * {1}, 0.0)"
+
+
+def _scale_jvp(tangents: Any, outputs: Any, inputs: list[Value], attrs: Attrs) -> list[Value]:
+    """Both terms of the product rule are zero where their factor of the masked side is."""
+    (value, partial), (value_dot, partial_dot) = inputs, tangents
+    scale = current().op
+    terms = []
+    if value_dot is not None:
+        terms.append(scale("scale", value_dot, partial))
+    if partial_dot is not None:
+        terms.append(scale("scale", value, partial_dot))
+    return [match(terms[0] if len(terms) == 1 else terms[0] + terms[1], outputs[0])]
+
+
+def _scale_vjp(cotangents: Any, outputs: Any, inputs: list[Value], attrs: Attrs) -> list[Value]:
+    (value, partial), (g,) = inputs, cotangents
+    scale = current().op
+    return [
+        match(scale("scale", g, partial), value),
+        match(scale("scale", value, g), partial),
+    ]
+
+
+def _scale_evaluate(value: Any, partial: Any) -> Any:
+    return np.where(np.equal(value, 0.0), np.multiply(value, 0.0), np.multiply(value, partial))
+
+
+elementwise(
+    "scale", _scale_evaluate, "{0} * {1} if {0} != 0 else {0}", jvp=_scale_jvp, vjp=_scale_vjp,
+    show=_scale_show, takes_complex=True, notes="a product that is 0 where the first factor is",
 )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from adcompile.errors import TypeMismatch
 from adcompile.graph.builder import Builder, current
-from adcompile.graph.ir import Record, Value, register
+from adcompile.graph.ir import Record, Region, Value, register
 from adcompile.graph.types import (
     Array,
     Scalar,
@@ -106,84 +106,117 @@ def times(value: Value, partial: Any) -> Value:
     return value * partial
 
 
-def scaled(cotangent: Value, partial: Any) -> Value:
-    """`cotangent * partial`, such that a masked-out cotangent never meets an infinite partial."""
+def scaled(value: Value, partial: Any) -> Value:
+    """`value * partial`, such that a masked-out tangent or cotangent is not multiplied by infinity.
+
+    A value that a mask has cut is multiplied inside the mask; where the mask is out of sight, zero
+    times anything is zero.
+    """
     if not isinstance(partial, Value):
-        return times(cotangent, partial)
-    if _may_blow_up(partial):
-        op = cotangent.op
-        if op is not None and op.name == "where":
-            condition, yes, no = op.inputs
-            if no.constant == 0:
-                return current().op("where", condition, scaled(yes, partial), no)
-            if yes.constant == 0:
-                return current().op("where", condition, yes, scaled(no, partial))
-        if op is not None and op.name == "add" and all(_masked(v) for v in op.inputs):
-            first, second = op.inputs
-            return scaled(first, partial) + scaled(second, partial)
-    return cotangent * partial
+        return times(value, partial)
+    for factor, other in ((value, partial), (partial, value)):
+        product = _cut(factor, other) if _may_blow_up(other) else None
+        if product is not None:
+            return product
+    return value * partial
 
 
-def _masked(value: Value) -> bool:
+def _cut(factor: Value, other: Value) -> Value | None:
+    """The product with a factor that a mask has cut, None if none did."""
+    op = factor.op
+    if op is not None and op.name == "where":
+        condition, yes, no = op.inputs
+        if no.constant == 0:
+            return current().op("where", condition, scaled(yes, other), no)
+        if yes.constant == 0:
+            return current().op("where", condition, yes, scaled(no, other))
+    return current().op("scale", factor, other) if _masked(factor) else None
+
+
+_CUTS_THROUGH = frozenset([
+    "add", "sub", "mul", "div", "neg", "cast", "slice", "gather", "broadcast_to", "transpose",
+    "reshape", "copy",
+])  # fmt: skip
+
+
+def _masked(value: Value, depth: int = 12, buffers: bool = True) -> bool:
+    """Whether a mask, a branch, or a buffer that is filled in part made some of this zero."""
     op = value.op
-    return op is not None and op.name == "where" and 0 in (v.constant for v in op.inputs[1:])
+    if op is None or depth == 0:
+        return False
+    if op.name == "full":
+        return buffers and bool(op.inputs[0].constant == 0)
+    if op.name in ("where", "if"):
+        place = op.outputs.index(value)
+        sides = [r.yields[place] for r in op.regions] or op.inputs[1:]
+        return any(side.constant == 0 or _masked(side, depth - 1, buffers) for side in sides)
+    if op.name == "load":
+        return buffers and _collects_masked(_root(op.inputs[0]))
+    if op.name in ("sum", "mean"):
+        return _masked(op.inputs[0], depth - 1, False)
+    counted = op.inputs[:2] if op.name in ("mul", "add", "sub") else op.inputs[:1]
+    through = op.name in _CUTS_THROUGH and any(_masked(v, depth - 1, buffers) for v in counted)
+    return through or op.name == "scale"
 
 
-FINITE = frozenset(
-    [
-        "add",
-        "sub",
-        "mul",
-        "neg",
-        "sin",
-        "cos",
-        "tanh",
-        "abs",
-        "sign",
-        "maximum",
-        "minimum",
-        "where",
-        "sum",
-        "mean",
-        "matmul",
-        "outer",
-        "dim",
-        "cast",
-        "slice",
-        "load",
-        "transpose",
-        "reshape",
-        "broadcast_to",
-        "constant",
-        "full",
-        "square",
-        "arctan",
-        "gather",
-        "lt",
-        "le",
-        "gt",
-        "ge",
-        "eq",
-        "ne",
-        "identity",
-        "copy",
-        "concatenate",
-        "real",
-        "imag",
-        "conj",
-        "complex",
-        "abs_squared",
-    ]
-)
+def _root(array: Value) -> Value:
+    """The array that a chain of views leads to."""
+    while array.op is not None and array.op.record.view:
+        array = array.op.inputs[0]
+    return array
+
+
+def _collects_masked(buffer: Value) -> bool:
+    """Whether some of what is added to a buffer of zeros comes through a mask or a branch."""
+    if buffer.op is None or buffer.op.name != "full":
+        return False
+
+    def adds(region: Region, chosen: bool) -> bool:
+        for op in region.ops:
+            if op.name in _ADDS and _root(op.inputs[0]) is buffer:
+                if chosen or _masked(op.inputs[1], 6, False):
+                    return True
+            if any(adds(inner, chosen or op.name == "if") for inner in op.regions):
+                return True
+        return False
+
+    builder = current()
+    return adds(builder.graph.body, False) or adds(builder.region, False)
+
+
+_ADDS = ("accumulate", "accumulate_at", "scatter_add")
+_FINITE = frozenset([
+    "add", "sub", "mul", "neg", "square", "abs", "sign", "maximum", "minimum", "where", "scale",
+    "sin", "cos", "tanh", "arctan", "arctan2", "erf", "erfc", "expit", "ndtr", "softmax",
+    "lt", "le", "gt", "ge", "eq", "ne", "logical_and", "logical_or", "logical_not", "isnan",
+    "isfinite", "floor", "ceil", "sum", "mean", "cumsum", "matmul", "outer", "dim", "cast",
+    "constant", "array_constant", "iota", "eye", "nonzero", "identity", "stop_gradient", "copy",
+    "slice", "load", "gather", "transpose", "reshape", "broadcast_to", "concatenate", "tril",
+    "triu", "full", "real", "imag", "conj", "complex", "abs_squared",
+])  # fmt: skip
 
 
 def _may_blow_up(value: Value, depth: int = 12) -> bool:
     """Whether finite arguments of the function can make this value infinite or NaN."""
-    if value.op is None:
+    op = value.op
+    if op is None:
         return False
-    if depth == 0 or value.op.name not in FINITE:
+    if depth == 0:
         return True
-    return any(_may_blow_up(v, depth - 1) for v in value.op.inputs)
+    if op.name == "if":
+        return any(_may_blow_up(r.yields[op.outputs.index(value)], depth - 1) for r in op.regions)
+    if op.name in ("div", "pow") and op.inputs[1].constant is not None:
+        number = op.inputs[1].constant
+        tame = number != 0 if op.name == "div" else isinstance(number, (int, float)) and number > 0
+        return not tame or _may_blow_up(op.inputs[0], depth - 1)
+    if op.name not in _FINITE or (op.name == "full" and _written(value)):
+        return True
+    return any(_may_blow_up(v, depth - 1) for v in op.inputs)
+
+
+def _written(array: Value) -> bool:
+    """Whether an array of zeros was made to be written: what, is not known here."""
+    return array.op is not None and array.op.inputs[0].constant == 0
 
 
 def _jvp_from(partials: Callable[..., Any]) -> Callable[..., Any]:
@@ -193,7 +226,7 @@ def _jvp_from(partials: Callable[..., Any]) -> Callable[..., Any]:
         total = None
         for tangent, partial in zip(tangents, partials(*outputs, *inputs), strict=True):
             if tangent is not None and partial is not None:
-                term = times(tangent, partial)
+                term = scaled(tangent, partial)
                 total = term if total is None else total + term
         return [None if total is None else match(total, outputs[0])]
 

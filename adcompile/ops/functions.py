@@ -75,7 +75,8 @@ elementwise(
 
 
 def _logaddexp_partials(z: Value, a: Value, b: Value) -> tuple[Value, Value]:
-    return _call("exp", a - z), _call("exp", b - z)
+    largest = _call("where", _call("eq", z, -np.inf), 0.0, z)
+    return _call("exp", a - largest), _call("exp", b - largest)
 
 
 def _logaddexp_expand(inputs: list[Value], attrs: dict[str, Any]) -> Value:
@@ -90,4 +91,5 @@ def _logaddexp_expand(inputs: list[Value], attrs: dict[str, Any]) -> Value:
 elementwise(
     "logaddexp", np.logaddexp, "np.logaddexp({0}, {1})", show="np.logaddexp({0}, {1})",
     result="float", partials=_logaddexp_partials, expand=_logaddexp_expand,
+    notes="of two minus infinities the derivative is 0",
 )  # fmt: skip

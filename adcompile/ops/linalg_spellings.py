@@ -16,7 +16,7 @@ from adcompile.graph.builder import current
 from adcompile.graph.ir import Value
 from adcompile.graph.types import Scalar, promote, real_dtype, shape_of
 from adcompile.ops.complex_numbers import conjugate, squared_size
-from adcompile.ops.reduction_spellings import matmul, reduction
+from adcompile.ops.reduction_spellings import matmul, reduction, root
 from adcompile.ops.shape_spellings import astype, eye, reshape, transpose
 from adcompile.ops.spellings import CALLS, LATE, as_value, normal_axes, spelled, static
 
@@ -210,16 +210,8 @@ def _spectral(value: Value, order: Any, axis: Any) -> Value:
     return reduction("max" if order > 0 else "min")(values)  # type: ignore[no-any-return]
 
 
-def _root(total: Value, power: float = 0.5) -> Value:
-    """`total ** power`, with the derivative 0 at 0."""
-    positive = _op("gt", total, 0.0)
-    inside = _op("where", positive, total, 1.0)
-    root = _op("sqrt", inside) if power == 0.5 else inside**power
-    return _op("where", positive, root, 0.0)  # type: ignore[no-any-return]
-
-
 def _euclidean(value: Value, axes: tuple[int, ...], keepdims: bool) -> Value:
-    return _root(_op("sum", squared_size(value), axes=axes, keepdims=keepdims))
+    return root(_op("sum", squared_size(value), axes=axes, keepdims=keepdims))
 
 
 def _vector_norm(value: Value, order: Any, axis: int, keepdims: bool) -> Value:
@@ -236,7 +228,7 @@ def _vector_norm(value: Value, order: Any, axis: int, keepdims: bool) -> Value:
         return _op("sum", counted, **attrs)  # type: ignore[no-any-return]
     if order == 1:
         return _op("sum", size, **attrs)  # type: ignore[no-any-return]
-    return _root(_op("sum", size ** float(order), **attrs), 1.0 / float(order))
+    return root(_op("sum", size ** float(order), **attrs), 1.0 / float(order))
 
 
 # -- products ------------------------------------------------------------------------------------

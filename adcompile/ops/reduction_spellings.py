@@ -59,6 +59,14 @@ CALLS[np.amax], CALLS[np.amin] = CALLS[np.max], CALLS[np.min]
 CALLS[builtins.max], CALLS[builtins.min] = _fold("maximum"), _fold("minimum")
 
 
+def root(total: Value, power: float = 0.5) -> Value:
+    """`total ** power`, with the derivative 0 at 0."""
+    op = current().op
+    value = op("sqrt", total) if power == 0.5 else total**power
+    result: Value = op("where", op("eq", total, 0.0), op("stop_gradient", total), value)
+    return result
+
+
 @spelled(np.var, method="var")
 def var(a: Any, axis: Any = None, *, ddof: Any = 0, keepdims: bool = False) -> Any:
     """Variance: the mean squared distance from the mean, over n - ddof."""
@@ -76,8 +84,8 @@ def var(a: Any, axis: Any = None, *, ddof: Any = 0, keepdims: bool = False) -> A
 
 @spelled(np.std, method="std")
 def std(a: Any, axis: Any = None, *, ddof: Any = 0, keepdims: bool = False) -> Any:
-    """Standard deviation: the square root of the variance."""
-    return current().op("sqrt", var(a, axis, ddof=ddof, keepdims=keepdims))
+    """Standard deviation: the square root of the variance; of equal elements the slope is 0."""
+    return root(var(a, axis, ddof=ddof, keepdims=keepdims))
 
 
 @spelled(np.prod, method="prod")

@@ -19,7 +19,8 @@ from adcompile.ops.elementwise import match
 Attrs = dict[str, Any]
 
 
-def _reduced(shape: tuple[Dim, ...], attrs: Attrs) -> tuple[Dim, ...]:
+def reduced_shape(shape: tuple[Dim, ...], attrs: Attrs) -> tuple[Dim, ...]:
+    """The shape that is left when axes are folded."""
     axes = attrs["axes"]
     if attrs["keepdims"]:
         return tuple(1 if k in axes else dim for k, dim in enumerate(shape))
@@ -38,7 +39,7 @@ def _result_dtype(dtype: str, name: str) -> str:
 
 def _reduction(name: str, numpy: Any, jvp: Any, vjp: Any, **more: Any) -> None:
     def infer(builder: Builder, types: Sequence[Type], attrs: Attrs) -> list[Type]:
-        shape = _reduced(shape_of(types[0]), attrs)
+        shape = reduced_shape(shape_of(types[0]), attrs)
         dtype = _result_dtype(types[0].dtype, name)
         return [Array(dtype, shape)] if shape else [Scalar(dtype)]
 
@@ -59,7 +60,7 @@ def _reduction(name: str, numpy: Any, jvp: Any, vjp: Any, **more: Any) -> None:
     register(Record(name, infer, evaluate, show=show, jvp=jvp, vjp=vjp, numpy=(numpy,), **more))
 
 
-def _restored(value: Value, like: Value, attrs: Attrs) -> Value:
+def restored(value: Value, like: Value, attrs: Attrs) -> Value:
     """`value`, a reduction's result, with the folded axes back as extents of 1."""
     axes = attrs["axes"]
     ndim = len(shape_of(like.type))
@@ -83,7 +84,7 @@ def _sum_jvp(tangents: Any, outputs: Any, inputs: Any, attrs: Attrs) -> list[Val
 
 
 def _sum_vjp(cotangents: Any, outputs: Any, inputs: list[Value], attrs: Attrs) -> list[Value]:
-    return [match(_restored(cotangents[0], inputs[0], attrs), inputs[0])]
+    return [match(restored(cotangents[0], inputs[0], attrs), inputs[0])]
 
 
 _reduction("sum", np.sum, _sum_jvp, _sum_vjp, takes_complex=True)
@@ -95,7 +96,7 @@ def _mean_jvp(tangents: Any, outputs: Any, inputs: Any, attrs: Attrs) -> list[Va
 
 def _mean_vjp(cotangents: Any, outputs: Any, inputs: list[Value], attrs: Attrs) -> list[Value]:
     share = cotangents[0] / _count(inputs[0], attrs)
-    return [match(_restored(share, inputs[0], attrs), inputs[0])]
+    return [match(restored(share, inputs[0], attrs), inputs[0])]
 
 
 def _mean_expand(inputs: list[Value], attrs: Attrs) -> Value:
@@ -112,7 +113,7 @@ _reduction("mean", np.mean, _mean_jvp, _mean_vjp, expand=_mean_expand, takes_com
 def _winners(output: Value, x: Value, attrs: Attrs) -> tuple[Value, Value]:
     """Which elements equal the extremum, and how many do."""
     op = current().op
-    mask = op("eq", x, _restored(output, x, attrs))
+    mask = op("eq", x, restored(output, x, attrs))
     weights = op("where", mask, 1.0, 0.0)
     weights = op("cast", weights, dtype=x.type.dtype)
     return mask, op("sum", weights, **attrs)
@@ -126,7 +127,7 @@ def _extremum_jvp(tangents: Any, outputs: Any, inputs: list[Value], attrs: Attrs
 
 def _extremum_vjp(cotangents: Any, outputs: Any, inputs: list[Value], attrs: Attrs) -> list[Value]:
     mask, ties = _winners(outputs[0], inputs[0], attrs)
-    share = _restored(cotangents[0] / ties, inputs[0], attrs)
+    share = restored(cotangents[0] / ties, inputs[0], attrs)
     return [match(current().op("where", mask, share, 0.0), inputs[0])]
 
 

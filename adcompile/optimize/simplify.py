@@ -272,7 +272,15 @@ class _Simplifier:
         condition, yes, no = op.inputs
         if condition.constant is not None:
             return self._same(op, yes if condition.constant else no)
-        return None
+        chosen = self._chosen(condition, yes, 1), self._chosen(condition, no, 2)
+        return None if chosen == (yes, no) else self._like(op, "where", condition, *chosen)
+
+    def _chosen(self, condition: Value, side: Value, place: int) -> Value:
+        """The side of a choice inside a choice by the same condition."""
+        inner = self._maker(side)
+        if inner is None or inner.name != "where" or inner.inputs[0] is not condition:
+            return side
+        return inner.inputs[place]
 
     def _logical_or(self, op: Op) -> Value | None:
         return self._decided(op, by=True)

@@ -39,7 +39,9 @@ def grad_augmented(v, x):
     x_bar = t_8 * t_1
     v_bar[0] += t_6 / t_4 + t_8 * x
     # v -= np.sqrt(v)
-    v_bar -= v_bar * (0.5 / t)
+    t_9 = 0.5 / t
+    t = -v_bar
+    v_bar += np.where(t != 0, t * t_9, 0.0)
     # v *= v
     t = v_bar.copy()
     v_bar[...] = 0.0

@@ -34,7 +34,7 @@ def grad_indices_apart(m):
         array_bar_3 = array_bar_1[k]
         array_bar_3 += array_bar_2.copy()
         array_bar_2[...] = 0.0
-    a_bar = a_bar + array_bar_1 * t_6
+    a_bar = a_bar + np.where(array_bar_1 != 0, array_bar_1 * t_6, 0.0)
     # a = m[[0, 1], :, [1, 0]]
     np.add.at(array_bar, (t, t_1), a_bar)
     return m_bar,

@@ -44,7 +44,7 @@ def grad_module_as_it_stands(model, x, t):
     decay_bar = decay_bar + np.where(t_3, 0.0, t_11 * (-t_6 / t_4))
     decay_bar = decay_bar + np.where(t_3, t_11 * (-t_5 / t_4), 0.0)
     # decay = np.exp(-np.where(x >= 0, x, -x))
-    t_12 = -(decay_bar * decay)
+    t_12 = -np.where(decay_bar != 0, decay_bar * decay, 0.0)
     t_13 = np.where(t_2, t_12, 0.0) - np.where(t_2, 0.0, t_12)
     # return x @ self.w + self.b
     hidden_b_bar = np.sum(t_13, axis=0)

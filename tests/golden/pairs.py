@@ -20,11 +20,12 @@ def grad_pairs(x, y):
     y_bar = y_bar + t_4 * x
     x_bar = x_bar + a * (-a_bar * a_bar)
     # a = np.arctan2(x, y) + np.hypot(x, y) + np.logaddexp(x, y) + np.power(x, y)
-    t_5 = x > 0
-    x_bar = x_bar + a_bar * np.where(y == 0, 0.0, y * x ** (y - 1))
-    y_bar = y_bar + a_bar * np.where(t_5, t_2 * np.log(np.where(t_5, x, 1.0)), 0.0)
-    x_bar = x_bar + a_bar * np.exp(x - t_1)
-    y_bar = y_bar + a_bar * np.exp(y - t_1)
+    t_5 = x == 0
+    x_bar = x_bar + np.where(y == 0, 0.0, y * x ** (y - 1) * a_bar)
+    y_bar = y_bar + np.where(t_5, 0.0, t_2 * np.log(np.where(t_5, 1.0, x)) * a_bar)
+    t_6 = np.where(t_1 == -np.inf, 0.0, t_1)
+    x_bar = x_bar + a_bar * np.exp(x - t_6)
+    y_bar = y_bar + a_bar * np.exp(y - t_6)
     t = np.where(t == 0, 1.0, t)
     x_bar = x_bar + a_bar * (x / t)
     y_bar = y_bar + a_bar * (y / t)

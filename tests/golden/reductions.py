@@ -7,50 +7,52 @@ def grad_reductions(m):
     t = np.max(m, axis=1)
     # return a.mean() + np.var(m) + np.std(m, axis=0).sum() + m.var(axis=1, ddof=1).sum() + np.prod(m)
     t_1 = m - np.mean(m, axis=0, keepdims=True)
-    t_2 = m.shape[0] * m.shape[1]
-    t_3 = m.reshape(t_2)
-    t_tape = np.empty(max(t_2, 0))
-    t_4 = 1.0
+    t_2 = np.mean(np.square(t_1), axis=0)
+    t_3 = m.shape[0] * m.shape[1]
+    t_4 = m.reshape(t_3)
+    t_tape = np.empty(max(t_3, 0))
+    t_5 = 1.0
     # a = m.sum(axis=1) * m.max(axis=1) - m.min(axis=1, keepdims=True)[:, 0]
-    t_5 = np.sum(m, axis=1)
-    t_6 = np.min(m, axis=1, keepdims=True)
+    t_6 = np.sum(m, axis=1)
+    t_7 = np.min(m, axis=1, keepdims=True)
     # return a.mean() + np.var(m) + np.std(m, axis=0).sum() + m.var(axis=1, ddof=1).sum() + np.prod(m)
-    t_7 = m - np.mean(m, axis=(0, 1), keepdims=True)
-    t_8 = np.sqrt(np.mean(np.square(t_1), axis=0))
-    t_9 = m - np.mean(m, axis=1, keepdims=True)
-    t_10 = m.shape[1] - 1
-    for i in range(t_2):
-        t_tape[i] = t_4
-        t_4 *= t_3[i]
+    t_8 = m - np.mean(m, axis=(0, 1), keepdims=True)
+    t_9 = np.sqrt(t_2)
+    t_10 = t_2 == 0.0
+    t_11 = m - np.mean(m, axis=1, keepdims=True)
+    t_12 = m.shape[1] - 1
+    for i in range(t_3):
+        t_tape[i] = t_5
+        t_5 *= t_4[i]
     m_bar = np.zeros(m.shape)
-    array_bar = m_bar.reshape(t_2)
+    array_bar = m_bar.reshape(t_3)
     t_bar = 1.0
-    for i in range(t_2 - 1, -1, -1):
+    for i in range(t_3 - 1, -1, -1):
         array_bar[i] += t_bar * t_tape[i]
-        t_bar *= t_3[i]
-    t_11 = (np.ones(m.shape[0]) / t_10)[:, None] * (2.0 * t_9)
-    m_bar += t_11
-    t_12 = np.broadcast_to(np.sum(-t_11, axis=1, keepdims=True) / m.shape[1], m.shape)
-    m_bar += t_12
-    t_13 = (0.5 / t_8 / m.shape[0])[None] * (2.0 * t_1)
+        t_bar *= t_4[i]
+    t_13 = (np.ones(m.shape[0]) / t_12)[:, None] * (2.0 * t_11)
     m_bar += t_13
-    t_14 = np.broadcast_to(np.sum(-t_13, axis=0, keepdims=True) / m.shape[0], m.shape)
+    t_14 = np.broadcast_to(np.sum(-t_13, axis=1, keepdims=True) / m.shape[1], m.shape)
     m_bar += t_14
-    t_15 = 2.0 / (m.shape[0] * m.shape[1]) * t_7
+    t_15 = (np.where(t_10, 0.0, 0.5 / t_9) / m.shape[0])[None] * (2.0 * t_1)
     m_bar += t_15
-    t_16 = np.broadcast_to(np.sum(-t_15, axis=(0, 1), keepdims=True) / (m.shape[0] * m.shape[1]), m.shape)
+    t_16 = np.broadcast_to(np.sum(-t_15, axis=0, keepdims=True) / m.shape[0], m.shape)
     m_bar += t_16
-    t_17 = 1.0 / m.shape[0]
-    a_bar = np.full(m.shape[0], t_17, np.float64)
+    t_17 = 2.0 / (m.shape[0] * m.shape[1]) * t_8
+    m_bar += t_17
+    t_18 = np.broadcast_to(np.sum(-t_17, axis=(0, 1), keepdims=True) / (m.shape[0] * m.shape[1]), m.shape)
+    m_bar += t_18
+    t_19 = 1.0 / m.shape[0]
+    a_bar = np.full(m.shape[0], t_19, np.float64)
     # a = m.sum(axis=1) * m.max(axis=1) - m.min(axis=1, keepdims=True)[:, 0]
     array_bar_1 = np.zeros((m.shape[0], 1))
     array_bar = array_bar_1[:, 0]
     array_bar -= a_bar
-    t_18 = m == t_6
-    t_19 = np.where(t_18, array_bar_1 / np.sum(np.where(t_18, 1.0, 0.0), axis=1, keepdims=True), 0.0)
-    m_bar += t_19
-    t_20 = m == t[:, None]
-    t_21 = np.where(t_20, (t_17 * t_5 / np.sum(np.where(t_20, 1.0, 0.0), axis=1))[:, None], 0.0)
+    t_20 = m == t_7
+    t_21 = np.where(t_20, array_bar_1 / np.sum(np.where(t_20, 1.0, 0.0), axis=1, keepdims=True), 0.0)
     m_bar += t_21
-    m_bar += np.broadcast_to((t_17 * t)[:, None], m.shape)
+    t_22 = m == t[:, None]
+    t_23 = np.where(t_22, (t_19 * t_6 / np.sum(np.where(t_22, 1.0, 0.0), axis=1))[:, None], 0.0)
+    m_bar += t_23
+    m_bar += np.broadcast_to((t_19 * t)[:, None], m.shape)
     return m_bar,

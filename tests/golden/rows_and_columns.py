@@ -29,7 +29,7 @@ def grad_rows_and_columns(a):
         array_bar = b_bar[:, 0]
         t_2 = array_bar.copy()
         array_bar = a_bar[i]
-        array_bar += t_2 * t_tape[i]
+        array_bar += np.where(t_2 != 0, t_2 * t_tape[i], 0.0)
         b_bar[i, 1] += np.sum(t_2 * t)
         # b[i, :] = a[:, i] * a[i]
         array_bar_1 = b_bar[i]

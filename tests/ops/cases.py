@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy.special
 
 import adcompile.pipeline  # noqa: F401  (fills the registry)
 from adcompile.graph.builder import Builder
@@ -70,8 +71,10 @@ def _normal(*shapes_):
 _ARITY = {name: 1 for name in RECORDS}
 _ARITY.update(dict.fromkeys(
     "add sub mul div pow floordiv mod lt le gt ge eq ne logical_and logical_or maximum minimum "
-    "arctan2 hypot logaddexp complex".split(), 2,
+    "arctan2 hypot logaddexp complex scale xlogy xlog1py rel_entr kl_div beta betaln".split(), 2,
 ))  # fmt: skip
+_ORDERED = {"polygamma": (1, 2), "jv": (0, 1, 3), "iv": (0, 1, 3), "ive": (0, 1, 3),
+            "spherical_jn": (0, 1, 3), "zeta": (2.0, 3.5)}  # fmt: skip
 _BOOLEAN = {"logical_and", "logical_or", "logical_not"}
 
 
@@ -105,7 +108,7 @@ def _elementwise(record):
 
 
 for _record in list(RECORDS.values()):
-    if _record.scalar and _record.name not in ("where", "cast"):
+    if _record.scalar and _record.name not in ("where", "cast", *_ORDERED):
         _elementwise(_record)
 
 _case(
@@ -129,6 +132,27 @@ _case(
     "cast", _normal(()), lambda b, x: b.op("cast", x, dtype="complex128", weak=True) * (1 + 2j),
     name="complex scalar",
 )  # fmt: skip
+
+for _name, _orders in _ORDERED.items():
+    for _order in _orders:
+        for _form in ((), (5,)):
+            _case(
+                _name, lambda rng, f=_form: [rng.uniform(0.5, 3.0, f) if f else 1.25],
+                lambda b, x, n=_name, o=_order: b.op(n, o, x),
+                lambda x, n=_name, o=_order: np.asarray(
+                    getattr(scipy.special, n)(o, x)).astype(np.asarray(x).dtype)[()],
+                name=f"{_order}-{len(_form)}d",
+            )  # fmt: skip
+for _name in ("logsumexp", "softmax", "log_softmax"):
+    for _axes in ((0,), (1,), (0, 2), (0, 1, 2)):
+        for _keep in (False, True) if _name == "logsumexp" else ({},):
+            _options = {"keepdims": _keep} if _name == "logsumexp" else {}
+            _case(
+                _name, _normal((3, 4, 2)),
+                lambda b, x, n=_name, a=_axes, k=_options: b.op(n, x, axes=a, **k),
+                lambda x, n=_name, a=_axes, k=_options: getattr(scipy.special, n)(x, axis=a, **k),
+                name=f"{_axes}-{_keep}",
+            )  # fmt: skip
 
 # -- reductions ----------------------------------------------------------------------------------
 

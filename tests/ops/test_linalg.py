@@ -245,3 +245,9 @@ def test_refusals():
         ad.grad(lambda a: np.sum(np.linalg.inv(a)))(np.ones((2, 2)))
     with pytest.raises(ad.UnsupportedOperation, match="sqrtm"):
         ad.grad(lambda a: np.sum(sl.sqrtm(a)))(np.ones((2, 2)))
+
+
+def test_norm_of_what_is_no_number():
+    for order in (None, 2, 3):
+        found = ad.jit(lambda x, order=order: np.linalg.norm(x, order))(np.array([np.nan, 1.0]))
+        assert np.isnan(found)
