@@ -262,8 +262,9 @@ def _sparse(
     pattern = None if isinstance(sparsity, str) else sparsity
     inner = grad(function, argnums, **options) if name == "hessian" else function
     return SparseJacobian(
-        inner, call_signature(function), argnums, f"{name}_{function_name(function)}",
-        pattern=pattern, mode=mode, symmetric=name == "hessian", check=check, options=options,
+        inner, function_name(inner), call_signature(function), argnums,
+        name=f"{name}_{function_name(function)}", pattern=pattern, mode=mode,
+        symmetric=name == "hessian", check=check, options=options,
     )  # fmt: skip
 
 

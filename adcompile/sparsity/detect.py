@@ -9,7 +9,7 @@ they came from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -148,6 +148,9 @@ class _Run:
             shape, axis = list(first.shape), op.attrs["axis"]  # type: ignore[union-attr]
             shape[axis] = sum(self.frame[v].shape[axis] for v in op.inputs)
             return tuple(shape)
+        if op.name in ("qr", "svd"):
+            stand_ins = op.record.evaluate(np.zeros(first.shape))  # type: ignore
+            return np.shape(stand_ins[op.outputs.index(value)])
         return tuple(map(self._extent, value.type.shape))
 
     # -- operations -----------------------------------------------------------------------------
@@ -271,11 +274,32 @@ class _Run:
         while True:
             self._pass(test.params, body.params)
             self._run(test)
-            if not self._decide(test.yields[0], op, "how often the loop runs"):
+            every = list(_conditions(test.yields[0]))
+            known = [v for v in every if self._known(v)]
+            if not known:
+                self._decide(every[0], op, "how often the loop runs")
+            if not all(self.frame[v] for v in known):
                 break
-            self._run(body)
-            self._pass(body.params, body.yields)
+            if len(known) == len(every):
+                self._run(body)
+                self._pass(body.params, body.yields)
+            else:
+                self._perhaps(op, body)
         self._pass(op.outputs, body.params)
+
+    def _perhaps(self, op: Op, body: Region) -> None:
+        """An iteration of a loop that may have been left before."""
+        carried = [p for p in body.params if self._tracked(p)]
+        old = [self.frame.get(p) for p in carried]
+        memory = [self.frame[v] for v in self._written_in(op)]
+        memory += [item for item in old if isinstance(item, np.ndarray | list)]
+        before = [item.copy() for item in memory]
+        self._run(body)
+        self._pass(body.params, body.yields)
+        for item, other in zip(memory, before, strict=True):
+            item[:] = self._either(op, item, other)
+        for value, item in zip(carried, old, strict=True):
+            self._put(value, self._either(op, self.frame.get(value), item))
 
     def _run_if(self, op: Op) -> None:
         condition = op.inputs[0]
@@ -335,3 +359,12 @@ class _Run:
                 and (self._tracked(v) or not isinstance(v.type, Array))
             ]  # fmt: skip
         return self._guarded[op]
+
+
+def _conditions(value: Value) -> Iterator[Value]:
+    """The conditions that all must hold for a value to be true."""
+    if value.op is not None and value.op.name == "logical_and":
+        for part in value.op.inputs:
+            yield from _conditions(part)
+    else:
+        yield value

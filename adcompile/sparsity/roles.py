@@ -78,12 +78,12 @@ def _has_derivative(value: Value) -> bool:
 
 
 def _values(op: Op) -> Iterator[tuple[Value, Value]]:
-    """Where values go; what a branch gives and writes changes with its condition."""
+    """Where values go; what a branch or loop gives and writes changes with its condition."""
     if op.name == "dim":
         return  # of every array that is made, the extents are known
     yield from dependencies(op)
-    if op.name == "if":
-        condition = op.inputs[0]
+    if op.name in ("if", "while"):
+        condition = op.inputs[0] if op.name == "if" else op.regions[1].yields[0]
         for output in op.outputs:
             yield output, condition
         for region in op.regions:

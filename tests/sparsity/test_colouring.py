@@ -1,0 +1,133 @@
+"""Colours: that every entry can be read, and that they are few."""
+
+import itertools
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adcompile.sparsity.colouring import column_colours, count_colours, star_colours
+from adcompile.sparsity.pattern import pattern_of, read_pattern
+from adcompile.sparsity.recovery import by_columns, by_rows, by_stars
+
+
+def banded(n, width):
+    return sp.coo_array(np.abs(np.subtract.outer(range(n), range(n))) <= width)
+
+
+def laplacian(n):
+    line = banded(n, 1)
+    return sp.coo_array(sp.kron(line, sp.eye_array(n)) + sp.kron(sp.eye_array(n), line))
+
+
+def arrow(n):
+    dense = np.eye(n, dtype=bool)
+    dense[0] = dense[:, 0] = True
+    return sp.coo_array(dense)
+
+
+def shuffled(matrix):
+    order = np.random.default_rng(0).permutation(matrix.shape[0])
+    return sp.coo_array(sp.csr_array(matrix)[order][:, order])
+
+
+# matrix, colours of columns and of stars at most
+MATRICES = {
+    "diagonal": (banded(50, 0), 1, 1),
+    "tridiagonal": (banded(50, 1), 3, 3),
+    "tridiagonal_shuffled": (shuffled(banded(300, 1)), 3, 3),
+    "band": (banded(60, 3), 7, 7),
+    "band_shuffled": (shuffled(banded(60, 3)), 7, 7),
+    "arrow": (arrow(40), 40, 2),
+    "arrow_reversed": (sp.coo_array(arrow(40).toarray()[::-1, ::-1]), 40, 2),
+    "laplacian": (laplacian(12), 7, 6),
+    "laplacian_shuffled": (shuffled(laplacian(12)), 9, 9),
+    "empty": (sp.coo_array((5, 5)), 0, 0),
+    "full": (sp.coo_array(np.ones((6, 6))), 6, 6),
+}
+
+
+@pytest.mark.parametrize("name", MATRICES)
+def test_number_of_colours(name):
+    matrix, columns, stars = MATRICES[name]
+    pattern = read_pattern(matrix)
+    assert count_colours(column_colours(pattern)) <= columns
+    assert count_colours(column_colours(pattern.transposed)) <= columns
+    assert count_colours(star_colours(pattern)) <= stars
+
+
+def _recovered(tables, shape, product):
+    """The dense matrix that the tables read out of the products with sums of unit vectors."""
+    entries = np.full(len(tables.places), np.nan)
+    for c in range(tables.colours):
+        seed = np.zeros(shape)
+        seed[tables.seeds[tables.seed_starts[c] : tables.seed_starts[c + 1]]] = 1.0
+        part = slice(tables.source_starts[c], tables.source_starts[c + 1])
+        entries[tables.places[part]] = product(seed)[tables.sources[part]]
+    return entries
+
+
+patterns = st.tuples(st.integers(0, 12), st.integers(0, 12)).flatmap(
+    lambda shape: st.tuples(
+        st.just(shape),
+        st.sets(
+            st.tuples(st.integers(0, max(shape[0] - 1, 0)), st.integers(0, max(shape[1] - 1, 0)))
+        )
+        if min(shape)
+        else st.just(set()),
+    )
+)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@given(patterns)
+def test_every_entry_is_recovered(drawn):
+    (m, n), places = drawn
+    rows, columns = np.array(sorted(places), int).reshape(-1, 2).T
+    pattern = pattern_of(rows, columns, (m, n))
+    values = np.random.default_rng(0).standard_normal(pattern.size)
+    dense = np.zeros((m, n))
+    dense[pattern.rows, pattern.columns] = values
+    np.testing.assert_allclose(_recovered(by_columns(pattern), n, lambda s: dense @ s), values)
+    np.testing.assert_allclose(_recovered(by_rows(pattern), m, lambda s: s @ dense), values)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@given(st.integers(1, 14), st.sets(st.tuples(st.integers(0, 13), st.integers(0, 13))))
+def test_symmetric_entries_are_recovered_from_stars(n, places):
+    rows, columns = np.array(sorted(places), int).reshape(-1, 2).T % n
+    pattern = pattern_of(rows, columns, (n, n)).symmetrised()
+    assert pattern.is_symmetric
+    dense = np.zeros((n, n))
+    dense[pattern.rows, pattern.columns] = np.random.default_rng(0).standard_normal(pattern.size)
+    dense = dense + dense.T
+    tables = by_stars(pattern)
+    wanted = dense[pattern.rows, pattern.columns]
+    np.testing.assert_allclose(_recovered(tables, n, lambda s: dense @ s), wanted)
+    _is_star(pattern, star_colours(pattern))
+
+
+def _is_star(pattern, colours):
+    """By the definition: neighbours differ, no path of four vertices has two colours."""
+    near = {v: set() for v in range(pattern.shape[0])}
+    for row, column in zip(pattern.rows, pattern.columns, strict=True):
+        if row != column:
+            near[row].add(column)
+            assert colours[row] != colours[column]
+    for b, c in itertools.permutations(near, 2):
+        if c not in near[b]:
+            continue
+        for a, d in itertools.product(near[b] - {c}, near[c] - {b}):
+            assert a == d or len({colours[v] for v in (a, b, c, d)}) > 2
+
+
+def test_large_patterns_take_little_time():
+    """A full row makes every pair of columns meet; nothing is done for each pair."""
+    n = 20_000
+    pattern = read_pattern(
+        sp.coo_array(sp.vstack([sp.coo_array(np.ones((1, n))), sp.eye_array(n)]))
+    )
+    assert by_rows(pattern).colours == 2
+    assert by_columns(pattern).colours == n
