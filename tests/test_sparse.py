@@ -206,7 +206,7 @@ def test_the_check_finds_missing_entries(mode, target):
     with pytest.raises(ad.SparsityError, match="misses entries"):
         jacobian(X)
     hessian = ad.hessian(rosenbrock, sparsity=np.eye(9, dtype=bool), check=True, target=target)
-    with pytest.raises(ad.SparsityError, match="test_sparse.py"):
+    with pytest.raises(ad.SparsityError, match=r"test_sparse\.py"):
         hessian(X)
 
 
