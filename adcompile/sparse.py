@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -73,6 +75,7 @@ class SparseJacobian:
         self._detected: OrderedDict[Any, _Plan] = OrderedDict()
         self._functions: dict[str, CompiledFunction] = {}
         self._generator = np.random.default_rng()
+        self._lock = threading.RLock()
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """The derivative as a `scipy.sparse.csr_array` of shape (result.size, argument.size)."""
@@ -82,6 +85,10 @@ class SparseJacobian:
         if self._check:
             self._compare(result, (args, kwargs))
         return result
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """As a method: the instance is the first argument."""
+        return self if instance is None else MethodType(self, instance)
 
     def __repr__(self) -> str:
         return f"<adcompile function {self.__name__}{self.__signature__}>"
@@ -117,8 +124,11 @@ class SparseJacobian:
         return pattern
 
     def _plan_for(self, call: Call) -> _Plan:
-        if self._pattern is None:
-            return self._detected_plan(call)
+        with self._lock:
+            return self._detected_plan(call) if self._pattern is None else self._given_plan(call)
+
+    def _given_plan(self, call: Call) -> _Plan:
+        assert self._pattern is not None
         size, columns = int(np.size(self._point(call))), self._pattern.shape[1]
         if size != columns:
             raise ShapeError(

@@ -160,6 +160,55 @@ def test_detected_hessians(name, target):
     assert hessian.sweeps(*arguments) <= colours
 
 
+def products(x):
+    return (x[1:] * x[:-1]).T
+
+
+def filled(x):
+    y = np.zeros((2, x.shape[1], x.shape[0]))
+    for i in range(x.shape[0]):
+        y[1, :, i] = x[i] ** 2
+    return y
+
+
+@TARGETS
+@pytest.mark.parametrize("function", [products, filled])
+def test_elements_are_counted_row_by_row(function, target):
+    """Whatever the layout of argument and result is in memory."""
+    x = RNG.standard_normal((3, 2))
+    jacobians = [
+        ad.jacobian(function, sparsity="detect", mode=mode, check=True, target=target)
+        for mode in ("fwd", "rev")
+    ]
+    for point in (x, np.asfortranarray(x), x[::-1]):
+        wanted = _dense(ad.jacfwd(function, target="python")(point), (x,))
+        for jacobian in jacobians:
+            _same(jacobian(point), wanted)
+
+
+@TARGETS
+def test_nothing_by_nothing(target):
+    for shape in ((0,), (0, 3)):
+        found = ad.jacobian(lambda x: x * 2.0, sparsity="detect", target=target)(np.zeros(shape))
+        assert found.shape == (0, 0)
+        found = ad.hessian(lambda x: np.sum(x * x), sparsity="detect", target=target)
+        assert found(np.zeros(shape)).shape == (0, 0)
+
+
+def test_scipy_takes_them():
+    import scipy.optimize
+
+    start = np.full(50, 0.5)
+    jacobian = ad.jacobian(banded, sparsity="detect")
+    found = scipy.optimize.least_squares(ad.jit(banded), start, jacobian)
+    assert found.success and np.max(np.abs(jacobian(found.x).T @ found.fun)) < 1e-5
+    found = scipy.optimize.minimize(
+        ad.jit(rosenbrock), start, jac=ad.grad(rosenbrock), method="trust-constr",
+        hess=ad.hessian(rosenbrock, sparsity="detect"),
+    )  # fmt: skip
+    np.testing.assert_allclose(found.x, np.ones(50), atol=1e-6)
+
+
 @TARGETS
 def test_patterns_that_are_given(target):
     pattern = np.abs(np.subtract.outer(range(9), range(9))) <= 1

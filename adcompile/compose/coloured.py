@@ -53,9 +53,11 @@ def coloured_jacobian(
 
         def run(colour: Value, _: list[Value]) -> list[Value]:
             over(seed_starts, colour, lambda k: fill(1.0, k))
-            shaped = builder.op("load", seed, 0)
-            if isinstance(seeded.type, Array):
-                shaped = reshape(seed, tuple(extents)) if len(extents) > 1 else seed
+            shaped = seed
+            if len(extents) > 1:
+                shaped = reshape(seed, tuple(extents))
+            elif not extents:
+                shaped = builder.op("load", seed, 0)
             (swept,) = host.call(sweep, [*arguments, shaped])
             if isinstance(swept.type, Array):
                 swept = ravel(swept)

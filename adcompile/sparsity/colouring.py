@@ -19,7 +19,7 @@ import numpy as np
 from adcompile.sparsity.pattern import Pattern
 
 Colours = np.ndarray[Any, Any]
-_MANY = 4_000_000  # pairs of columns that share a row; sorting more takes longer than it saves
+_MANY = 1_000_000  # pairs of columns that share a row; sorting more takes longer than it saves
 
 
 def count_colours(colours: Colours) -> int:
