@@ -201,7 +201,7 @@ def test_scipy_takes_them():
     start = np.full(50, 0.5)
     jacobian = ad.jacobian(banded, sparsity="detect")
     found = scipy.optimize.least_squares(ad.jit(banded), start, jacobian)
-    assert found.success and np.max(np.abs(jacobian(found.x).T @ found.fun)) < 1e-5
+    assert found.success and np.max(np.abs(jacobian(found.x).T @ found.fun)) < 1e-3
     found = scipy.optimize.minimize(
         ad.jit(rosenbrock), start, jac=ad.grad(rosenbrock), method="trust-constr",
         hess=ad.hessian(rosenbrock, sparsity="detect"),
