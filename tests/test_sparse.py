@@ -309,6 +309,32 @@ def test_results_are_the_callers_own():
     _same(jacobian(X), ad.jacfwd(tridiagonal)(X))
 
 
+def through_complex(x):
+    z = (x + 1j * np.sin(x)) ** 2
+    y = np.zeros(len(x))
+    y[1:] = z.real[1:] + z.imag[:-1]
+    return y
+
+
+def test_complex_numbers():
+    """Inside of a real function they are like any other; else there is no pattern."""
+    for mode in ("fwd", "rev"):
+        found = ad.jacobian(through_complex, sparsity="detect", mode=mode, target="python")(X)
+        np.testing.assert_allclose(found.toarray(), ad.jacfwd(through_complex)(X), atol=1e-12)
+        assert found.nnz == 16
+        for function, point in ((lambda z: abs(z) ** 2, X + 1j), (lambda x: x * 1j, X)):
+            with pytest.raises(ad.NotDifferentiable, match="complex128"):
+                ad.jacobian(function, sparsity="detect", mode=mode, target="python")(point)
+    with pytest.raises(ad.TypeMismatch, match="real numbers"):
+        ad.jacobian(lambda z: z * z, sparsity="detect", holomorphic=True)
+    by_rows = ad.jacobian(lambda z: np.sum(abs(z) ** 2), target="python")(X + 1j)
+    np.testing.assert_allclose(by_rows, 2.0 * np.conj(X + 1j))
+    by_columns = ad.jacobian(lambda x: x * 1j, target="python")(X)
+    np.testing.assert_allclose(by_columns, 1j * np.eye(9))
+    found = ad.jacobian(lambda z: z * z, holomorphic=True, target="python")(X + 1j)
+    np.testing.assert_allclose(found, 2.0 * np.diag(X + 1j))
+
+
 @ad.custom_vjp
 def cubes(x):
     return x**3
