@@ -20,6 +20,7 @@ from adcompile.graph.ir import Graph, Value
 from adcompile.graph.trees import Leaf, is_container, is_static, mapped
 from adcompile.graph.types import has_derivative, is_continuous
 from adcompile.ops.spellings import as_value, spelled
+from adcompile.sparse import SparseJacobian
 
 Function = Callable[..., Any]
 Names = str | Sequence[str]
@@ -196,7 +197,7 @@ def jacfwd(
     """
     if function is None:
         return lambda f: jacfwd(f, argnums, holomorphic=holomorphic, **options)
-    return _jacobian(function, argnums, True, holomorphic, options)
+    return _jacobian(function, argnums, "fwd", holomorphic, options)
 
 
 def jacrev(
@@ -209,35 +210,95 @@ def jacrev(
     """
     if function is None:
         return lambda f: jacrev(f, argnums, holomorphic=holomorphic, **options)
-    return _jacobian(function, argnums, False, holomorphic, options)
+    return _jacobian(function, argnums, "rev", holomorphic, options)
+
+
+def jacobian(
+    function: Function | None = None, argnums: int | Sequence[int] = 0, *, sparsity: Any = None,
+    mode: str = "auto", check: bool = False, holomorphic: bool = False, **options: Any,
+) -> Any:  # fmt: skip
+    """All derivatives of all results, by forward or by reverse sweeps.
+
+    mode       "fwd", "rev", or "auto": the one that needs fewer sweeps, forward if equally many
+    sparsity   where the derivative may be other than zero: a `scipy.sparse` matrix (the places that
+               it stores), a boolean array, or "detect" to find it out from the function
+    check      compare a sparse result with a sweep along a random direction, at each call
+
+    Without `sparsity` see `jacfwd` for the shape; in "auto" the dtype is that of the result, too.
+    With it the derivative of one array or number by another is a `scipy.sparse.csr_array` of shape
+    (result.size, argument.size) that stores the places of the pattern, also where they are zero,
+    in the dtype of the result. A sweep computes all columns (or rows) that do not meet.
+
+    Raises ShapeError for a pattern of another shape, SparsityError for a pattern that cannot be
+    detected, or (with `check`) that misses entries.
+    """
+    if function is None:
+        given = {"sparsity": sparsity, "mode": mode, "check": check, "holomorphic": holomorphic}
+        return lambda f: jacobian(f, argnums, **given, **options)
+    if mode not in transforms.NAME_OF_MODE:
+        raise TypeMismatch(f"mode={mode!r}", hint="one of 'fwd', 'rev', 'auto'")
+    if sparsity is None:
+        return _jacobian(function, argnums, mode, holomorphic, options)
+    _refuse_holomorphic(holomorphic)
+    return _sparse(function, argnums, "jacobian", sparsity, mode, check, options)
+
+
+def _refuse_holomorphic(holomorphic: bool) -> None:
+    if holomorphic:
+        raise TypeMismatch("holomorphic=True with sparsity: a sparse derivative is of real numbers")
+
+
+def _sparse(
+    function: Function, argnums: int | Sequence[int], name: str, sparsity: Any, mode: str,
+    check: bool, options: dict[str, Any],
+) -> SparseJacobian:  # fmt: skip
+    if not isinstance(argnums, int):
+        raise TypeMismatch(
+            f"argnums={argnums!r} with sparsity: a sparse derivative is that by one argument",
+            hint="argnums=0; put what belongs together into one array",
+        )
+    if isinstance(sparsity, str) and sparsity != "detect":
+        raise TypeMismatch(f"sparsity={sparsity!r}", hint='a matrix, or "detect"')
+    pattern = None if isinstance(sparsity, str) else sparsity
+    inner = grad(function, argnums, **options) if name == "hessian" else function
+    return SparseJacobian(
+        inner, function_name(inner), call_signature(function), argnums,
+        name=f"{name}_{function_name(function)}", pattern=pattern, mode=mode,
+        symmetric=name == "hessian", check=check, options=options,
+    )  # fmt: skip
 
 
 def _jacobian(
-    function: Function, argnums: int | Sequence[int], forward: bool, holomorphic: bool,
+    function: Function, argnums: int | Sequence[int], mode: str, holomorphic: bool,
     options: dict[str, Any],
 ) -> CompiledFunction:  # fmt: skip
     single = isinstance(argnums, int)
     items = (argnums,) if isinstance(argnums, int) else tuple(argnums)
-    name = f"{'jacfwd' if forward else 'jacrev'}_{function_name(function)}"
+    name = f"{transforms.NAME_OF_MODE[mode]}_{function_name(function)}"
 
     def derive(graph: Graph, _: Any) -> Graph:
         place = pipeline.function_location(function)
-        return transforms.jacobian_graph(graph, items, single, forward, place, holomorphic)
+        return transforms.jacobian_graph(graph, items, single, mode, place, holomorphic)
 
     return CompiledFunction(function, derive, call_signature(function), name, **options)
 
 
 def hessian(
-    function: Function | None = None, argnums: int | Sequence[int] = 0, *,
-    holomorphic: bool = False, **options: Any,
+    function: Function | None = None, argnums: int | Sequence[int] = 0, *, sparsity: Any = None,
+    check: bool = False, holomorphic: bool = False, **options: Any,
 ) -> Any:  # fmt: skip
     """The second derivatives of a function with a scalar result: forward over reverse.
 
     For an argument of shape s the result has the shape s + s; for several arguments it is a tuple
-    of tuples.
+    of tuples. With `sparsity`, and with `check`, see `jacobian`: the pattern is symmetric, and so
+    are the colours, of which an arrow needs two.
     """
     if function is None:
-        return lambda f: hessian(f, argnums, holomorphic=holomorphic, **options)
+        given = {"sparsity": sparsity, "check": check, "holomorphic": holomorphic}
+        return lambda f: hessian(f, argnums, **given, **options)
+    if sparsity is not None:
+        _refuse_holomorphic(holomorphic)
+        return _sparse(function, argnums, "hessian", sparsity, "fwd", check, options)
     options["holomorphic"] = holomorphic
     return jacfwd(grad(function, argnums, **options), argnums, **options)
 
@@ -410,7 +471,7 @@ class _Push(Leaf):
         return lowering.call(self.run, [self.primals, tangents], {}, "push")[1]
 
 
-for _transform in (grad, value_and_grad, jit, jacfwd, jacrev, hessian, hvp, vmap):
+for _transform in (grad, value_and_grad, jit, jacfwd, jacrev, jacobian, hessian, hvp, vmap):
     _when_compiled(_transform)
 _when_compiled(jvp, _jvp_inside)
 _when_compiled(vjp, _vjp_inside)

@@ -80,6 +80,10 @@ class ShapeError(AdcompileError, ValueError):
     """Array shapes that do not fit together."""
 
 
+class SparsityError(AdcompileError, ValueError):
+    """A sparsity pattern that cannot be detected, or that misses entries of the derivative."""
+
+
 class SourceNotFound(AdcompileError):
     """The Python source of a function cannot be read."""
 

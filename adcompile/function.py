@@ -198,6 +198,16 @@ class CompiledFunction:
             for name, parameter in self.__signature__.parameters.items()
         ]
 
+    def call_graph(self, *args: Any, **kwargs: Any) -> tuple[Graph, list[Any]]:
+        """The graph for the arguments of a call, extents of 1 known, and their leaves in order."""
+        types = self._call_types(args, kwargs)
+        items = [trees.as_tuples(item) for item in self._bound(args, kwargs)]
+        values = [(t, item) for t, item in zip(types, items, strict=True)]
+        graph = self._optimised(
+            [t if isinstance(t, Static) else with_ones(t, ones(item)) for t, item in values]
+        )
+        return graph, [x for t, item in values if not isinstance(t, Static) for x in leaves(item)]
+
     # -- calls ----------------------------------------------------------------------------------
 
     def _first_call(self, /, *args: Any, **kwargs: Any) -> Any:

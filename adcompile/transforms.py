@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from adcompile.compose.batch import batched
+from adcompile.compose.coloured import coloured_jacobian, first_parameters
 from adcompile.compose.holomorphic import check_complex, check_result, refuse_complex
-from adcompile.compose.jacobian import forward_jacobian, reverse_jacobian
+from adcompile.compose.jacobian import forward_jacobian, reverse_jacobian, shorter_jacobian
 from adcompile.differentiate.forward import append_forward
 from adcompile.differentiate.reverse import append_reverse
 from adcompile.errors import Location, NotDifferentiable, TypeMismatch
@@ -33,12 +34,14 @@ from adcompile.graph.types import (
     Array,
     Scalar,
     Structure,
+    is_complex,
     is_continuous,
     shape_of,
     type_text,
 )
 
 Wrt = tuple[int | str, ...]
+NAME_OF_MODE = {"fwd": "jacfwd", "rev": "jacrev", "auto": "jacobian"}
 
 
 def gradient_graph(
@@ -269,10 +272,10 @@ def vjp_graph(graph: Graph, types: Sequence[Structure]) -> Graph:
 
 
 def jacobian_graph(
-    graph: Graph, wrt: Wrt, single: bool, forward: bool, location: Location | None,
+    graph: Graph, wrt: Wrt, single: bool, mode: str, location: Location | None,
     holomorphic: bool = False,
 ) -> Graph:  # fmt: skip
-    """All derivatives of all results: by columns (forward mode) or by rows (reverse mode).
+    """All derivatives of all results: by columns ("fwd"), by rows ("rev"), or by what is less.
 
     A real number has one column, or row; `holomorphic` says that a complex one has no more.
     The structure is that of the result, each leaf replaced by the structure of the arguments.
@@ -280,30 +283,55 @@ def jacobian_graph(
     refuse_draws(graph, "a Jacobian")
     structures = tuple(_wanted(graph, item, location) for item in wrt)
     inputs = [v for s in structures for v in leaves(s)]
+    name = NAME_OF_MODE[mode]
+    mode = _checked_mode(graph, inputs, mode, holomorphic, location)
+    old = graph.result
+
+    def columns() -> list[Graph]:
+        return [_forward_sweep(graph, value) for value in inputs]
+
+    def rows() -> list[Graph]:
+        return [_reverse_sweep(graph, k, inputs) for k in range(len(graph.outputs))]
+
+    if mode == "fwd":
+        result = forward_jacobian(graph, inputs, columns())
+    elif mode == "rev":
+        result = reverse_jacobian(graph, inputs, rows())
+    else:
+        result = shorter_jacobian(graph, inputs, columns, rows)
+    numbers = iter(range(len(result.outputs)))
+    wanted = structures[0] if single else structures
+    result.result = mapped(lambda _: mapped(lambda _: next(numbers), wanted), old)
+    result.name = f"{name}_{graph.name}"
+    return result
+
+
+def _checked_mode(
+    graph: Graph, inputs: Sequence[Value], mode: str, holomorphic: bool, location: Location | None
+) -> str:
+    """The mode; of "auto" the only one there is where either side is complex.
+
+    Raises NotDifferentiable for what has no Jacobian in it.
+    """
     for value in graph.outputs:
         if not is_continuous(value.type):
             raise NotDifferentiable(
                 f"`{graph.name}` returns {_article(value)}; a Jacobian needs floats",
                 value.location or location,
             )
-        if holomorphic or not forward:
+    if mode == "auto" and not holomorphic:
+        if any(is_complex(v.type) for v in inputs):
+            mode = "rev"
+        elif any(is_complex(v.type) for v in graph.outputs):
+            mode = "fwd"
+    if holomorphic or mode == "rev":
+        for value in graph.outputs:
             check_result(graph, value, "a Jacobian by rows", holomorphic, location)
     if holomorphic:
         check_complex(graph, inputs, location)
-    elif forward:
+    elif mode == "fwd":
         refuse_complex(graph, inputs, location)
-    old = graph.result
-    if forward:
-        sweeps = [_forward_sweep(graph, value) for value in inputs]
-        result = forward_jacobian(graph, inputs, sweeps)
-    else:
-        sweeps = [_reverse_sweep(graph, k, inputs) for k in range(len(graph.outputs))]
-        result = reverse_jacobian(graph, inputs, sweeps)
-    numbers = iter(range(len(result.outputs)))
-    wanted = structures[0] if single else structures
-    result.result = mapped(lambda _: mapped(lambda _: next(numbers), wanted), old)
-    result.name = f"{'jacfwd' if forward else 'jacrev'}_{graph.name}"
-    return result
+    return mode
 
 
 def _seeded(graph: Graph, value: Value, name: str) -> tuple[Graph, dict[Value, Value], Value]:
@@ -332,6 +360,49 @@ def _reverse_sweep(graph: Graph, number: int, inputs: Sequence[Value]) -> Graph:
     append_reverse(copy, [mapping[v] for v in inputs], seeds)
     copy.result = tuple(range(len(copy.outputs)))
     return copy
+
+
+def sweep_graph(graph: Graph, item: int, forward: bool, location: Location | None) -> Graph:
+    """The derivative of a single result by one argument times a seed, which comes first.
+
+    A forward sweep takes a tangent of the argument, a reverse sweep a cotangent of the result.
+    """
+    sweep, _ = _single_sweep(graph, item, forward, location)
+    first_parameters(sweep, 1)
+    sweep.result = 0
+    sweep.name = f"{'pushforward' if forward else 'pullback'}_{graph.name}"
+    return sweep
+
+
+def coloured_graph(
+    graph: Graph, item: int, forward: bool, names: Sequence[str], location: Location | None
+) -> Graph:
+    """The entries of a sparse Jacobian, by columns (forward mode) or by rows (reverse mode).
+
+    `names` are those of the tables of colours, which come first.
+    """
+    sweep, seeded = _single_sweep(graph, item, forward, location)
+    result = coloured_jacobian(graph, sweep, seeded, names, location)
+    result.name = f"sparse_{'jacfwd' if forward else 'jacrev'}_{graph.name}"
+    return result
+
+
+def _single_sweep(
+    graph: Graph, item: int, forward: bool, location: Location | None
+) -> tuple[Graph, Value]:
+    """A sweep with the seed as last parameter, and the value of `graph` that it is a seed of."""
+    refuse_draws(graph, "a Jacobian")
+    wanted = _wanted(graph, item, location)
+    if not isinstance(wanted, Value) or is_container(graph.result) or len(graph.outputs) != 1:
+        raise NotDifferentiable(
+            f"a sparse derivative of `{graph.name}` is that of one array or number by another",
+            location, "put what belongs together into one array",
+        )  # fmt: skip
+    for mode in ("fwd", "rev"):
+        _checked_mode(graph, [wanted], mode, False, location)  # complex numbers have no pattern
+    if forward:
+        return _forward_sweep(graph, wanted), wanted
+    return _reverse_sweep(graph, 0, [wanted]), graph.outputs[0]
 
 
 def hvp_graph(

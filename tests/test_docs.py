@@ -53,6 +53,15 @@ def test_readme_example(tmp_path, monkeypatch):
     assert space["gradient"].source("f8, f8, f8").strip() == blocks[1].strip()
 
 
+def test_sparse_example(tmp_path, capsys):
+    page = (_ROOT / "docs" / "sparse.md").read_text()
+    (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    file = tmp_path / "sparse_example.py"
+    file.write_text(block)
+    exec(compile(block, str(file), "exec"), {"__name__": "sparse_example"})
+    assert f"```output\n{capsys.readouterr().out}```" in page
+
+
 def test_links_lead_somewhere():
     for page in [_ROOT / "README.md", *(_ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text()):

@@ -96,6 +96,22 @@ def test_hessians(target):
     assert ad.hessian(lambda x: x**3, target=target)(2.0) == 12.0
 
 
+def saved_in_a_branch(x):
+    y = x * x
+    if x[0] > 0.0:
+        y[1:-1] *= np.tanh(x[0])
+    return np.sum(y * y)
+
+
+@TARGETS
+def test_hessian_of_what_is_saved_in_a_branch_only(target):
+    """The other side of the branch has no array to save, nor a tangent of one."""
+    for point in (X, -X):
+        wanted = differences(ad.grad(saved_in_a_branch, target="python"), point)
+        found = ad.hessian(saved_in_a_branch, target=target)(point)
+        np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-7)
+
+
 def _jax_rosenbrock(x):
     return jnp.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2)
 

@@ -7,22 +7,22 @@ respect to each input: an array of the output's axes followed by the input's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from math import prod
 
 from adcompile.compose.host import Host
+from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Graph, Value
-from adcompile.graph.types import Array, Scalar
+from adcompile.graph.types import Array, Dim, Scalar, shape_of
+
+Sweeps = Callable[[], Sequence[Graph]]
 
 
 def forward_jacobian(graph: Graph, inputs: Sequence[Value], sweeps: Sequence[Graph]) -> Graph:
     """By columns: `sweeps[k](*arguments, tangent of inputs[k])` gives each output's tangent."""
     host = Host(graph)
     with host.builder:
-        columns = [
-            _Sweep(host, graph.outputs, value, sweep, last=True).run(host.arguments)
-            for value, sweep in zip(inputs, sweeps, strict=True)
-        ]
-    host.graph.body.yields = [column[k] for k in range(len(graph.outputs)) for column in columns]
+        host.graph.body.yields = _by_columns(host, inputs, sweeps)
     return host.graph
 
 
@@ -30,10 +30,97 @@ def reverse_jacobian(graph: Graph, inputs: Sequence[Value], sweeps: Sequence[Gra
     """By rows: `sweeps[k](*arguments, cotangent of output k)` gives each input's cotangent."""
     host = Host(graph)
     with host.builder:
-        for output, sweep in zip(graph.outputs, sweeps, strict=True):
-            made = _Sweep(host, list(inputs), output, sweep, last=False)
-            host.graph.body.yields += made.run(host.arguments)
+        host.graph.body.yields = _by_rows(host, inputs, sweeps)
     return host.graph
+
+
+def shorter_jacobian(graph: Graph, inputs: Sequence[Value], columns: Sweeps, rows: Sweeps) -> Graph:
+    """By columns or by rows, whichever are fewer; by columns where they are equally many.
+
+    Where the types do not tell, both are there and the extents of the run decide.
+    """
+    host = Host(graph)
+    builder = host.builder
+
+    def by_columns() -> list[Value]:
+        return _by_columns(host, inputs, columns())
+
+    def by_rows() -> list[Value]:
+        return _converted(host, inputs, _by_rows(host, inputs, rows()))
+
+    fewer = _columns_are_fewer(Builder(graph), inputs)
+    with builder:
+        if fewer is None:
+            own = dict(zip(graph.params, host.arguments, strict=True))
+            results = host.call(graph, host.arguments)  # only its extents are used
+            counts = [_count(builder, items) for items in ([own[v] for v in inputs], results)]
+            found = builder.branch(builder.op("le", *counts), by_columns, by_rows)
+        else:
+            found = by_columns() if fewer else by_rows()
+    host.graph.body.yields = found
+    return host.graph
+
+
+def _columns_are_fewer(builder: Builder, inputs: Sequence[Value]) -> bool | None:
+    """Whether the inputs have no more elements than the outputs; None where it depends."""
+    outputs = builder.graph.outputs
+    arrays = [[v for v in values if shape_of(v.type)] for values in (inputs, outputs)]
+    if not arrays[0] or not arrays[1]:
+        return not arrays[0]
+    if len(inputs) != 1 or len(outputs) != 1:
+        return None
+    have, want = ([builder.resolve(d) for d in shape_of(v[0].type)] for v in (inputs, outputs))
+    for dim in list(have):
+        if dim in want:
+            have.remove(dim)
+            want.remove(dim)
+    if all(isinstance(dim, int) for dim in have + want):
+        return prod(map(_number, have)) <= prod(map(_number, want))
+    return None if have and want else not have
+
+
+def _number(dim: Dim) -> int:
+    assert isinstance(dim, int)
+    return dim
+
+
+def _count(builder: Builder, values: Sequence[Value]) -> Value:
+    """How many elements the values have."""
+    total = builder.constant(0)
+    for value in values:
+        size = builder.constant(1)
+        for extent in builder.shape(value):
+            size = size * extent
+        total = total + size
+    return total
+
+
+def _by_columns(host: Host, inputs: Sequence[Value], sweeps: Sequence[Graph]) -> list[Value]:
+    columns = [
+        _Sweep(host, host.inner.outputs, value, sweep, last=True).run(host.arguments)
+        for value, sweep in zip(inputs, sweeps, strict=True)
+    ]
+    return [column[k] for k in range(len(host.inner.outputs)) for column in columns]
+
+
+def _by_rows(host: Host, inputs: Sequence[Value], sweeps: Sequence[Graph]) -> list[Value]:
+    return [
+        block
+        for output, sweep in zip(host.inner.outputs, sweeps, strict=True)
+        for block in _Sweep(host, list(inputs), output, sweep, last=False).run(host.arguments)
+    ]
+
+
+def _converted(host: Host, inputs: Sequence[Value], blocks: Sequence[Value]) -> list[Value]:
+    """Blocks in the dtype of the result, as forward sweeps give them."""
+    return [
+        block
+        if block.type.dtype == output.type.dtype
+        else host.builder.op("cast", block, dtype=output.type.dtype)
+        for output, block in zip(
+            (output for output in host.inner.outputs for _ in inputs), blocks, strict=True
+        )
+    ]
 
 
 class _Sweep:

@@ -7,10 +7,11 @@ on them); a value is active if it is both.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
 from adcompile.graph.aliases import Aliases
-from adcompile.graph.ir import Graph, Op, Value
+from adcompile.graph.flow import dependencies
+from adcompile.graph.ir import Graph, Value
 from adcompile.graph.types import StackOf, is_continuous
 
 
@@ -54,7 +55,7 @@ class Activity:
         for op in self._ops:
             if op.record.inactive:
                 continue
-            for target, source in _dependencies(op):
+            for target, source in dependencies(op):
                 if source in self.varied:
                     changed |= self._mark(target, self.varied)
         return changed
@@ -64,31 +65,7 @@ class Activity:
         for op in reversed(self._ops):
             if op.record.inactive:
                 continue
-            for target, source in _dependencies(op):
+            for target, source in dependencies(op):
                 if target in self.useful:
                     changed |= self._mark(source, self.useful)
         return changed
-
-
-def _dependencies(op: Op) -> Iterator[tuple[Value, Value]]:
-    """Pairs (what changes, what it changes with) of one operation, without its inner ones."""
-    if op.name == "if":
-        for region in op.regions:
-            yield from zip(op.outputs, region.yields, strict=True)
-    elif op.name in ("for", "while"):
-        skip = 3 if op.name == "for" else 0
-        for region in op.regions:
-            params = region.params[1:] if op.name == "for" else region.params
-            yield from zip(params, op.inputs[skip:], strict=True)
-            yield from zip(params, op.regions[0].yields, strict=True)
-        yield from zip(op.outputs, op.regions[0].yields, strict=True)
-        yield from zip(op.outputs, op.inputs[skip:], strict=True)
-    elif op.record.writes:
-        for source in op.inputs[1:]:
-            yield op.inputs[0], source
-        for target in op.outputs:  # pop
-            yield target, op.inputs[0]
-    else:
-        for target in op.outputs:
-            for source in op.inputs:
-                yield target, source

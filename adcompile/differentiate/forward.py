@@ -66,7 +66,11 @@ class Forward:
 
     def _or_zero(self, value: Value) -> Value:
         tangent = self.tangents.get(value)
-        return zeros_like(self.builder, value) if tangent is None else match(tangent, value)
+        if tangent is not None:
+            return match(tangent, value)
+        if value.op is not None and value.op.name == "undefined":  # it has no extents either
+            return self.builder.op("undefined", **value.op.attrs)
+        return zeros_like(self.builder, value)
 
     def _ops(self, ops: list[Op]) -> None:
         own = set(ops)

@@ -71,17 +71,18 @@ def _execute(op: Op, frame: Frame) -> None:
         outcome = carried
     else:
         assert op.record.evaluate is not None, op
-        outcome = op.record.evaluate(*inputs, **_static(op))
+        outcome = op.record.evaluate(*inputs, **static_attributes(op))
         outcome = list(outcome) if isinstance(outcome, tuple) else [outcome]
     for value, item in zip(op.outputs, outcome, strict=True):
-        frame[value] = _stored(item, value)
+        frame[value] = stored(item, value)
 
 
-def _static(op: Op) -> dict[str, Any]:
+def static_attributes(op: Op) -> dict[str, Any]:
+    """The attributes that the evaluation of an operation takes."""
     return {k: v for k, v in op.attrs.items() if k != "strong"}
 
 
-def _stored(item: Any, value: Value) -> Any:
+def stored(item: Any, value: Value) -> Any:
     """`item` in the dtype the graph says, scalars weak or strong as typed."""
     if isinstance(item, list) or item is None or isinstance(value.type, StackOf):
         return item

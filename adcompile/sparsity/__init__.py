@@ -1,0 +1,1 @@
+"""Sparse derivatives: which elements depend on which, and in how few sweeps that is computed."""
