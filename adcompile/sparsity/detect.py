@@ -107,11 +107,14 @@ class _Run:
     def _decide(self, value: Value, op: Op, what: str) -> Any:
         """A value that must be known; raises SparsityError for one that the argument changes."""
         if not self._known(value):
-            raise SparsityError(
-                f"{what} depends on the values that the derivative is taken for, and with it the "
-                "pattern", op.location, _HINT,
-            )  # fmt: skip
+            raise self._undecided(what, op)
         return self.frame[value]
+
+    def _undecided(self, what: str, op: Op) -> SparsityError:
+        return SparsityError(
+            f"{what} depends on the values that the derivative is taken for, and with it the "
+            "pattern", op.location, _HINT,
+        )  # fmt: skip
 
     def _elements(self, value: Value) -> Any:
         """A value as sets: empty ones for what does not depend on the seed."""
@@ -337,10 +340,8 @@ class _Run:
             np.shape(one) == np.shape(two) if not isinstance(one, list) else len(one) == len(two)
         )
         if not alike:
-            raise SparsityError(
-                "the sides of a branch that depends on the values that the derivative is taken for "
-                "give arrays of different shapes", op.location, _HINT,
-            )  # fmt: skip
+            what = "how often the loop runs" if isinstance(one, list) else "the shape of an array"
+            raise self._undecided(what, op)
         if isinstance(one, list):
             return [self._either(op, a, b) for a, b in zip(one, two, strict=True)]
         if isinstance(one, np.ndarray):

@@ -121,3 +121,32 @@ def test_an_index_beyond_the_end_is_refused_with_the_line():
 
     with pytest.raises(ad.SparsityError, match=r"out of bounds[^$]*y\[k\] = 0.0"):
         _pattern(function, X, 5)
+
+
+def test_hessians_of_loops():
+    """The reverse sweep of a loop needs the number of its iterations."""
+
+    def counted(x, n):
+        k = 0
+        s = x[0]
+        while k < n:
+            s = np.sin(s) * x[k]
+            k += 1
+        return s
+
+    hessian = ad.hessian(counted, sparsity="detect", check=True, target="python")
+    wanted = ad.hessian(counted, target="python")(np.append(X, 1.0), 3)
+    found = hessian(np.append(X, 1.0), 3)
+    np.testing.assert_allclose(found.toarray(), wanted, atol=1e-12)
+    assert found.nnz == 8  # linear in the last
+
+    def left(x):
+        total = 0.0
+        for i in range(len(x)):
+            if x[i] > 100.0:
+                break
+            total += x[i] ** 3
+        return total
+
+    with pytest.raises(ad.SparsityError, match="how often the loop runs"):
+        ad.hessian(left, sparsity="detect", target="python")(X)
