@@ -45,10 +45,21 @@ def with_ones(type_: Structure, pattern: Any) -> Structure:
     return trees.mapped(one, type_)
 
 
+def is_lone(item: Any) -> bool:
+    """Whether an item is an array of no axis, which counts as the number it holds."""
+    return isinstance(item, np.ndarray) and item.ndim == 0
+
+
+def number_of(item: Any) -> Any:
+    """The number in an array of no axis; anything else as it is."""
+    return item[()] if is_lone(item) else item
+
+
 def plain(item: Any) -> Any:
     """Python numbers for the scalars that count as weak."""
     if isinstance(item, tuple):
         return tuple(map(plain, item))
+    item = number_of(item)
     weak = (np.float64, np.int64, np.bool_, np.complex128)
     return item.item() if isinstance(item, weak) else item
 

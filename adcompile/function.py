@@ -23,6 +23,8 @@ from adcompile import pipeline
 from adcompile.arguments import (
     default_type,
     has_single,
+    is_lone,
+    number_of,
     ones,
     plain,
     refuse_overlap,
@@ -344,7 +346,10 @@ class CompiledFunction:
     def _after_failure(
         self, error: Exception, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        """What compiled code could not take: containers, extents of 1, or a real error."""
+        """What compiled code could not take: numbers as arrays, containers, extents of 1."""
+        if any(map(is_lone, leaves((args, kwargs)))):
+            args, kwargs = trees.mapped(number_of, (args, kwargs))
+            return self(*args, **kwargs)
         if not self._flat and not self._is_plain(args, kwargs):
             return self._call_structured(args, kwargs)
         return self._after_failed_check(error, args, kwargs)

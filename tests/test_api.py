@@ -237,3 +237,15 @@ def test_graph_views():
     assert "grad_product(x: f8[n0]" in str(view)
     assert view.to_dot().startswith("digraph") and view._repr_svg_().startswith("<svg")
     assert "mul" in ad.jit(product).graph("f8[:], f8[:]").to_svg()
+
+
+@pytest.mark.parametrize("target", ["cpu", "python"])
+def test_an_array_of_no_axis_is_the_number_it_holds(target):
+    gradient = ad.grad(lambda x, y: x * np.sum(y), target=target)
+    for _ in range(2):
+        assert gradient(np.array(2.0), np.ones(3)) == 3.0
+        assert gradient(2.0, np.ones(3)) == 3.0
+    pair = ad.grad(lambda p: p[0] * p[1] ** 2, target=target)
+    assert pair((np.array(2.0), np.array(3.0))) == (9.0, 12.0)
+    single = ad.jit(lambda x: x * np.ones(2, np.float32), target=target)
+    assert single(np.array(2.0, np.float32)).dtype == np.float32

@@ -259,7 +259,8 @@ class Reverse(Fusing):
         array = op.inputs[0]
         if cotangent is not None and self.activity.active(array):
             indices = self.mirror.contents(op)[0][1:]
-            self.builder.op("scatter_add", self.shadow(array), cotangent, *indices, **op.attrs)
+            axis = op.attrs["axis"]
+            self.builder.op("scatter_add", self.shadow(array), cotangent, *indices, axis=axis)
 
     def _reverse_store(self, op: Op) -> None:
         array, value, *index = op.inputs

@@ -207,6 +207,7 @@ def _parse_type(text: str) -> Structure:
 def type_of(value: Any) -> Structure:
     """Type of one runtime argument; scalars of Python's precision count as weak Python numbers.
 
+    An array of no axis counts as the number it holds.
     Raises TypeMismatch for values that are no number, array or tuple.
     """
     if is_container(value):
@@ -215,9 +216,7 @@ def type_of(value: Any) -> Structure:
         if value.dtype.name not in _TEXT_OF or not value.dtype.isnative:
             raise TypeMismatch(f"arrays of dtype {value.dtype} are not supported")
         if value.ndim == 0:
-            raise TypeMismatch(
-                "0-dimensional arrays are not supported", hint="pass a scalar: float(a) or a[()]"
-            )
+            return type_of(value[()])
         flags = value.flags
         layout = "C" if flags.c_contiguous else "F" if flags.f_contiguous else "A"
         return Array(value.dtype.name, tuple(Symbol(f"n{k}") for k in range(value.ndim)), layout)

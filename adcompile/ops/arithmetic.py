@@ -106,6 +106,10 @@ elementwise(
     "logical_not", np.logical_not, "not {0}", result="bool", inactive=True, cheap=True,
     show=_word("not {0}", "np.logical_not({0})"),
 )  # fmt: skip
+elementwise(
+    "logical_xor", np.logical_xor, "{0} != {1}", result="bool", inactive=True, cheap=True,
+    show=_word("{0} != {1}", "np.logical_xor({0}, {1})"),
+)  # fmt: skip
 
 
 def _abs_partials(y: Value, x: Value) -> tuple[Value]:
@@ -125,6 +129,15 @@ elementwise(
 )  # fmt: skip
 elementwise("floor", np.floor, "np.floor({0})", inactive=True, result="float")
 elementwise("ceil", np.ceil, "np.ceil({0})", inactive=True, result="float")
+elementwise("rint", np.rint, "np.rint({0})", inactive=True, result="float")
+elementwise("trunc", np.trunc, "np.trunc({0})", inactive=True, result="float")
+elementwise("spacing", np.spacing, "np.spacing({0})", inactive=True, result="float")
+elementwise(
+    "fmod", np.fmod, "np.fmod({0}, {1})", domain=(0.5, 2.0), result="number",
+    partials=lambda y, a, b: (1.0, -current().op("trunc", a / b)),
+)  # fmt: skip
+elementwise("signbit", np.signbit, "np.signbit({0})", result="bool", inactive=True)
+elementwise("isinf", np.isinf, "np.isinf({0})", result="bool", inactive=True)
 elementwise("isnan", np.isnan, "np.isnan({0})", result="bool", inactive=True, takes_complex=True)
 elementwise(
     "isfinite", np.isfinite, "np.isfinite({0})", result="bool", inactive=True, takes_complex=True

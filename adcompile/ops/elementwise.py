@@ -40,8 +40,9 @@ def elementwise(
 ) -> Record:
     """Record an elementwise operation.
 
-    result     "promote", "number", "float" (integers become float64), "bool", "real" (of complex
-               numbers their real part's dtype), or "complex"
+    result     "promote", "number" (no booleans), "integer" (only integers), "float" (integers
+               become float64), "first" (the float dtype of the first operand), "bool", "real" (of
+               complex numbers their real part's dtype), or "complex"
     partials   (output, *inputs) -> partial derivative per input; None where it is zero
 
     A partial p says dy = p dx, and where y is real and x is not, dy = Re(p dx).
@@ -76,11 +77,11 @@ def elementwise(
 
 def result_dtype(types: Sequence[Type], attrs: Attrs, result: str, name: str) -> tuple[str, bool]:
     """Dtype and weakness of an elementwise result."""
-    operands = types[1:] if name == "where" else types
+    operands = types[1:] if name == "where" else types[:1] if result == "first" else types
     dtype, weak = promote(operands)
     weak = weak and not attrs.get("strong", False)
     kind = np.dtype(dtype).kind
-    if result == "float" and kind not in "fc":
+    if result in ("float", "first") and kind not in "fc":
         if np.dtype(dtype).itemsize < 4 and not weak:
             raise TypeMismatch(
                 f"`{name}` of {dtype} gives half precision", hint="convert it: x.astype(np.float32)"
@@ -88,6 +89,8 @@ def result_dtype(types: Sequence[Type], attrs: Attrs, result: str, name: str) ->
         dtype = "float64"
     elif result == "bool":
         dtype = "bool"
+    elif result == "integer" and kind not in "iu":
+        raise TypeMismatch(f"`{name}` needs integers, not {dtype}")
     elif result == "number" and kind == "b":
         if name != "add":
             raise TypeMismatch(f"`{name}` is not defined for booleans")

@@ -231,6 +231,17 @@ def _vector_norm(value: Value, order: Any, axis: int, keepdims: bool) -> Value:
     return root(_op("sum", size ** float(order), **attrs), 1.0 / float(order))
 
 
+@spelled(np.linalg.cond)
+def cond(x: Any, p: Any = None) -> Value:
+    """How much a matrix stretches against how little, in the norm `p`."""
+    (value,) = _floats(x)
+    if p in (None, 2, -2):
+        values = _op("svd", value)[1]
+        large, small = reduction("max")(values), reduction("min")(values)
+        return small / large if p == -2 else large / small  # type: ignore[no-any-return]
+    return norm(value, p) * norm(_op("inv", value), p)
+
+
 # -- products ------------------------------------------------------------------------------------
 
 

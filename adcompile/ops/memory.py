@@ -392,7 +392,7 @@ def _gather_text(op: Op, first: int, whole: str = ":") -> str:
     return ", ".join([whole] * op.attrs["axis"] + items)
 
 
-def _gather(array: Any, *indices: Any, axis: int) -> Any:
+def _gather(array: Any, *indices: Any, axis: int, view_in_numpy: bool = False) -> Any:
     return array[(slice(None),) * axis + indices]
 
 

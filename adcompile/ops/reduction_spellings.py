@@ -18,7 +18,7 @@ from adcompile.graph.ir import Value
 from adcompile.graph.types import Scalar, is_continuous, shape_of
 from adcompile.ops import memory
 from adcompile.ops.complex_numbers import conjugate, squared_size
-from adcompile.ops.shape_spellings import diag, full, ravel, reshape, transpose
+from adcompile.ops.shape_spellings import diagonal, full, ravel, reshape, transpose
 from adcompile.ops.spellings import CALLS, METHODS, as_value, normal_axes, spelled, static
 
 
@@ -162,6 +162,6 @@ def outer(a: Any, b: Any) -> Value:
 
 
 @spelled(np.trace, method="trace")
-def trace(a: Any) -> Any:
-    """The sum of the main diagonal of a matrix."""
-    return reduction("sum")(diag(a))
+def trace(a: Any, offset: Any = 0) -> Any:
+    """The sum of a diagonal of a matrix."""
+    return reduction("sum")(diagonal(a, offset))

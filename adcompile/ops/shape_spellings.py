@@ -15,7 +15,7 @@ import numpy as np
 from adcompile.errors import ShapeError, TypeMismatch
 from adcompile.graph.builder import current
 from adcompile.graph.ir import Value
-from adcompile.graph.types import Array, Scalar, shape_of
+from adcompile.graph.types import Array, Scalar, promote, shape_of
 from adcompile.ops import memory, shapes
 from adcompile.ops.spellings import (
     ATTRIBUTES,
@@ -320,13 +320,36 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> Va
 
 
 @spelled(np.linspace)
-def linspace(start: Any, stop: Any, num: Any = 50, endpoint: Any = True) -> Value:
+def linspace(
+    start: Any, stop: Any, num: Any = 50, endpoint: Any = True, dtype: Any = None
+) -> Value:
     """`num` evenly spaced values from `start` to `stop`."""
-    count = as_value(num)
+    first, last, count = as_value(start), as_value(stop), as_value(num)
     line = current().op("iota", count, shape=(current().dim_of(count),))
     parts = current().op("maximum", count - 1, 1) if static(endpoint, "endpoint") else count
-    position = current().op("cast", line, dtype="float64") / parts
-    return as_value(start) + position * (as_value(stop) - as_value(start))
+    common, _ = promote([first.type, last.type, Scalar("float64", weak=True)])
+    position = current().op("cast", line, dtype=common) / parts
+    values = first + position * (last - first)
+    return values if dtype is None else astype(values, dtype)
+
+
+@spelled(np.logspace)
+def logspace(
+    start: Any, stop: Any, num: Any = 50, endpoint: Any = True, base: Any = 10.0, dtype: Any = None
+) -> Value:
+    """Powers of `base` with evenly spaced exponents."""
+    values = as_value(base) ** linspace(start, stop, num, endpoint)
+    return values if dtype is None else astype(values, dtype)
+
+
+@spelled(np.geomspace)
+def geomspace(
+    start: Any, stop: Any, num: Any = 50, endpoint: Any = True, dtype: Any = None
+) -> Value:
+    """`num` values from `start` to `stop`, each a constant factor times the one before."""
+    first, ratio = as_value(start), as_value(stop) / as_value(start)
+    values = first * ratio ** linspace(0.0, 1.0, num, endpoint)
+    return values if dtype is None else astype(values, dtype)
 
 
 @spelled(np.eye, np.identity)
@@ -350,21 +373,45 @@ def _triangle(name: str) -> Callable[..., Value]:
 CALLS[np.tril], CALLS[np.triu] = _triangle("tril"), _triangle("triu")
 
 
-@spelled(np.diag, np.diagonal, method="diagonal")
-def diag(v: Any) -> Value:
-    """The main diagonal of a matrix, or the matrix with a given diagonal."""
-    value, builder = as_value(v), current()
-    shape = builder.shape(value)
-    if len(shape) == 1:
-        line = builder.op("iota", shape[0], shape=(shape_of(value.type)[0],))
-        same = builder.op("eq", expand_dims(line, 1), line)
-        return builder.op("where", same, value, 0)  # type: ignore[no-any-return]
-    if len(shape) != 2:
+@spelled(np.diag)
+def diag(v: Any, k: Any = 0) -> Value:
+    """A diagonal of a matrix, or the matrix with a given diagonal."""
+    value, builder, shift = as_value(v), current(), static(k, "k")
+    if len(shape_of(value.type)) == 2:
+        return diagonal(value, shift)
+    if len(shape_of(value.type)) != 1:
         raise ShapeError("`diag` needs one or two axes")
-    rows, columns = map(builder.resolve, shape_of(value.type))
-    count = shape[0] if rows == columns else builder.op("minimum", *shape)
+    (count,) = builder.shape(value)
+    extent = count + abs(shift) if shift else count
+    shape = (builder.dim_of(extent),)
+    column = line = builder.op("iota", extent, shape=shape)
+    if shift:
+        zeros = memory.full(builder, [abs(shift)], 0, value.type.dtype)
+        parts = (zeros, value) if shift > 0 else (value, zeros)
+        value = builder.op("concatenate", *parts, axis=0)
+        builder.unify(shape_of(value.type)[0], shape[0], "diag")
+        line = line + shift if shift > 0 else line
+        column = column if shift > 0 else column - shift
+    same = builder.op("eq", expand_dims(line, 1), column)
+    return builder.op("where", same, value, 0)  # type: ignore[no-any-return]
+
+
+@spelled(np.diagonal, method="diagonal")
+def diagonal(a: Any, offset: Any = 0) -> Value:
+    """The elements of a matrix on a diagonal."""
+    value, builder, shift = as_value(a), current(), static(offset, "offset")
+    if len(shape_of(value.type)) != 2:
+        raise ShapeError("`diagonal` needs a matrix")
+    rows, columns = builder.shape(value)
+    if shift:
+        rows = builder.op("maximum", rows + min(shift, 0), 0)
+        columns = builder.op("maximum", columns - max(shift, 0), 0)
+    square = not shift and builder.dim_of(rows) == builder.dim_of(columns)
+    count = rows if square else builder.op("minimum", rows, columns)
     line = builder.op("iota", count, shape=(builder.dim_of(count),))
-    return builder.op("gather", value, line, line, axis=0)  # type: ignore[no-any-return]
+    places = [line - min(shift, 0), line + max(shift, 0)] if shift else [line, line]
+    result: Value = builder.op("gather", value, *places, axis=0, view_in_numpy=True)
+    return result
 
 
 @spelled(np.roll)

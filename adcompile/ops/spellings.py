@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from adcompile.errors import ShapeError, TypeMismatch
+from adcompile.errors import ShapeError, TypeMismatch, UnsupportedOperation
 from adcompile.graph.builder import current
 from adcompile.graph.ir import Value
 from adcompile.graph.types import is_complex
@@ -22,6 +22,7 @@ from adcompile.graph.types import is_complex
 CALLS: dict[Any, Callable[..., Any]] = {}
 METHODS: dict[str, Callable[..., Any]] = {}
 ATTRIBUTES: dict[str, Callable[[Value], Any]] = {}
+WRITTEN: dict[Any, Callable[..., Any]] = {}  # functions written in the compiled language itself
 
 
 # by module and name, for modules that are expensive to import: the user has imported what is called
@@ -50,6 +51,35 @@ def spelled(*names: Any, method: str = "") -> Callable[[Any], Any]:
         return function
 
     return enter
+
+
+def written(*names: Any, method: str = "") -> Callable[[Any], Any]:
+    """Enter a function of the compiled language, to be inlined, for the callables it stands for."""
+
+    def enter(function: Any) -> Any:
+        for name in names:
+            WRITTEN[name] = function
+        if method:
+            METHODS[method] = names[0]
+        return function
+
+    return enter
+
+
+def unsupported(message: str, hint: str = "") -> None:
+    """Refuse, where a written function calls this."""
+    raise UnsupportedOperation(message, hint=hint)
+
+
+CALLS[unsupported] = unsupported
+
+
+def program_of(target: Any) -> Callable[..., Any] | None:
+    """The function of the compiled language that stands for a callable, if there is one."""
+    try:
+        return WRITTEN.get(target)
+    except TypeError:  # not hashable
+        return None
 
 
 def as_value(item: Any) -> Value:
@@ -108,15 +138,18 @@ def _elementwise(name: str, strong: bool, real: bool = False) -> Callable[..., V
 
 _NUMPY_ELEMENTWISE = (
     "add subtract:sub multiply:mul divide:div true_divide:div negative:neg power:pow "
-    "float_power:pow floor_divide:floordiv mod remainder:mod square reciprocal maximum minimum "
-    "fmax:maximum fmin:minimum abs absolute:abs fabs:abs sign floor ceil exp expm1 log log1p sqrt "
-    "sin cos tan sinh cosh tanh arcsin arccos arctan arcsinh arccosh arctanh arctan2 hypot "
-    "logaddexp less:lt less_equal:le greater:gt greater_equal:ge equal:eq not_equal:ne "
-    "logical_and logical_or logical_not isnan isfinite"
+    "floor_divide:floordiv mod remainder:mod fmod square reciprocal maximum minimum "
+    "abs absolute:abs fabs:abs sign copysign floor ceil rint trunc exp exp2 expm1 log log2 log10 "
+    "log1p sqrt cbrt sin cos tan sinh cosh tanh arcsin arccos arctan arcsinh arccosh arctanh "
+    "arctan2 hypot sinc logaddexp logaddexp2 ldexp nextafter spacing "
+    "less:lt less_equal:le greater:gt greater_equal:ge equal:eq not_equal:ne "
+    "logical_and logical_or logical_xor logical_not isnan isfinite isinf signbit "
+    "left_shift bitwise_left_shift:left_shift right_shift bitwise_right_shift:right_shift gcd lcm"
 )
 _MATH_ELEMENTWISE = (
-    "exp expm1 log log1p sqrt sin cos tan sinh cosh tanh asin:arcsin acos:arccos atan:arctan "
-    "asinh:arcsinh acosh:arccosh atanh:arctanh atan2:arctan2 hypot fabs:abs pow isnan isfinite"
+    "exp expm1 log log2 log10 log1p sqrt sin cos tan sinh cosh tanh asin:arcsin acos:arccos "
+    "atan:arctan asinh:arcsinh acosh:arccosh atanh:arctanh atan2:arctan2 hypot fabs:abs pow fmod "
+    "copysign ldexp isnan isfinite isinf gcd lcm"
 )
 for _module, _names in ((np, _NUMPY_ELEMENTWISE), (math, _MATH_ELEMENTWISE)):
     for _entry in _names.split():
@@ -126,10 +159,31 @@ for _module, _names in ((np, _NUMPY_ELEMENTWISE), (math, _MATH_ELEMENTWISE)):
         )
 CALLS[builtins.abs] = _elementwise("abs", False)
 CALLS[builtins.pow] = _elementwise("pow", False)
+CALLS[math.exp2], CALLS[math.cbrt] = _elementwise("exp2", False), _elementwise("cbrt", False)
+
+
+def of_truths(name: str, *operands: Value) -> str:
+    """The record of a bitwise operator: of booleans it is the logical one."""
+    if all(v.type.dtype == "bool" for v in operands):
+        return name.replace("bitwise", "logical").replace("invert", "logical_not")
+    return name
+
+
+def _bitwise(name: str) -> Callable[..., Value]:
+    def apply(*operands: Any) -> Value:
+        values = [as_value(x) for x in operands]
+        result: Value = current().op(of_truths(name, *values), *values, strong=True)
+        return result
+
+    return apply
+
+
+for _name in ("bitwise_and", "bitwise_or", "bitwise_xor", "invert"):
+    CALLS[getattr(np, _name)] = _bitwise(_name)
 
 
 def _whole_number(name: str) -> Callable[[Any], Value]:
-    """`math.floor` and `math.ceil` give integers, unlike NumPy's."""
+    """`math.floor` and the like give integers, unlike NumPy's."""
 
     def apply(x: Any) -> Value:
         rounded = current().op(name, as_value(x))
@@ -140,6 +194,7 @@ def _whole_number(name: str) -> Callable[[Any], Value]:
 
 
 CALLS[math.floor], CALLS[math.ceil] = _whole_number("floor"), _whole_number("ceil")
+CALLS[math.trunc], CALLS[builtins.round] = _whole_number("trunc"), _whole_number("rint")
 
 
 @spelled(np.where)

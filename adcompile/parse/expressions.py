@@ -55,8 +55,11 @@ _BINARY: dict[type[ast.operator], tuple[str, Callable[..., Any]]] = {
     ast.Mod: ("mod", operator.mod),
     ast.Pow: ("pow", operator.pow),
     ast.MatMult: ("matmul", operator.matmul),
-    ast.BitAnd: ("logical_and", operator.and_),
-    ast.BitOr: ("logical_or", operator.or_),
+    ast.BitAnd: ("bitwise_and", operator.and_),
+    ast.BitOr: ("bitwise_or", operator.or_),
+    ast.BitXor: ("bitwise_xor", operator.xor),
+    ast.LShift: ("left_shift", operator.lshift),
+    ast.RShift: ("right_shift", operator.rshift),
 }
 _COMPARE: dict[type[ast.cmpop], tuple[str, Callable[..., Any]]] = {
     ast.Lt: ("lt", operator.lt),
@@ -106,6 +109,12 @@ class ExpressionLowering:
 
     def call_python(self, function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
         """Inline a call of a Python function."""
+        raise AssertionError
+
+    def call_program(
+        self, program: Any, arguments: list[Any], keywords: dict[str, Any], name: str
+    ) -> Any:
+        """Inline what stands for a function of NumPy, as if all of it stood at the call."""
         raise AssertionError
 
     def location(self, node: ast.AST) -> Location:
@@ -243,9 +252,7 @@ class ExpressionLowering:
         if not isinstance(left, Value) and not isinstance(right, Value):
             return python(left, right)
         left, right = as_value(left), as_value(right)
-        if name.startswith("logical") and {left.type.dtype, right.type.dtype} != {"bool"}:
-            raise UnsupportedOperation("bitwise operators on numbers are not supported")
-        return self.builder.op(name, left, right)
+        return self.builder.op(spellings.of_truths(name, left, right), left, right)
 
     def _unaryop(self, node: ast.UnaryOp) -> Any:
         item = self.expression(node.operand)
@@ -255,6 +262,8 @@ class ExpressionLowering:
             return item
         if not isinstance(item, Value):
             return not item if isinstance(node.op, ast.Not) else ~item
+        if isinstance(node.op, ast.Invert):
+            return self.builder.op(spellings.of_truths("invert", item), item)
         if item.type.dtype != "bool":
             item = self.builder.op("ne", item, 0)
         return self.builder.op("logical_not", item)
@@ -405,8 +414,11 @@ class ExpressionLowering:
                 f"arrays have no method `{node.func.attr}` in the compiled language",
                 hint="methods: " + ", ".join(sorted(spellings.METHODS)),
             )
-        arguments = self._items(node.args)
-        return self._front(front, [base, *arguments], keywords, f".{node.func.attr}")
+        arguments = [base, *self._items(node.args)]
+        program = spellings.program_of(front)
+        if program is not None:
+            return self.call_program(program, arguments, keywords, f".{node.func.attr}")
+        return self._front(front, arguments, keywords, f".{node.func.attr}")
 
     def _front(self, front: Any, arguments: list[Any], keywords: dict[str, Any], name: str) -> Any:
         try:
@@ -434,6 +446,9 @@ class ExpressionLowering:
             if static and scalar and arguments and all(map(is_number, arguments)) and not keywords:
                 return target(*arguments)
             return self._front(front, arguments, keywords, name)
+        program = spellings.program_of(target)
+        if program is not None:
+            return self.call_program(program, arguments, keywords, name)
         transform = getattr(target, "__adcompile_transform__", None)
         if isinstance(target, type) and hasattr(target, "__adcompile_static__"):
             return target(*arguments, **keywords)

@@ -10,16 +10,24 @@ import ast
 import builtins
 import inspect
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from typing import Any
 
-from adcompile.errors import AdcompileError, Location, ShapeError, TypeMismatch, UnsupportedSyntax
+from adcompile.errors import (
+    AdcompileError,
+    Location,
+    ShapeError,
+    TypeMismatch,
+    UnsupportedOperation,
+    UnsupportedSyntax,
+)
 from adcompile.graph import trees
 from adcompile.graph.builder import Builder
 from adcompile.graph.closures import closed
 from adcompile.graph.ir import Graph, Parameter, Region, Value
 from adcompile.graph.types import Array, Static, Structure
-from adcompile.ops.spellings import as_value
+from adcompile.ops.spellings import as_value, of_truths
 from adcompile.parse import indexing, writing
 from adcompile.parse.control import NOTHING, RAISED, ControlLowering
 from adcompile.parse.expressions import _BINARY
@@ -265,7 +273,7 @@ class Lowering(ControlLowering):
             base, index = self._place(node.target)
             if isinstance(base, Value):
                 item = as_value(self.expression(node.value))
-                writing.update(self.builder, base, index, name, item)
+                writing.update(self.builder, base, index, of_truths(name, base, item), item)
                 return
             old = self.object_item(base, index)
         elif isinstance(node.target, ast.Attribute):
@@ -278,7 +286,8 @@ class Lowering(ControlLowering):
             old = self.expression(ast.copy_location(read, node.target))
         item = self.expression(node.value)
         if isinstance(old, Value) and isinstance(old.type, Array):
-            writing.update_array(self.builder, old, name, as_value(item))
+            item = as_value(item)
+            writing.update_array(self.builder, old, of_truths(name, old, item), item)
             return
         if isinstance(old, list):
             self.change(old, node)
@@ -347,7 +356,7 @@ class Lowering(ControlLowering):
         """Inline a call: the callee is lowered into the same graph."""
         if isinstance(function, LocalFunction):
             return self._call_local(function, arguments, keywords)
-        source = read_source(function)
+        source = replace(read_source(function), call=self.source.call)
         if source.function.__code__ in self.callers:
             raise UnsupportedSyntax(
                 f"`{source.name}` calls itself", hint="write the recursion as a loop"
@@ -356,6 +365,20 @@ class Lowering(ControlLowering):
             bound = source.signature.bind(*arguments, **keywords)
         except TypeError as error:
             raise TypeMismatch(f"calling `{source.name}`: {error}") from None
+        bound.apply_defaults()
+        callee = Lowering(self.builder, source, dict(bound.arguments), callers=self.callers)
+        callee.owner = self.owner
+        return callee.run()
+
+    def call_program(
+        self, program: Any, arguments: list[Any], keywords: dict[str, Any], name: str
+    ) -> Any:
+        """Inline what stands for a function of NumPy, as if all of it stood at the call."""
+        source = replace(read_source(program), call=self.builder.location)
+        try:
+            bound = source.signature.bind(*arguments, **keywords)
+        except TypeError as error:
+            raise UnsupportedOperation(f"`{name}`: {error}") from None
         bound.apply_defaults()
         callee = Lowering(self.builder, source, dict(bound.arguments), callers=self.callers)
         callee.owner = self.owner

@@ -21,13 +21,17 @@ from adcompile.errors import Location, SourceNotFound
 
 @dataclass(eq=False)
 class FunctionSource:
-    """One parsed function: its tree, where it stands, and its names."""
+    """One parsed function: its tree, where it stands, and its names.
+
+    `call` is where the user calls what is no code of theirs: every location is that one.
+    """
 
     function: types.FunctionType
     node: ast.FunctionDef | ast.Lambda
     file: str
     first_line: int
     indent: int
+    call: Location | None = None
 
     @property
     def name(self) -> str:
@@ -37,6 +41,8 @@ class FunctionSource:
 
     def location(self, node: ast.AST, statement: ast.AST | None = None) -> Location:
         """The place of `node`, inside `statement`, in the user's file."""
+        if self.call is not None:
+            return self.call
         line = getattr(node, "lineno", 1) + self.first_line - 1
         text = linecache.getline(self.file, line).rstrip("\n")
         start = getattr(node, "col_offset", 0) + self.indent

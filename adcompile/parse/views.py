@@ -6,17 +6,20 @@ array that may be a view, or the array it may be a view of, is written afterward
 
 from __future__ import annotations
 
+import itertools
+
 from adcompile.errors import UnsupportedOperation
 from adcompile.graph.aliases import Aliases
-from adcompile.graph.ir import Graph, Value
+from adcompile.graph.ir import Graph, Op, Region, Value, count_uses
 from adcompile.graph.types import Array
 
 
 def refuse_stale_views(graph: Graph) -> None:
     """NumPy may give a view where the graph has a copy; that matters if its source is written."""
     aliases = Aliases(graph)
+    copied = _copied_at_once(graph.body, count_uses(graph.body))
     for op in graph.body.walk():
-        if op.name not in ("broadcast_to", "reshape"):
+        if not _may_be_view(op) or op in copied:
             continue
         source = op.inputs[0]
         if not isinstance(source.type, Array) or (op.name == "reshape" and _contiguous(source)):
@@ -27,6 +30,24 @@ def refuse_stale_views(graph: Graph) -> None:
                 op.location,
                 "make a copy first: a.copy()",
             )
+
+
+def _may_be_view(op: Op) -> bool:
+    return op.name in ("broadcast_to", "reshape") or bool(op.attrs.get("view_in_numpy"))
+
+
+def _copied_at_once(region: Region, uses: dict[Value, int]) -> set[Op]:
+    """The operations whose result is copied by the next one and read by nothing else."""
+    found: set[Op] = set()
+    ops = [op for op in region.ops if op.name != "dim"]
+    for op, following in itertools.pairwise(ops):
+        if following.name == "copy" and following.inputs[0] in op.outputs:
+            if uses.get(following.inputs[0]) == 1:
+                found.add(op)
+    for op in region.ops:
+        for inner in op.regions:
+            found |= _copied_at_once(inner, uses)
+    return found
 
 
 def _contiguous(value: Value) -> bool:

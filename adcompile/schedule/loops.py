@@ -407,11 +407,11 @@ class LoopScheduler(Fusion, ReductionLoops):
     def _scatter_add(self, op: Op) -> None:
         array, value, *indices = op.inputs
         axis = op.attrs["axis"]
-        common = max(len(shape_of(v.type)) for v in indices)
+        chosen = self.builder.broadcast([shape_of(v.type) for v in indices], "indexing")
+        common = len(chosen)
         reached = self.access(array)
         seen = reached.extents
-        middle = next(v for v in indices if len(shape_of(v.type)) == common)
-        loops = [*seen[:axis], *self.extents(middle), *seen[axis + len(indices) :]]
+        loops = [*seen[:axis], *map(self.extent, chosen), *seen[axis + len(indices) :]]
 
         def body(index: Index) -> None:
             found = [self.read_stretched(v, index[axis : axis + common]) for v in indices]

@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from adcompile.errors import InternalError
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Op, Value
-from adcompile.graph.types import Array, Dim, Scalar, shape_of
+from adcompile.graph.types import Array, Dim, Scalar, is_continuous, shape_of
 from adcompile.schedule.access import Index
 from adcompile.schedule.scalars import converted
 
@@ -122,13 +121,7 @@ class ReductionLoops:
         self._extremum(op, "minimum")
 
     def _extremum(self, op: Op, name: str) -> None:
-        dtype = op.result.type.dtype
-        if np.dtype(dtype).kind == "f":
-            first: Any = -np.inf if name == "maximum" else np.inf
-        else:
-            limits = np.iinfo(dtype)
-            first = limits.min if name == "maximum" else limits.max
-        start = self.builder.constant(first, Scalar(dtype))
+        start = self.builder.constant(*_worst(op.result.type.dtype, name))
 
         def step(element: Value, index: Index, carried: list[Value]) -> list[Value]:
             best: Value = self.builder.op(name, carried[0], element)
@@ -138,22 +131,25 @@ class ReductionLoops:
         self._reduce(op, [start], step)
 
     def _argmax(self, op: Op) -> None:
-        self._arg_extremum(op, "gt", -np.inf)
+        self._arg_extremum(op, "gt", "maximum")
 
     def _argmin(self, op: Op) -> None:
-        self._arg_extremum(op, "lt", np.inf)
+        self._arg_extremum(op, "lt", "minimum")
 
-    def _arg_extremum(self, op: Op, better: str, first: float) -> None:
+    def _arg_extremum(self, op: Op, better: str, name: str) -> None:
         source = op.inputs[0]
-        dtype = source.type.dtype
-        if np.dtype(dtype).kind != "f":
-            raise InternalError(f"`{op.name}` of {dtype} cannot be scheduled", op.location)
-        start = self.builder.constant(first, Scalar(dtype))
+        start = self.builder.constant(*_worst(source.type.dtype, name))
         axes, extents = op.attrs["axes"], self.extents(source)
 
         def step(element: Value, index: Index, carried: list[Value]) -> list[Value]:
             best, place = carried
             wins = self.builder.op(better, element, best)
+            if is_continuous(source.type):  # the first that is no number wins over all numbers
+                number = self.builder.op("eq", best, best)
+                nan = self.builder.op("ne", element, element)
+                wins = self.builder.op(
+                    "logical_or", wins, self.builder.op("logical_and", nan, number)
+                )
             here = self.builder.constant(0)
             for axis in axes:
                 here = here * extents[axis] + index[axis]
@@ -219,6 +215,36 @@ class ReductionLoops:
 
         self.nest([e for k, e in enumerate(extents) if k != axis], line)
 
+    def _argsort(self, op: Op) -> None:
+        """Lines are sorted one by one, in memory of their own."""
+        source, axis, out = op.inputs[0], op.attrs["axis"], op.result
+        extents = self.extents(source)
+        if len(extents) == 1:
+            self._name(out, self.builder.op("argsort", self.contiguous(source, "C"), axis=0))
+            return
+        new = self.allocated(out)
+        self._name(out, new)
+        dim = shape_of(source.type)[axis]
+        line = self.builder.op("empty", extents[axis], dtype=source.type.dtype, shape=(dim,))
+
+        def sort_line(kept: Index) -> None:
+            def place(inner: Index) -> Index:
+                return [*kept[:axis], *inner, *kept[axis:]]
+
+            self.nest(
+                [extents[axis]],
+                lambda i: self.builder.op("store", line, self.read(source, place(i)), *i),
+            )
+            order = self.builder.op("argsort", line, axis=0)
+            self.nest(
+                [extents[axis]],
+                lambda i: self.builder.op(
+                    "store", new, self.builder.op("load", order, *i), *place(i)
+                ),
+            )
+
+        self.nest([e for k, e in enumerate(extents) if k != axis], sort_line)
+
     # -- products -------------------------------------------------------------------------------
 
     def _matmul(self, op: Op) -> None:
@@ -270,3 +296,14 @@ class ReductionLoops:
             self.builder.op("store", new, self.fold([inner], [zero], body, len(index))[0], *index)
 
         self.nest(self.extents(out), element)
+
+
+def _worst(dtype: str, name: str) -> tuple[Any, Scalar]:
+    """What every element is at least as good as."""
+    low = name == "maximum"
+    if np.dtype(dtype).kind == "f":
+        return (-np.inf if low else np.inf), Scalar(dtype)
+    if dtype == "bool":
+        return not low, Scalar(dtype)
+    limits = np.iinfo(dtype)
+    return (limits.min if low else limits.max), Scalar(dtype)

@@ -15,10 +15,9 @@ from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Op, Value
 from adcompile.graph.types import Scalar, is_complex, promote, real_dtype
 
-_COMPARISONS = frozenset({"lt", "le", "gt", "ge", "eq", "ne"})
-_OF_PARTS = frozenset({"isnan", "isfinite", "abs", "abs_squared", "real", "imag", "angle"})
+_OF_PARTS = frozenset({"abs", "abs_squared", "real", "imag", "angle"})
 _MIXED = frozenset({"add", "sub", "mul", "div"})  # with a real operand, which stays real
-_LOGICAL = frozenset({"logical_and", "logical_or", "logical_not"})
+_LOGICAL = frozenset({"logical_and", "logical_or", "logical_not", "logical_xor"})
 
 
 def scalar_operation(builder: Builder, op: Op, operands: Sequence[Value]) -> Value:
@@ -27,7 +26,7 @@ def scalar_operation(builder: Builder, op: Op, operands: Sequence[Value]) -> Val
     name = op.name
     if name == "cast":
         return converted(builder, operands[0], dtype)
-    if name in _COMPARISONS or name in _OF_PARTS:
+    if name in _OF_PARTS:
         common, _ = promote([v.type for v in op.inputs])
         if name == "abs":
             common = dtype if not is_complex(op.inputs[0].type) else common
@@ -41,6 +40,9 @@ def scalar_operation(builder: Builder, op: Op, operands: Sequence[Value]) -> Val
         values += [converted(builder, v, dtype) for v in operands[1:]]
     elif name == "pow":
         return _power(builder, operands, dtype)
+    elif dtype == "bool":  # a question about numbers
+        common, _ = promote([v.type for v in op.inputs])
+        values = [converted(builder, v, common) for v in operands]
     elif name in _MIXED and is_complex(op.result.type):
         real = real_dtype(dtype)
         values = [converted(builder, v, dtype if is_complex(v.type) else real) for v in operands]

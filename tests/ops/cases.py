@@ -1,4 +1,4 @@
-"""One small graph or more for every operation record."""
+"""One small graph or more for every operation record and every spelling."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +12,8 @@ from adcompile.graph.builder import Builder
 from adcompile.graph.ir import RECORDS, Graph, Parameter, Region
 from adcompile.graph.types import Array, StackOf, type_of
 from adcompile.ops import memory, shapes
+from adcompile.parse.lower import lower_function
+from tests.ops.spelling_cases import SPELLED
 
 
 def typed(item: Any) -> Any:
@@ -27,7 +29,8 @@ def typed(item: Any) -> Any:
 class Case:
     """A record, a function that applies it with a builder, and its arguments.
 
-    `smooth` is false where no derivative exists or all of it is zero.
+    `smooth` is false where no derivative exists or all of it is zero. A case of a spelling has
+    the function that a user writes, to be lowered, in place of a builder's.
     """
 
     name: str
@@ -36,9 +39,14 @@ class Case:
     arguments: Callable[[np.random.Generator], list[Any]]
     numpy: Callable[..., Any] | None = None
     smooth: bool = True
+    spelling: str = ""
 
     def graph(self, args: list[Any]) -> Graph:
         """The graph of this case for arguments."""
+        if self.spelling:
+            graph = lower_function(self.build, [typed(arg) for arg in args])
+            graph.name = "case"
+            return graph
         graph = Graph("case", [], Region())
         with Builder(graph) as builder:
             values = []
@@ -53,6 +61,7 @@ class Case:
 
 
 CASES: list[Case] = []
+_INDICES = np.array([2, 0, 2, -1])
 
 
 def _case(record, arguments, build, numpy=None, smooth=True, name=""):
@@ -71,11 +80,14 @@ def _normal(*shapes_):
 _ARITY = {name: 1 for name in RECORDS}
 _ARITY.update(dict.fromkeys(
     "add sub mul div pow floordiv mod lt le gt ge eq ne logical_and logical_or maximum minimum "
-    "arctan2 hypot logaddexp complex scale xlogy xlog1py rel_entr kl_div beta betaln".split(), 2,
+    "arctan2 hypot logaddexp complex scale xlogy xlog1py rel_entr kl_div beta betaln logaddexp2 "
+    "copysign nextafter ldexp fmod logical_xor bitwise_and bitwise_or bitwise_xor left_shift "
+    "right_shift gcd lcm".split(), 2,
 ))  # fmt: skip
 _ORDERED = {"polygamma": (1, 2), "jv": (0, 1, 3), "iv": (0, 1, 3), "ive": (0, 1, 3),
             "spherical_jn": (0, 1, 3), "zeta": (2.0, 3.5)}  # fmt: skip
-_BOOLEAN = {"logical_and", "logical_or", "logical_not"}
+_BOOLEAN = {"logical_and", "logical_or", "logical_not", "logical_xor"}
+_INTEGER = {record.name for record in RECORDS.values() if isinstance(record.domain[0], int)}
 
 
 def _elementwise(record):
@@ -87,6 +99,8 @@ def _elementwise(record):
             items = [rng.uniform(low, high, s) for s in shapes_]
             if record.name in _BOOLEAN:
                 items = [i > (low + high) / 2 for i in items]
+            if record.name in _INTEGER:
+                items = [i.astype(np.int64) for i in items]
             return [i if i.shape else i.item() for i in items]
 
         return arguments
@@ -108,7 +122,7 @@ def _elementwise(record):
 
 
 for _record in list(RECORDS.values()):
-    if _record.scalar and _record.name not in ("where", "cast", *_ORDERED):
+    if _record.scalar and _record.name not in ("where", "cast", "ldexp", *_ORDERED):
         _elementwise(_record)
 
 _case(
@@ -119,6 +133,10 @@ _case(
 _case(
     "where", _normal((), (), ()), lambda b, c, x, y: b.op("where", b.op("abs", c) > 0.5, x, y),
     name="scalars",
+)  # fmt: skip
+_case(
+    "ldexp", _normal((4,)), lambda b, x: b.op("ldexp", x, b.op("array_constant", data=_INDICES)),
+    lambda x: np.ldexp(x, _INDICES),
 )  # fmt: skip
 _case(
     "cast", _normal((4,)), lambda b, x: b.op("cast", x, dtype="float32") * 2.0,
@@ -285,7 +303,6 @@ def _empty(b, x):
 
 
 _case("empty", _normal((3,)), _empty, lambda x: x * 2)
-_INDICES = np.array([2, 0, 2, -1])
 
 
 def _index(b):
@@ -305,6 +322,21 @@ _case(
 _case(
     "gather", _normal((3, 3)), lambda b, x: b.op("gather", x, _index(b), _index(b), axis=0),
     lambda x: x[_INDICES, _INDICES], name="pairs",
+)  # fmt: skip
+
+
+def _grid(b):
+    rows = b.op("slice", b.op("array_constant", data=_INDICES), spec=(memory.FULL, "new"))
+    return rows, b.op("array_constant", data=_INDICES[:3])
+
+
+_case(
+    "gather", _normal((3, 3)), lambda b, x: b.op("gather", x, *_grid(b), axis=0),
+    lambda x: x[_INDICES[:, None], _INDICES[:3]], name="grid",
+)  # fmt: skip
+_case(
+    "scatter_add", _normal((3, 3), (4, 3)),
+    _written(lambda b, t, y: b.op("scatter_add", t, y, *_grid(b), axis=0)), name="grid",
 )  # fmt: skip
 _case(
     "scatter_add", _normal((3, 2), (4, 2)),
@@ -438,6 +470,21 @@ COMPLEX = [
     if (RECORDS[case.record].takes_complex or case.record in _AROUND)
     and case.name not in NOT_COMPLEX
 ]
+
+# -- orders --------------------------------------------------------------------------------------
+
+for _axis in (0, 1):
+    _case("argsort", _normal((3, 4)), lambda b, x, a=_axis: b.op("argsort", x, axis=a),
+          lambda x, a=_axis: np.argsort(x, a), False, str(_axis))  # fmt: skip
+for _side in ("left", "right"):
+    _case("searchsorted", _normal((3,), (4,)),
+          lambda b, x, y, s=_side: b.op("searchsorted", b.op("cumsum", x * x, axis=0), y, side=s),
+          lambda x, y, s=_side: np.searchsorted(np.cumsum(x * x), y, s), False, _side)  # fmt: skip
+
+# -- spellings -----------------------------------------------------------------------------------
+
+for _number, (_name, _arguments, _function, _smooth) in enumerate(SPELLED):
+    CASES.append(Case(f"{_name}-{_number}", "", _function, _arguments, _function, _smooth, _name))
 
 UNTESTED = {
     "undefined": "a marker on the branch not taken, read by nothing",

@@ -64,9 +64,50 @@ def with_undefined(x):
     return x + undefined_name  # noqa: F821
 
 
-@refused("f8", "`np.convolve` has no derivative rule", "np.convolve(x, x)")
+@refused("f8[:]", "`np.roots` has no derivative rule", "np.roots(x)")
 def no_rule(x):
-    return np.convolve(x, x)
+    return np.roots(x)[0]
+
+
+@refused("f8[:]", "`np.insert` at several places", "np.insert(x, [0, 1], 2.0)")
+def written_refuses(x):
+    y = x * 2
+    return np.insert(x, [0, 1], 2.0)[0] + y[0]
+
+
+@refused("f8[:]", "a quantile by another method", 'np.quantile(x, 0.3, method="hazen")')
+def written_in_an_expression(x):
+    return np.median(x) + np.quantile(x, 0.3, method="hazen")
+
+
+@refused(
+    "f8[:, :]", "`np.vander`: got an unexpected keyword argument 'order'", 'np.vander(x, order="C")'
+)
+def written_without_keyword(x):
+    return np.vander(x, order="C")[0, 0]
+
+
+@refused("f8[:]", "`np.sort`: got an unexpected keyword", 'np.sort(x, order="a")')
+def without_keyword(x):
+    return np.sort(x, order="a")[0]
+
+
+@refused("f8[:, :]", "axis 2 does not exist", "np.cumprod(x, axis=2)")
+def written_without_axis(x):
+    return np.cumprod(x, axis=2)[0, 0]
+
+
+@refused("f8[:, :]", "this may be a view of `y`", "np.diag(y)")
+def diagonal_of_a_written_array(x):
+    y = x * 2
+    d = np.diag(y)
+    y[0, 0] = 3.0
+    return np.sum(d)
+
+
+@refused("f8", "`bitwise_and` needs integers", "x & 1")
+def bits_of_floats(x):
+    return x & 1
 
 
 @refused("f8", "`math.ulp` has no derivative rule", "math.ulp(x)")
@@ -79,9 +120,9 @@ def calls_c(x):
     return x * os.getpid()
 
 
-@refused("f8[:]", "arrays have no method `argsort`", "x.argsort()")
+@refused("f8[:]", "arrays have no method `tobytes`", "x.tobytes()")
 def unknown_method(x):
-    return x.argsort()
+    return x.tobytes()
 
 
 @refused("f8[:]", "arrays have no attribute `strides`", "x.strides")
