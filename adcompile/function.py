@@ -38,6 +38,7 @@ from adcompile.errors import (
     TypeMismatch,
     UnsupportedOperation,
 )
+from adcompile.explain import Explanation, explain
 from adcompile.graph import trees
 from adcompile.graph.ir import Graph
 from adcompile.graph.show import GraphView
@@ -169,6 +170,23 @@ class CompiledFunction:
     def graph(self, *args: Any) -> GraphView:
         """The SSA graph for arguments or types: prints as text, draws itself as SVG."""
         return GraphView(self._optimised(self._types(args)))
+
+    def explain(self, *args: Any) -> Explanation:
+        """What is saved, computed again, allocated and fused, and why, for arguments or types.
+
+        With arguments it also says how many bytes are saved.
+        """
+        types = self._types(args)
+        graph = self._optimised(types)
+        given: list[Any] | None = None
+        if not any(isinstance(leaf, (Array, Scalar, str)) for leaf in leaves(args)):
+            defaults = [p.default for p in self.__signature__.parameters.values()][len(args) :]
+            pairs = zip([*args, *defaults], types, strict=True)
+            given = [
+                leaf for item, type_ in pairs if not isinstance(type_, Static)
+                for leaf in leaves(plain(trees.as_tuples(item)))
+            ]  # fmt: skip
+        return explain(graph, pipeline.scheduled(graph), given)
 
     def _types(self, args: Sequence[Any]) -> list[Structure]:
         types: list[Structure] = []

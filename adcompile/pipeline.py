@@ -16,7 +16,7 @@ from adcompile.errors import Location, NotDifferentiable
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
 from adcompile.graph.calls import inline_calls
-from adcompile.graph.ir import Graph, Op, Value
+from adcompile.graph.ir import Graph, Note, Op, Value
 from adcompile.graph.part_views import refuse_stale_parts
 from adcompile.graph.prune import prune
 from adcompile.graph.rewrite import replace
@@ -132,6 +132,8 @@ def protect_arguments(graph: Graph, inplace: Sequence[str]) -> None:
     for parameter in graph.parameters:
         if parameter.name in inplace:
             graph.kept += leaves(parameter.structure)
+            reason = "the function writes it, and `inplace` names it"
+            graph.notes.append(Note("in place", parameter.name, reason))
             continue
         for value in leaves(parameter.structure):
             if value not in written:
@@ -140,6 +142,7 @@ def protect_arguments(graph: Graph, inplace: Sequence[str]) -> None:
                 copy = builder.op("copy", value)
             copy_op = graph.body.ops.pop()
             copy.hint, copy.named = value.hint, True
+            copy_op.note = Note("copied", value.hint, "the function writes it")
             replace(graph, {value: copy})
             _read_argument(graph, value, copy)
             copy_op.inputs[0] = value
@@ -167,6 +170,9 @@ def readable_source(graph: Graph) -> str:
 
 def compiler_source(graph: Graph) -> str:
     """The derivative as loops for the compiler."""
-    scheduled = schedule_loops(graph)
-    optimise(scheduled, SCALAR_PASSES)
-    return emit_cpu(scheduled)
+    return emit_cpu(scheduled(graph))
+
+
+def scheduled(graph: Graph) -> Graph:
+    """The graph of loops that the compiler sees."""
+    return optimise(schedule_loops(graph), SCALAR_PASSES)

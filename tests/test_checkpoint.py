@@ -130,3 +130,10 @@ def test_memory_of_a_million_steps(tmp_path):
     script.write_text(_MEMORY)
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 8 * 1024  # KiB
+
+
+def test_memory_is_that_of_the_square_root():
+    gradient = ad.grad(written)
+    small, large = (gradient.explain(np.ones(8), n).tape_bytes for n in (10_000, 1_000_000))
+    assert 9 * small < large < 11 * small
+    assert large < 8 * 8 * 4 * 1000

@@ -27,8 +27,16 @@ def _shown():
         "derivative-graph": str(gradient.graph(types)),
         "source": gradient.source(types),
         "compiled": gradient.source(types, stage="compiled"),
+        "explain": _as_in_the_page(str(gradient.explain(types))),
         "result": repr(gradient(2.0, np.array([1.0, 3.0]))),
     }
+
+
+def _as_in_the_page(report):
+    """The lines of `energy` counted as they are in the page's first block."""
+    first = _WALKTHROUGH.read_text().split("```python\n")[1].split("\n").index("def energy(k, x):")
+    shift = energy.__code__.co_firstlineno - first - 1
+    return re.sub(r"line (\d+)", lambda m: f"line {int(m[1]) - shift}", report)
 
 
 def test_walkthrough(renew):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import adcompile as ad
+from tests.programs.jax_twins import twin
 from tests.programs.kinks import KINKS
-from tests.test_jax import for_jax
 
 _PAGE = Path(__file__).resolve().parents[1] / "docs" / "kinks.md"
 
@@ -64,5 +64,5 @@ def test_that_of_jax(row):
     if wanted == "-":
         pytest.skip("JAX has no such function")
     with jax.enable_x64(True):
-        gradient = jax.grad(for_jax(function), tuple(range(len(args))))(*args)
+        gradient = jax.grad(twin(function), tuple(range(len(args))))(*args)
         assert shown(gradient) == wanted

@@ -118,6 +118,8 @@ class Forward:
         if not is_view and self._needs_buffer(value):
             if tangent is None:
                 tangent = zeros_like(self.builder, value)
+                if tangent.op is not None:
+                    tangent.op.note = op.note  # the tangents of a tape are saved beside it
             else:
                 tangent = self.builder.op("copy", tangent)
         elif tangent in self._buffers and not is_view:
@@ -168,6 +170,7 @@ class Forward:
         if self._varied(op.result):
             tangent = self.builder.op("stack", **op.attrs)
             tangent.hint, tangent.named = f"{op.result.hint}_dot", True
+            tangent.op.note = op.note
             self.tangents[op.result] = tangent
 
     def _forward_push(self, op: Op) -> None:

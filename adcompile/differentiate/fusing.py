@@ -20,7 +20,8 @@ from adcompile.graph.ir import Graph, Op, Parameter, Region, Value
 from adcompile.graph.types import Array, Scalar, is_continuous
 
 if TYPE_CHECKING:
-    from adcompile.differentiate.reverse import Adjoints, Reverse
+    from adcompile.differentiate.reverse import Reverse
+    from adcompile.differentiate.structured import Adjoints
 
 
 class Fusing:
@@ -75,9 +76,15 @@ class Fusing:
         iteration.parameters += [Parameter(f"c{k}", i) for k, (_, i) in enumerate(captured)]
         self._sweep(iteration, list(outgoing), arrays, scalars)
         self.graph.body.ops.remove(loop)
+        known = {o: self.adjoints.get(o) for o, _ in scalars}
+        held = {o: g for o, g in known.items() if g is not None and g.op in later}
+        for value in held:
+            del self.adjoints[value]  # it depends on the sums, and is added behind the loop
         self._run(loop, iteration, outer, [o for o, _ in scalars])
         moved = [op for op in self.graph.body.ops if op in later]
         self.graph.body.ops = [op for op in self.graph.body.ops if op not in later] + moved
+        for value, adjoint in held.items():
+            self.accumulate(value, adjoint)
         for k, cotangent in outgoing.items():
             self.accumulate(loop.inputs[3 + k], cotangent)
         return True

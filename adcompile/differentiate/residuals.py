@@ -8,15 +8,18 @@ indexed by iteration, or to a growing stack where the number of iterations is no
 
 from __future__ import annotations
 
+from adcompile.differentiate.obstacles import Obstacles, at_line
 from adcompile.differentiate.tapes import TapeSizes, index_counts
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Bounds
 from adcompile.graph.builder import Builder
 from adcompile.graph.clone import clone_op
-from adcompile.graph.ir import RECORDS, Graph, Op, Region, Value
+from adcompile.graph.ir import RECORDS, Graph, Note, Op, Region, Value
 from adcompile.graph.prune import prune
 from adcompile.graph.types import Array, Scalar, StackOf, is_single_precision, shape_of
 from adcompile.ops import memory
+
+_OVERWRITTEN = "it is overwritten, and the reverse sweep reads what it was"
 
 
 class Mirror:
@@ -30,6 +33,7 @@ class Mirror:
         self.index: dict[Value, Value] = {}
         self.parents: dict[Region, tuple[Op, Region]] = {}
         self.snapshots: dict[Value, tuple[Op, Op, bool]] = {}
+        self.forward = set(graph.body.ops)
         self._snapshot_of: dict[tuple[Op, Value], Value] = {}
         self._find_parents(graph.body)
 
@@ -42,6 +46,21 @@ class Mirror:
     def reverse_of(self, region: Region) -> Region:
         """The reverse region that runs once for every run of `region`."""
         return region if region is self.graph.body else self.reverse[region]
+
+    def forget_pruned(self) -> None:
+        """Forget the reverse regions that no result needs; they read nothing."""
+        left = {region for op in self.graph.body.walk() for region in op.regions}
+        self.reverse = {region: r for region, r in self.reverse.items() if r in left}
+
+    def loops(self, region: Region) -> list[tuple[Op, Region]]:
+        """The loops around a region from the outside, each with its body."""
+        found: list[tuple[Op, Region]] = []
+        while region is not self.graph.body:
+            owner, outer = self.parents[region]
+            if owner.name in ("for", "while"):
+                found.insert(0, (owner, region))
+            region = outer
+        return found
 
     def pair(
         self,
@@ -122,7 +141,10 @@ def settle(mirror: Mirror) -> None:
     for copy, op, before in mirror.snapshots.values():
         region = mirror.home[copy.result]
         region.ops.insert(region.ops.index(op) + (0 if before else 1), copy)
+        if region is mirror.graph.body:
+            copy.note = Note("saved", copy.inputs[0].origin, _OVERWRITTEN, op.location)
     prune(mirror.graph)  # also of the snapshots that nobody reads
+    mirror.forget_pruned()
     builder = Builder(mirror.graph)
     with builder:
         _Settlement(mirror, builder).run()
@@ -138,9 +160,9 @@ class _Settlement(TapeSizes):
         self.available: dict[Value, Value] = {}
         self.front: dict[Region, list[Op]] = {}
         self.before_loop: dict[Op, list[Op]] = {}
-        self._free: dict[Value, bool] = {}
         self._at_body: dict[tuple[Op, Value], Value | None] = {}
         self.bounds = Bounds(mirror.graph)
+        self.obstacles = Obstacles(mirror, self._counter)
         self.mixes_precision = any(
             is_single_precision(v.type)
             for v in [*self.body.params, *(v for op in self.body.walk() for v in op.outputs)]
@@ -165,6 +187,7 @@ class _Settlement(TapeSizes):
 
     def _rewrite(self, region: Region) -> None:
         for op in region.ops:
+            self._note_kept(op)
             op.inputs = [self._resolve(v) for v in op.inputs]
             for inner in op.regions:
                 if inner not in self.mirror.reverse.values():
@@ -173,8 +196,19 @@ class _Settlement(TapeSizes):
 
     def _rewrite_body(self) -> None:
         for op in list(self.body.ops):
+            if op not in self.mirror.forward:
+                self._note_kept(op)
             op.inputs = [self._resolve(v) for v in op.inputs]
         self.body.yields = [self._resolve(v) for v in self.body.yields]
+
+    def _note_kept(self, reader: Op) -> None:
+        for value in reader.inputs if reader.name != "dim" else ():
+            while value.op is not None and value.op.record.view:
+                value = value.op.inputs[0]
+            made = value.op
+            if made in self.mirror.forward and isinstance(value.type, Array) and not made.note:
+                because = f"the reverse sweep reads it {at_line(reader)}"
+                made.note = Note("kept", value.origin, because, value.location)
 
     def _resolve(self, value: Value) -> Value:
         home = self.mirror.home.get(value)
@@ -187,39 +221,28 @@ class _Settlement(TapeSizes):
     def _make_available(self, value: Value, home: Region) -> Value:
         if value in self.mirror.index:
             return self.mirror.index[value]
-        if self._is_free(value):
+        if self.obstacles.of(value) is None:
             return self._again(value, home)
         owner, outer = self.mirror.parents[home]
-        if owner.name == "if" and not self._loops(home):
+        if owner.name == "if" and not self.mirror.loops(home):
             return self._resolve(self._hand_out(value, owner, home, outer))
         return self._tape(value, home)
 
     # -- computing again ------------------------------------------------------------------------
 
-    def _is_free(self, value: Value) -> bool:
-        """Whether the value can be had again from indices and from memory that stays as it is."""
-        if value not in self._free:
-            self._free[value] = self._decide_free(value)
-        return self._free[value]
-
-    def _decide_free(self, value: Value) -> bool:
-        home = self.mirror.home.get(value)
-        if home is None or home is self.body or value in self.mirror.index:
-            return True
-        if self._counter(value) is not None:
-            return True
-        op = value.op
-        if op is None or op.regions:
-            return False
-        if op.name == "load":
-            if self.mirror.aliases.may_be_written_after(op, op.inputs[0]):
-                return False
-        elif isinstance(value.type, Array):
-            if not op.record.view:
-                return False
-        elif not _cheap(op) or (op.record.reads and not op.record.view):
-            return False
-        return all(self._is_free(v) for v in op.inputs)
+    def _saved(self, value: Value, home: Region) -> Note:
+        """Why and for which loops a value is saved."""
+        what = value
+        culprit, reason = self.obstacles.of(value) or (value, "is read by the reverse sweep")
+        if value in self.mirror.snapshots:
+            what, because = self.mirror.snapshots[value][0].inputs[0], _OVERWRITTEN
+        elif culprit is value:
+            because = f"it {reason}"
+        else:
+            because = f"it depends on `{culprit.origin}`, which {reason}"
+        loops = self.mirror.loops(home)
+        place = value.location or loops[-1][0].location
+        return Note("saved", what.origin, because, place, tuple(op.location for op, _ in loops))
 
     def _counter(self, value: Value) -> tuple[Op, Region, int, int] | None:
         """The loop that counts with an integer, its home, which carried value, and the step.
@@ -263,6 +286,9 @@ class _Settlement(TapeSizes):
         assert value.op is not None
         mapping = {v: self._resolve(v) for v in value.op.inputs}
         copy = clone_op(value.op, mapping)
+        if isinstance(value.type, Scalar) and value.constant is None and value.op.name != "dim":
+            because = "indices, and memory that stays as it is, suffice"
+            copy.note = Note("recomputed", value.origin, because, value.location)
         self.front.setdefault(self.mirror.reverse_of(home), []).append(copy)
         return copy.result
 
@@ -282,17 +308,6 @@ class _Settlement(TapeSizes):
         self.mirror.home[output] = outer
         return output
 
-    def _loops(self, home: Region) -> list[tuple[Op, Region]]:
-        """The loops around a region from the outside, each with its body."""
-        loops: list[tuple[Op, Region]] = []
-        region = home
-        while region is not self.body:
-            owner, outer = self.mirror.parents[region]
-            if owner.name in ("for", "while"):
-                loops.insert(0, (owner, region))
-            region = outer
-        return loops
-
     def _outermost(self, home: Region) -> Op:
         region = home
         while True:
@@ -310,10 +325,11 @@ class _Settlement(TapeSizes):
             loops_only = sizes[: len(sizes) - len(own)]
             shape = (*(self.builder.dim_of(size) for size in loops_only), *own)
             tape = self.builder.op("empty", *sizes, dtype=value.type.dtype, shape=shape)
+        tape.op.note = self._saved(value, home)
         self.before_loop.setdefault(outermost, []).extend(made.ops)
         self.body.extents = {**made.extents, **self.body.extents}
         tape.hint, tape.named = f"{value.hint or 't'}_tape", True
-        loops = self._loops(home)
+        loops = self.mirror.loops(home)
         with self.builder.inside(Region()) as saving:
             place = [self._position(op, region.params[0]) for op, region in loops]
             self._write_tape(tape, place, value)
@@ -364,6 +380,7 @@ class _Settlement(TapeSizes):
         with self.builder.inside(Region()) as made:
             stack = self.builder.op("stack", type=StackOf(value.type))  # type: ignore[arg-type]
         stack.hint, stack.named = f"{value.hint or 't'}_stack", True
+        stack.op.note = self._saved(value, home)
         self.before_loop.setdefault(outermost, []).extend(made.ops)
         with self.builder.inside(Region()) as saving:
             self.builder.op("push", stack, value)
@@ -386,8 +403,3 @@ class _Settlement(TapeSizes):
             if op.location is None and value.op is not None:
                 op.location = value.op.location
         home.ops[position:position] = ops
-
-
-def _cheap(op: Op) -> bool:
-    """Whether computing again costs less than storing."""
-    return op.record.cheap or (op.name == "pow" and op.inputs[1].constant in (2, 3))

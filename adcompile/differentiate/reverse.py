@@ -12,22 +12,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from adcompile.differentiate.activity import Activity
-from adcompile.differentiate.fusing import Fusing
 from adcompile.differentiate.residuals import Mirror, settle
 from adcompile.differentiate.shadows import Shadows, invertible
+from adcompile.differentiate.structured import Adjoints, StructuredReverse
 from adcompile.differentiate.transfers import separate_transfers
 from adcompile.errors import NotDifferentiable
 from adcompile.graph.builder import Builder
 from adcompile.graph.calls import Rule, inline_calls
 from adcompile.graph.clone import clone_graph, inline
-from adcompile.graph.ir import Graph, Op, Parameter, Region, Value
+from adcompile.graph.ir import Graph, Note, Op, Parameter, Region, Value
 from adcompile.graph.prune import prune
 from adcompile.graph.trees import leaves
-from adcompile.graph.types import Array, Scalar, StackOf, is_complex, is_continuous
+from adcompile.graph.types import Array, StackOf, is_complex, is_continuous
 from adcompile.ops.elementwise import match, of_kind
 from adcompile.ops.memory import zeros_like
-
-Adjoints = dict[Value, Value]
 
 
 def append_reverse(
@@ -109,7 +107,7 @@ def _calls(region: Region) -> Iterator[tuple[Region, Op]]:
             yield from _calls(inner)
 
 
-class Reverse(Fusing):
+class Reverse(StructuredReverse):
     """One reverse sweep over one graph.
 
     given      arrays whose shadows are there before, and are only added to
@@ -118,6 +116,7 @@ class Reverse(Fusing):
     def __init__(
         self, graph: Graph, wrt: Sequence[Value], given: dict[Value, Value] | None = None
     ) -> None:
+        super().__init__()
         self.graph = graph
         self.wrt = list(wrt)
         inline_calls(graph, lambda rule: rule is None)
@@ -126,11 +125,11 @@ class Reverse(Fusing):
         self.aliases = separate_transfers(graph)
         self.activity = Activity(graph, self.aliases, [*wrt, *(given or ())])
         self.shadows = Shadows(graph, self.aliases)
-        self.shadows.shadowed.update(given or ())
+        self.shadows.shadowed.update(dict.fromkeys(given or (), "it is added to outside"))
         self.mirror = Mirror(graph, self.aliases)
         self.forward_ops = list(graph.body.ops)
         self.adjoints: Adjoints = {}
-        self._shadow_values: dict[Value, Value] = dict(given or {})
+        self.shadow_values.update(given or {})
         self._results: dict[Value, Value] = {}
 
     def run(self, seeds: Sequence[Value | None], keep: Sequence[Value]) -> None:
@@ -151,7 +150,7 @@ class Reverse(Fusing):
         adjoint = self.adjoint(value)
         if adjoint is None:
             adjoint = zeros_like(self.builder, value)
-        if isinstance(adjoint.type, Array) and adjoint in self._shadow_values.values():
+        if isinstance(adjoint.type, Array) and adjoint in self.shadow_values.values():
             return adjoint
         return match(adjoint, value)
 
@@ -182,21 +181,23 @@ class Reverse(Fusing):
 
     def shadow(self, value: Value) -> Value:
         """The shadow of an array: zeros made once, or the view of its owner's shadow."""
-        if value in self._shadow_values:
-            return self._shadow_values[value]
-        home = self.mirror.reverse_of(self.aliases.home[value])
-        with self.builder.inside(home):
+        if value in self.shadow_values:
+            return self.shadow_values[value]
+        with self.builder.inside(self.place_of_shadow(value)):
             if isinstance(value.type, StackOf):
                 made = self.builder.op("stack", type=value.type)
             elif self.shadows.owner(value) is value:
                 made = zeros_like(self.builder, value)
+                assert made.op is not None
+                because = self.shadows.shadowed[value]
+                made.op.note = Note("adjoint", value.origin, because, value.location)
             else:
                 op = value.op
                 assert op is not None
                 inner = self.shadow(op.inputs[0])
                 made = self.builder.op(op.name, inner, *op.inputs[1:], **op.attrs)
         made.hint, made.named = f"{value.hint or 'array'}_bar", True
-        self._shadow_values[value] = made
+        self.shadow_values[value] = made
         return made
 
     # -- operations -----------------------------------------------------------------------------
@@ -327,7 +328,7 @@ class Reverse(Fusing):
             if is_continuous(value.type):
                 known = self.adjoint(value)
                 whole = zeros_like(self.builder, value) if known is None else match(known, value)
-                cotangents.append(self._own(whole))
+                cotangents.append(self.own(whole))
         inputs, outputs = self.mirror.contents(op)
         wanted = [v for v in op.inputs if is_continuous(v.type)]
         if rule.kind == "residuals":
@@ -341,154 +342,6 @@ class Reverse(Fusing):
         for value, contribution in zip(wanted, found, strict=True):
             self.accumulate(value, match(contribution, value))
 
-    # -- control flow ---------------------------------------------------------------------------
-
-    def _outgoing(self, op: Op) -> dict[int, Value]:
-        """Cotangents of the outputs of a control-flow operation, by position."""
-        found = {}
-        for k, value in enumerate(op.outputs):
-            cotangent = self.adjoint(value) if self.activity.active(value) else None
-            if cotangent is not None:
-                found[k] = cotangent
-        return found
-
-    def _touches_active(self, op: Op) -> bool:
-        inner = [o for region in op.regions for o in region.walk()]
-        for o in inner:
-            if o.record.writes and self.activity.active(o.inputs[0]):
-                return True
-            if any(self.activity.active(v) for v in o.outputs):
-                return True
-        return any(self.activity.active(v) for v in op.outputs)
-
-    def _outer_adjoints(self, region_values: set[Value], before: Adjoints) -> list[Value]:
-        return [
-            v
-            for v, adjoint in self.adjoints.items()
-            if v not in region_values and before.get(v) is not adjoint
-        ]
-
-    def _reverse_if(self, op: Op) -> None:
-        if not self._touches_active(op):
-            return
-        outgoing = self._outgoing(op)
-        before = dict(self.adjoints)
-        sides: list[tuple[Region, Adjoints]] = []
-        changed: dict[Value, None] = {}
-        for region in op.regions:
-            self.adjoints = dict(before)
-            reverse = Region()
-            self.mirror.pair(region, reverse)
-            with self.builder.inside(reverse):
-                for k, cotangent in outgoing.items():
-                    self.accumulate(region.yields[k], cotangent)
-                self._region(region.ops)
-            own = _defined(region)
-            changed.update(dict.fromkeys(self._outer_adjoints(own, before)))
-            sides.append((reverse, self.adjoints))
-        names = list(changed)
-        for reverse, adjoints in sides:
-            with self.builder.inside(reverse):
-                reverse.yields = [self._or_zero(adjoints.get(v), v) for v in names]
-        self.adjoints = before
-        condition = op.inputs[0]
-        regions = [reverse for reverse, _ in sides]
-        outputs = self.builder.structured("if", [condition], regions, regions[0].yields)
-        self._adopt(names, outputs)
-
-    def _adopt(self, values: Sequence[Value], adjoints: Sequence[Value]) -> None:
-        for value, adjoint in zip(values, adjoints, strict=True):
-            adjoint.hint = f"{value.hint or 't'}_bar"
-            adjoint.named = True
-            self.adjoints[value] = adjoint
-
-    def _or_zero(self, adjoint: Value | None, like: Value) -> Value:
-        if adjoint is None:
-            return zeros_like(self.builder, like)
-        return match(adjoint, like)
-
-    def _reverse_for(self, op: Op) -> None:
-        if self._touches_active(op) and not self.fuse(op):
-            start, stop, step = op.inputs[:3]
-            by = step.constant
-            assert isinstance(by, int)
-            if abs(by) == 1:
-                bounds = [stop - by, start - by, self.builder.constant(-by)]
-            else:
-                count = self.mirror.trip_count(op, self.builder)
-                last = start + (count - 1) * by
-                bounds = [last, start - by, self.builder.constant(-by)]
-            self._reverse_loop(op, op.inputs[3:], op.regions[0], bounds)
-
-    def _reverse_while(self, op: Op) -> None:
-        if self._touches_active(op):
-            count = self.mirror.count_iterations(op, self.builder)
-            bounds = [self.builder.constant(0), count, self.builder.constant(1)]
-            self._reverse_loop(op, op.inputs[:-1], op.regions[0], bounds)
-
-    def _reverse_loop(
-        self, op: Op, initial: Sequence[Value], region: Region, bounds: list[Value]
-    ) -> None:
-        outgoing = self._outgoing(op)
-        params = region.params[1:] if op.name == "for" else region.params[: len(initial)]
-        active = self.activity.active
-        carried = [
-            k
-            for k, p in enumerate(params)
-            if is_continuous(p.type) and (active(p) or active(op.outputs[k]))
-        ]
-        free = self._free_scalars(region)
-        start = [self._own(self._or_zero(outgoing.get(k), op.outputs[k])) for k in carried]
-        start += [self._or_zero(self.adjoints.get(v), v) for v in free]
-        before = dict(self.adjoints)
-        index = region.params[0] if op.name == "for" else None
-        reverse = Region()
-        reverse_index = Value(Scalar("int64", weak=True), index.hint if index else "k", named=True)
-        items = [Value(v.type) for v in start]
-        reverse.params = [reverse_index, *items]
-        for value, item in zip([*(params[k] for k in carried), *free], items, strict=True):
-            item.hint, item.named = f"{value.hint or 't'}_bar", True
-        self.mirror.pair(region, reverse, index, reverse_index)
-        with self.builder.inside(reverse):
-            self.adjoints = dict(zip(free, items[len(carried) :], strict=True))
-            for k, item in zip(carried, items[: len(carried)], strict=True):
-                self.accumulate(region.yields[k], item)
-            self._region(region.ops)
-            ends = [self._or_zero(self.adjoint(params[k]), params[k]) for k in carried]
-            reverse.yields = ends + [self._or_zero(self.adjoints.get(v), v) for v in free]
-        self.adjoints = before
-        outputs = self.builder.structured("for", [*bounds, *start], [reverse], items)
-        self._adopt(free, outputs[len(carried) :])
-        for k, output in zip(carried, outputs, strict=False):
-            output.hint = f"{initial[k].hint or params[k].hint or 't'}_bar"
-            self.accumulate(initial[k], output)
-
-    def _own(self, adjoint: Value) -> Value:
-        """An array that no other name reaches: the reverse of this loop may be reversed again."""
-        if isinstance(adjoint.type, Scalar):
-            return adjoint
-        copy: Value = self.builder.op("copy", adjoint)
-        return copy
-
     def swept(self, graph: Graph, wrt: Sequence[Value], shadows: dict[Value, Value]) -> Reverse:
         """A reverse sweep over another graph, which adds to the given shadows."""
         return Reverse(graph, wrt, shadows)
-
-    def _free_scalars(self, region: Region) -> list[Value]:
-        own = _defined(region)
-        found: dict[Value, None] = {}
-        used = [v for o in region.walk() for v in o.inputs]
-        used += [v for o in region.walk() for r in o.regions for v in r.yields] + region.yields
-        for value in used:
-            if value not in own and isinstance(value.type, Scalar) and self.activity.active(value):
-                found[value] = None
-        return list(found)
-
-
-def _defined(region: Region) -> set[Value]:
-    own = set(region.params)
-    for op in region.walk():
-        own.update(op.outputs)
-        for inner in op.regions:
-            own.update(inner.params)
-    return own

@@ -30,7 +30,7 @@ class Shadows:
     def __init__(self, graph: Graph, aliases: Aliases) -> None:
         self.aliases = aliases
         self.owners: dict[Value, Value] = {}
-        self.shadowed: set[Value] = set()
+        self.shadowed: dict[Value, str] = {}  # and why
         for op in graph.body.walk():
             if op.record.view and isinstance(op.inputs[0].type, Array):
                 self._own_view(op)
@@ -61,7 +61,12 @@ class Shadows:
         for op in region.ops:
             sliced = op.name == "slice" and not invertible(op)
             if op.record.writes or op.name in _SCATTERED or sliced:
-                self.shadowed.add(self.owner(op.inputs[0]))
+                reason = (
+                    "it is read by element" if op.name in _SCATTERED else "a part of it is read"
+                )
+                if op.record.writes:
+                    reason = "it is written in place"
+                self.shadowed.setdefault(self.owner(op.inputs[0]), reason)
             self._nested_uses(op.inputs, region)
             for inner in op.regions:
                 self._scan(inner)
@@ -71,4 +76,4 @@ class Shadows:
         for value in values:
             owner = self.owner(value)
             if isinstance(value.type, Array) and self.aliases.home.get(owner) is not region:
-                self.shadowed.add(owner)
+                self.shadowed.setdefault(owner, "it is read inside a loop or branch")

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from adcompile.graph.bounds import Bounds, Sum
 from adcompile.graph.builder import Builder
 from adcompile.graph.clone import clone_op
-from adcompile.graph.ir import Op, Region, Value
-from adcompile.graph.types import Symbol, shape_of
+from adcompile.graph.ir import Op, Region, Value, extent_in
+from adcompile.graph.types import Dim, Symbol, shape_of
 from adcompile.ops import memory
 
 if TYPE_CHECKING:
@@ -29,13 +29,10 @@ class TapeSizes:
     before_loop: dict[Op, list[Op]]
     _at_body: dict[tuple[Op, Value], Value | None]
 
-    def _loops(self, home: Region) -> list[tuple[Op, Region]]:
-        raise AssertionError
-
     def _tape_sizes(self, value: Value, home: Region, outermost: Op) -> list[Value] | None:
         wanted: list[Value] = []
         with self.builder.inside(Region()) as counting:
-            for op, _ in self._loops(home):
+            for op, _ in self.mirror.loops(home):
                 if op.name == "while":
                     return None
                 start, stop, step = op.inputs[:3]
@@ -45,13 +42,10 @@ class TapeSizes:
                     wanted.append(size if known else self.builder.op("maximum", size, 0))
                 else:
                     wanted.append(self.mirror.trip_count(op, self.builder))
-            wanted += [
-                self._extent(d, home) if not isinstance(d, int) else self.builder.constant(d)
-                for d in shape_of(value.type)
-            ]
+            wanted += [self._extent(d, home) for d in shape_of(value.type)]
         home_of = self.mirror.home
         scratch = {v for op in counting.ops for v in op.outputs}
-        loops: list[tuple[Op, Region] | None] = [*self._loops(home)]
+        loops: list[tuple[Op, Region] | None] = [*self.mirror.loops(home)]
         loops += [None] * (len(wanted) - len(loops))
         sizes = []
         for size, loop in zip(wanted, loops, strict=True):
@@ -92,11 +86,14 @@ class TapeSizes:
         home = self.mirror.home.get(atom)
         return home is None or home is self.body
 
-    def _extent(self, symbol: Symbol, home: Region) -> Value:
+    def _extent(self, dim: Dim, home: Region) -> Value:
         """The value that holds an extent, as seen from a forward region."""
-        while symbol not in home.extents:
-            home = self.mirror.parents[home][1]
-        return home.extents[symbol]
+        regions = [home]
+        while regions[0] is not self.body:
+            regions.insert(0, self.mirror.parents[regions[0]][1])
+        found = extent_in(dim, regions)
+        assert found is not None
+        return self.builder.value(found)
 
     def _outside(
         self, value: Value, loop: Op, scratch: set[Value], home_of: dict[Value, Region]
@@ -148,11 +145,7 @@ class TapeSizes:
                 if seen == axis:
                     extent = shape_of(cut.inputs[0].type)[source]
                     with self.builder.inside(Region()) as made:
-                        whole = (
-                            self.builder.constant(extent)
-                            if isinstance(extent, int)
-                            else self._extent(extent, home)
-                        )
+                        whole = self._extent(extent, home)
                         _, length = memory.slice_range(self.builder, item, own, whole)
                     return length, {v for op in made.ops for v in op.outputs}
                 seen += 1

@@ -20,6 +20,7 @@ class Aliases:
     def __init__(self, graph: Graph) -> None:
         self.roots: dict[Value, frozenset[Value]] = {}
         self.home: dict[Value, Region] = {}
+        self._around: dict[Region, Region] = {}
         self._paths: dict[Op, Path] = {}
         self._writes: list[tuple[Op, frozenset[Value]]] = []
         self._root_path: dict[Value, Path] = {}
@@ -44,6 +45,7 @@ class Aliases:
             path = (*outer, (owner, number, position))
             self._paths[op] = path
             for k, inner in enumerate(op.regions):
+                self._around[inner] = region
                 for value in inner.params:
                     self._bare(value, inner)
                 self._scan(inner, path, op, k)
@@ -79,6 +81,24 @@ class Aliases:
             any(self._after(op, write, root) for root in roots & written)
             for write, written in self._writes
         )
+
+    def shared_at_once(self, first: Value, second: Value) -> frozenset[Value]:
+        """The roots whose memory both may use in one iteration of the loops around both.
+
+        What a loop hands to an iteration is older than what that iteration makes.
+        """
+        common = self.roots.get(first, frozenset()) & self.roots.get(second, frozenset())
+        for handed, made in ((_base(first), _base(second)), (_base(second), _base(first))):
+            region = self.home.get(handed)
+            is_handed = region is not None and region in self._around and handed in region.params
+            if made in common and is_handed and self._is_inside(self.home[made], region):
+                common -= {made}
+        return common
+
+    def _is_inside(self, region: Region, other: Region | None) -> bool:
+        while region is not other and region in self._around:
+            region = self._around[region]
+        return region is other
 
     def around(self, op: Op) -> list[Op]:
         """The control-flow operations that hold `op`, from the outside."""
@@ -119,6 +139,13 @@ class Aliases:
             if a[2] != b[2]:
                 return False
         return False
+
+
+def _base(value: Value) -> Value:
+    """The array behind a chain of views."""
+    while value.op is not None and value.op.record.view and not value.op.regions:
+        value = value.op.inputs[0]
+    return value
 
 
 def flows(op: Op) -> Iterator[tuple[Value, Value]]:

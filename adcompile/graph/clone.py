@@ -18,7 +18,9 @@ def clone_op(op: Op, mapping: dict[Value, Value]) -> Op:
     regions = [clone_region(region, mapping) for region in op.regions]
     inputs = [mapping.get(v, v) for v in op.inputs]
     outputs = [clone_value(v, mapping) for v in op.outputs]
-    return Op(op.record, inputs, dict(op.attrs), outputs, regions, op.location)
+    copy = Op(op.record, inputs, dict(op.attrs), outputs, regions, op.location)
+    copy.note = op.note
+    return copy
 
 
 def clone_value(value: Value, mapping: dict[Value, Value]) -> Value:
@@ -47,6 +49,7 @@ def clone_graph(graph: Graph) -> tuple[Graph, dict[Value, Value]]:
     for p in graph.parameters:
         items = (mapping[v] for v in leaves(p.structure))
         copy.parameters.append(Parameter(p.name, rebuild(p.structure, items), p.default))
+    copy.notes = list(graph.notes)
     copy.captured = [(outer, mapping[inner]) for outer, inner in graph.captured]
     copy.kept = [mapping[v] for v in graph.kept]
     copy.lengths = {renamed(key, mapping): s for key, s in graph.lengths.items()}

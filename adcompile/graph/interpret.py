@@ -45,7 +45,7 @@ def _typed(item: Any, value: Value) -> Any:
 
 def _run(region: Region, frame: Frame) -> list[Any]:
     for op in region.ops:
-        _execute(op, frame)
+        execute(op, frame)
     return [frame[v] for v in region.yields]
 
 
@@ -54,7 +54,8 @@ def _enter(region: Region, items: Sequence[Any], frame: Frame) -> list[Any]:
     return _run(region, frame)
 
 
-def _execute(op: Op, frame: Frame) -> None:
+def execute(op: Op, frame: Frame) -> None:
+    """Enter the outputs of one operation into `frame`, which holds its inputs."""
     inputs = [frame[v] for v in op.inputs]
     if op.name == "if":
         outcome: Any = _run(op.regions[0 if inputs[0] else 1], frame)

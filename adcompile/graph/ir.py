@@ -33,6 +33,15 @@ class Value:
         return f"<{self.hint or 'value'}: {self.type}>"
 
     @property
+    def origin(self) -> str:
+        """What the user calls it: a variable, or the expression as written."""
+        if self.named and self.hint:
+            return self.hint
+        place = self.location
+        written = place.text[place.column : place.end_column].strip() if place else ""
+        return written or self.hint or "a value"
+
+    @property
     def constant(self) -> Any:
         """The number behind a constant, None for every other value."""
         if self.op is not None and self.op.record.name == "constant":
@@ -129,10 +138,32 @@ class Record:
         return f"<record {self.name}>"
 
 
-class Op:
-    """One operation: a record applied to inputs, with attributes and regions."""
+@dataclass(frozen=True)
+class Note:
+    """A decision, kept with the operation that it led to; `explain` reads them.
 
-    __slots__ = ("attrs", "inputs", "location", "outputs", "record", "regions")
+    kind       "saved", "kept", "recomputed", "adjoint", "copied", "in place", "segments", "fused",
+               "temporary"
+    what       the user's variable or expression
+    because    why, in words
+    location   where the user wrote it
+    loops      the loops around a saved value, from the outside: one axis of its tape for each
+    """
+
+    kind: str
+    what: str
+    because: str
+    location: Location | None = None
+    loops: tuple[Location | None, ...] = ()
+
+
+class Op:
+    """One operation: a record applied to inputs, with attributes and regions.
+
+    `note` is the decision that made it, if one did; copies of the operation carry it.
+    """
+
+    __slots__ = ("attrs", "inputs", "location", "note", "outputs", "record", "regions")
 
     def __init__(
         self,
@@ -149,6 +180,7 @@ class Op:
         self.outputs = list(outputs)
         self.regions = list(regions)
         self.location = location
+        self.note: Note | None = None
         for value in self.outputs:
             value.op = self
             if value.location is None:
@@ -210,6 +242,7 @@ class Graph:
     slices of equal extents the same new extent; `kept` are the arguments whose contents the caller
     reads after the call, because they are written in place. `captured` pairs values of the graph
     around a nested function with the parameters that stand for them; callers pass these themselves.
+    `notes` are decisions that left no operation behind.
     """
 
     name: str
@@ -221,6 +254,7 @@ class Graph:
     lengths: dict[Any, Symbol] = field(default_factory=dict)
     doc: str = ""
     kept: list[Value] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
     captured: list[tuple[Value, Value]] = field(default_factory=list)
 
     @property
@@ -232,6 +266,19 @@ class Graph:
     def outputs(self) -> list[Value]:
         """The flattened results."""
         return self.body.yields
+
+
+def extent_in(dim: Dim, regions: Sequence[Region]) -> int | Value | None:
+    """An extent as seen from the last of nested regions: a number, or the value that holds it.
+
+    None where no value does.
+    """
+    same = {one: other for region in regions for one, other in region.same.items()}
+    while isinstance(dim, Symbol) and dim in same:
+        dim = same[dim]
+    if isinstance(dim, int):
+        return dim
+    return next((r.extents[dim] for r in reversed(regions) if dim in r.extents), None)
 
 
 def count_uses(region: Region) -> dict[Value, int]:

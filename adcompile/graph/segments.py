@@ -15,7 +15,7 @@ from adcompile.graph.builder import Builder
 from adcompile.graph.calls import Rule, refuse_draws
 from adcompile.graph.clone import clone_region
 from adcompile.graph.closures import closed, free_values
-from adcompile.graph.ir import Graph, Op, Parameter, Region, Value
+from adcompile.graph.ir import Graph, Note, Op, Parameter, Region, Value
 from adcompile.graph.rewrite import replace
 from adcompile.graph.types import Scalar, StackOf
 
@@ -79,6 +79,10 @@ def _segments(builder: Builder, loop: Op, aliases: Aliases) -> list[Value]:
 
     segments = -op("floordiv", -count, length)
     ends = builder.loop(0, segments, 1, first, run, "segment")
+    reason = "checkpoint: about sqrt(n) states are saved, and what is between them is run again"
+    next(o for o in reversed(builder.region.ops) if o.name == "for").note = Note(
+        "segments", "the loop", reason, loop.location
+    )
     count_carried = len(loop.inputs) - 3
     for array, end in zip(written, ends[count_carried:], strict=True):
         op("assign", array, end)

@@ -72,6 +72,8 @@ def _start_with_contribution(graph: Graph, region: Region, zeros: Op, builder: B
     region.ops[position : position + 1] = made.ops
     region.extents.update(made.extents)
     region.ops.remove(zeros)
+    if new.op is not None and new.op.note is None:
+        new.op.note = zeros.note
     replace(graph, {shadow: new})
 
 

@@ -45,6 +45,20 @@ class Fusion:
         shape = self._loop_shape(reader)
         return shape is not None and self._resolved(value) == shape
 
+    def _why_stored(self, op: Op) -> str:
+        """Why a value that is not fused has memory of its own."""
+        if op.result not in self.readers:
+            return "it leaves its loop or branch, or is a result"
+        count = self.uses.get(op.result, 0)
+        if count != 1:
+            return f"it is read {count} times"
+        reader, region = self.readers[op.result]
+        if op not in region.ops:
+            return "it is read in another loop or branch"
+        if reader.regions:
+            return "it is handed to a loop or branch"
+        return f"`{reader.name}`, which reads it, does not read it in this order"
+
     def _loop_shape(self, reader: Op) -> list[Dim] | None:
         if reader.record.scalar is not None or reader.name == "copy":
             return self._resolved(reader.result)
@@ -96,7 +110,7 @@ class Fusion:
             if op.record.scalar is not None and self._resolved(value) == self._resolved(target):
                 return all(self._reads_in_place(v, target) for v in op.inputs)
             return not self._shares(value, target)
-        return not self.aliases.roots[value] & self.aliases.roots[target]
+        return not self.aliases.shared_at_once(value, target)
 
     def _shares(self, value: Value, target: Value) -> bool:
         if value in self.waiting:

@@ -14,7 +14,7 @@ from adcompile.errors import InternalError
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
 from adcompile.graph.clone import clone_graph, clone_value
-from adcompile.graph.ir import Graph, Op, Region, Value, count_uses
+from adcompile.graph.ir import Graph, Note, Op, Region, Value, count_uses
 from adcompile.graph.types import Array, Dim, Scalar, Symbol, shape_of
 from adcompile.ops.memory import wrapped
 from adcompile.schedule import access as access_of
@@ -58,6 +58,7 @@ class LoopScheduler(Fusion, ReductionLoops):
         body = Region(same=_known_before(graph.body))
         self.new = Graph(graph.name, graph.parameters, body, graph.result, doc=graph.doc)
         self.new.checks, self.new.kept = graph.checks, graph.kept
+        self.new.notes = list(graph.notes)
         self.old_extents = graph.body.extents
         self.builder = _ScheduleBuilder(self)
         self.values: dict[Value, Value] = {}
@@ -197,6 +198,7 @@ class LoopScheduler(Fusion, ReductionLoops):
         for value in op.inputs:
             waiting = self.waiting.pop(value, None)
             if waiting is not None:
+                self._note("fused", waiting, f"it is computed in the loops of `{op.name}`")
                 self._consumed(waiting)
 
     def _operation(self, op: Op) -> None:
@@ -339,13 +341,19 @@ class LoopScheduler(Fusion, ReductionLoops):
 
     def _materialise(self, old: Value, op: Op) -> None:
         """Compute an array in a loop nest of its own."""
-        self.waiting.pop(old, None)
+        waited = self.waiting.pop(old, None) is not None
+        because = "memory that it reads is written" if waited else self._why_stored(op)
+        self._note("temporary", op, because)
         new = self.allocated(old)
         self._name(old, new)
         self.nest(
             self.extents(old), lambda i: self.builder.op("store", new, self._element(op, i), *i)
         )
         self._consumed(op)
+
+    def _note(self, kind: str, op: Op, because: str) -> None:
+        value = op.outputs[0] if op.outputs else op.inputs[0]
+        self.new.notes.append(Note(kind, value.origin, because, op.location))
 
     # -- loops ----------------------------------------------------------------------------------
 
@@ -390,6 +398,7 @@ class LoopScheduler(Fusion, ReductionLoops):
     def _assign(self, op: Op) -> None:
         target, value = op.inputs
         if isinstance(value.type, Array) and not self._reads_in_place(value, target):
+            self._note("temporary", op, "what is written is read in another order")
             copied = self._copied(value)
             self.values[value] = copied
             self.accesses.pop(value, None)

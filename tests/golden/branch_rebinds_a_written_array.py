@@ -9,63 +9,47 @@ def grad_branch_rebinds_a_written_array(x, v):
     if t:
         # a = np.sin(a) * x
         t_1 = np.sin(a)
-        a_1 = t_1 * x
-    else:
         a_1 = a.copy()
+        a = t_1 * x
     # a[1] = a[0] * x
-    t_2 = a_1[0]
-    a_1[1] = t_2 * x
-    # for _ in range(2):
-    a_2 = a_1.copy()
+    t_2 = a[0]
+    a[1] = t_2 * x
     t_tape = np.empty(2, np.bool_)
     a_tape = np.empty((2, v.shape[0]))
     for _ in range(2):
         # if a[1] > 0.2:
-        t_3 = a_2[1] > 0.2
+        t_3 = a[1] > 0.2
         t_tape[_] = t_3
         if t_3:
             # a = a * x
-            a_tape[_] = a_2.copy()
-            a_3 = a_2 * x
-        else:
-            a_3 = a_2.copy()
-        # a[0] += a[1]
-        a_3[0] += a_3[1]
-        a_2 = a_3
+            a_tape[_] = a.copy()
+            a = a * x
+        a[0] += a[1]
     # return np.sum(a * a)
-    a_bar = a_2.copy()
-    a_bar = a_bar + a_2
+    a_bar = a.copy()
+    a_bar = a_bar + a
     # for _ in range(2):
     x_bar = 0.0
     for _ in range(1, -1, -1):
-        a_bar = a_bar.copy()
         t_4 = t_tape[_]
         # a[0] += a[1]
         a_bar[1] += a_bar[0]
-        # a = a * x
-        a_bar_1 = np.zeros(v.shape)
         # if a[1] > 0.2:
         if t_4:
             # a = a * x
-            t_5 = np.sum(a_bar * a_tape[_])
-            a_bar_1 += a_bar * x
-            x_bar += t_5
-        else:
-            a_bar_1 += a_bar
-        a_bar = a_bar_1
-    a_bar = a_bar.copy()
+            t_5 = a_bar * x
+            t_6 = np.sum(a_bar * a_tape[_])
+            a_bar = np.zeros(v.shape)
+            a_bar += t_5
+            x_bar += t_6
     # a[1] = a[0] * x
-    t_6 = a_bar[1]
+    t_7 = a_bar[1]
     a_bar[1] = 0.0
-    x_bar += t_6 * t_2
-    a_bar[0] += t_6 * x
-    # a = np.sin(a) * x
-    a_bar_2 = np.zeros(v.shape)
+    x_bar += t_7 * t_2
+    a_bar[0] += t_7 * x
     # if x > 0.5:
     if t:
         # a = np.sin(a) * x
         x_bar += np.sum(a_bar * t_1)
-        a_bar_2 += a_bar * x * np.cos(a)
-    else:
-        a_bar_2 += a_bar
-    return x_bar, a_bar_2
+        a_bar = a_bar * x * np.cos(a_1)
+    return x_bar, a_bar

@@ -20,7 +20,7 @@ def grad_crank_nicolson(psi, h):
     # back = np.eye(3) + 0.05j * h
     back = t + t_1
     psi_tape = np.empty((4, 3), np.complex128)
-    psi_tape_1 = np.empty((4, psi.shape[0]), np.complex128)
+    psi_tape_1 = np.empty((4, 3), np.complex128)
     for _ in range(4):
         psi_tape_1[_] = psi
         # psi = np.linalg.solve(back, forward @ psi)

@@ -31,7 +31,7 @@ def grad_crank_nicolson(psi, h):
         for j in range(3):
             back[i, j] = t[i, j] + t_1[i, j]
     psi_tape = np.empty((4, 3), np.complex128)
-    psi_tape_1 = np.empty((4, psi.shape[0]), np.complex128)
+    psi_tape_1 = np.empty((4, 3), np.complex128)
     for _ in range(4):
         for i in range(3):
             psi_tape_1[_, i] = psi[i]

@@ -23,22 +23,22 @@ def grad_heat(u, steps):
     u_bar = u_bar + u_1
     # for _ in range(steps):
     for _ in range(steps - 1, -1, -1):
-        new_bar = u_bar.copy()
         # new[1:-1] = u[1:-1] + 0.2 * (u[2:] - 2.0 * u[1:-1] + u[:-2]) * u[1:-1]
-        array_bar = new_bar[1:-1]
+        array_bar = u_bar[1:-1]
         t_3 = array_bar.copy()
         array_bar[...] = 0.0
-        u_bar = np.zeros(u.shape)
-        array_bar = u_bar[1:-1]
+        u_bar_1 = np.zeros(u.shape)
+        array_bar = u_bar_1[1:-1]
         array_bar += t_3
         t_4 = t_3 * t_tape[_]
         array_bar += t_3 * t_tape_1[_]
         t_5 = t_4 * 0.2
-        array_bar_1 = u_bar[:-2]
+        array_bar_1 = u_bar_1[:-2]
         array_bar_1 += t_5
-        array_bar_2 = u_bar[2:]
+        array_bar_2 = u_bar_1[2:]
         array_bar_2 += t_5
         array_bar -= t_5 * 2.0
         # new = u.copy()
-        u_bar += new_bar
+        u_bar_1 += u_bar
+        u_bar = u_bar_1
     return u_bar,

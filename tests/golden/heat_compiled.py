@@ -12,8 +12,6 @@ def grad_heat(u, steps):
     t_tape_1 = np.empty((max(steps, 0), t))
     # new[1:-1] = u[1:-1] + 0.2 * (u[2:] - 2.0 * u[1:-1] + u[:-2]) * u[1:-1]
     t_1 = np.empty(t_tape.shape[1])
-    t_2 = np.empty(t_tape.shape[1])
-    t_3 = np.empty(t_tape.shape[1])
     for _ in range(steps):
         # new = u.copy()
         new = np.empty(u.shape)
@@ -26,51 +24,43 @@ def grad_heat(u, steps):
             t_tape_1[_, i] = t_1[i]
         for i in range(t_tape.shape[1]):
             t_tape[_, i] = u_1[1 + i]
-        t_4 = max(u.shape[0] - 2, 0)
-        for i in range(t_tape.shape[1]):
-            t_2[i] = t_1[i] * u_1[1 + i]
-        for i in range(t_tape.shape[1]):
-            t_3[i] = u_1[1 + i] + t_2[i]
-        for i in range(t_4):
-            new[1 + i] = t_3[i]
+        for i in range(max(u.shape[0] - 2, 0)):
+            new[1 + i] = u_1[1 + i] + t_1[i] * u_1[1 + i]
         u_1 = new
     # return np.sum(u * u)
     u_bar = np.empty(u.shape)
     for i in range(u.shape[0]):
         u_bar[i] = 2.0 * u_1[i]
-    # for _ in range(steps):
-    new_bar = np.empty(u.shape)
     # new[1:-1] = u[1:-1] + 0.2 * (u[2:] - 2.0 * u[1:-1] + u[:-2]) * u[1:-1]
-    t_5 = np.empty(t_tape.shape[1])
-    t_6 = np.empty(t_tape.shape[1])
-    t_7 = np.empty(t_tape.shape[1])
+    t_2 = np.empty(t_tape.shape[1])
+    t_3 = np.empty(t_tape.shape[1])
+    t_4 = np.empty(t_tape.shape[1])
     # for _ in range(steps):
     for _ in range(steps - 1, -1, -1):
-        for i in range(u.shape[0]):
-            new_bar[i] = u_bar[i]
         # new[1:-1] = u[1:-1] + 0.2 * (u[2:] - 2.0 * u[1:-1] + u[:-2]) * u[1:-1]
-        t_8 = max(u.shape[0] - 2, 0)
+        t_5 = max(u.shape[0] - 2, 0)
         for i in range(t_tape.shape[1]):
-            t_5[i] = new_bar[1 + i]
-        for i in range(t_8):
-            new_bar[1 + i] = 0.0
-        u_bar = np.zeros(u.shape)
-        t_9 = max(u.shape[0] - 2, 0)
-        for i in range(t_9):
-            u_bar[1 + i] += t_5[i]
+            t_2[i] = u_bar[1 + i]
+        for i in range(t_5):
+            u_bar[1 + i] = 0.0
+        u_bar_1 = np.zeros(u.shape)
+        t_6 = max(u.shape[0] - 2, 0)
+        for i in range(t_6):
+            u_bar_1[1 + i] += t_2[i]
         for i in range(t_tape.shape[1]):
-            t_6[i] = t_5[i] * t_tape[_, i]
-        for i in range(t_9):
-            u_bar[1 + i] += t_5[i] * t_tape_1[_, i]
+            t_3[i] = t_2[i] * t_tape[_, i]
+        for i in range(t_6):
+            u_bar_1[1 + i] += t_2[i] * t_tape_1[_, i]
         for i in range(t_tape.shape[1]):
-            t_7[i] = t_6[i] * 0.2
+            t_4[i] = t_3[i] * 0.2
         for i in range(max(u.shape[0] - 2, 0)):
-            u_bar[i] += t_7[i]
+            u_bar_1[i] += t_4[i]
         for i in range(max(u.shape[0] - 2, 0)):
-            u_bar[2 + i] += t_7[i]
-        for i in range(t_9):
-            u_bar[1 + i] -= t_7[i] * 2.0
+            u_bar_1[2 + i] += t_4[i]
+        for i in range(t_6):
+            u_bar_1[1 + i] -= t_4[i] * 2.0
         # new = u.copy()
         for i in range(u.shape[0]):
-            u_bar[i] += new_bar[i]
+            u_bar_1[i] += u_bar[i]
+        u_bar = u_bar_1
     return u_bar,

@@ -12,7 +12,7 @@ def grad_power_iteration(a, v):
     t_tape = np.empty(5)
     v_tape = np.empty((5, a.shape[0]))
     v_tape_1 = np.empty((5, a.shape[0]))
-    v_tape_2 = np.empty((5, v.shape[0]))
+    v_tape_2 = np.empty((5, a.shape[0]))
     v_1 = v
     for _ in range(5):
         v_tape_2[_] = v_1
@@ -31,7 +31,6 @@ def grad_power_iteration(a, v):
     # v = a @ v
     a_bar = np.zeros(a.shape)
     # for _ in range(5):
-    v_bar = v_bar.copy()
     for _ in range(4, -1, -1):
         t = t_tape[_]
         v_3 = v_tape[_]

@@ -14,7 +14,7 @@ def grad_recurrent_net(inputs, w, b):
     # h = np.zeros(2)
     h = np.zeros(2)
     t_tape = np.empty(inputs.shape)
-    h_tape = np.empty((inputs.shape[0], w.shape[0]))
+    h_tape = np.empty((inputs.shape[0], 2))
     h_tape_1 = np.empty((inputs.shape[0], 2))
     # for t in range(len(inputs)):
     for t in range(inputs.shape[0]):

@@ -9,7 +9,7 @@ def grad_steps_of_a_linear_system(a):
     # x = np.ones(len(a))
     x = np.ones(a.shape[0])
     x_tape = np.empty((4, a.shape[0]))
-    t_tape = np.empty((4, a.shape[0], a.shape[1]))
+    t_tape = np.empty((4, a.shape[0], a.shape[0]))
     t_tape_1 = np.empty((4, a.shape[0]))
     for _ in range(4):
         x_tape[_] = x

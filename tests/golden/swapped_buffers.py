@@ -24,19 +24,15 @@ def grad_swapped_buffers(v):
     # c[0] = 1.0
     a_bar[0] = 0.0
     # for _ in range(3):
-    a_bar = a_bar.copy()
     for _ in range(2, -1, -1):
-        b_bar_1 = a_bar.copy()
-        a_bar = np.zeros(v.shape)
-        t = t_tape[_]
-        t_2 = t_tape_1[_]
-        a_bar += b_bar
         # b[0] = b[0] * a[1]
-        t_3 = a_bar[0]
-        a_bar[0] = 0.0
-        b_bar_1[1] += t_3 * t_2
-        a_bar[0] += t_3 * t
-        b_bar = b_bar_1
+        t = b_bar[0]
+        t_2 = t_tape[_]
+        t_3 = t_tape_1[_]
+        b_bar[0] = 0.0
+        a_bar[1] += t * t_3
+        b_bar[0] += t * t_2
+        a_bar, b_bar = b_bar, a_bar
     # a = v.copy()
     v_bar = b_bar + a_bar
     return v_bar,

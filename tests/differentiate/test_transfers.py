@@ -1,0 +1,102 @@
+"""Arrays that change hands at branches and loops: whose memory is written, and who sees it."""
+
+import numpy as np
+import pytest
+
+import adcompile as ad
+
+
+def handed_to_each_run_of_a_loop(x):
+    y = x.copy()
+    total = 0.0
+    for _ in range(2):
+        z = y
+        for j in range(len(x)):
+            z[j] = z[j] * 2
+            if z[j] > 100:
+                z = z * 0.5
+        total += z[0]
+    return total
+
+
+def test_an_array_handed_on_in_every_iteration_is_refused():
+    """The second iteration starts from what the first one wrote."""
+    with pytest.raises(ad.NotDifferentiable, match="`z` is handed through a `for`"):
+        ad.grad(handed_to_each_run_of_a_loop)(np.ones(3))
+
+
+def written_on_one_side(x):
+    z = x * 1.0
+    total = 0.0
+    for _ in range(3):
+        if x[0] > 100.0:
+            z = z * 2.0
+        else:
+            z[1] += x[0]
+        z[0] = z[0] * x[1]
+        total += z[0] * z[1]
+    return total
+
+
+def swapped_at_times(x):
+    a, b = x * 1.0, x * 2.0
+    total = 0.0
+    for i in range(5):
+        if i % 2 == 0:
+            a, b = b, a
+        a[0] = b[1] * x[2] * a[0]
+        if i == 3:
+            a = a * x
+        total += a[0]
+    return total + np.sum(a) + np.sum(b * b)
+
+
+def branches_and_loops(x):
+    a, b = x * 1.0, x * 2.0
+    total = 0.0
+    for i in range(5):
+        row = a[1:]
+        if x[i % 3] > 0.5:
+            if i > 2:
+                a = a * x[0]
+            else:
+                total += row[0]
+            a[1] = total * a[0]
+        for j in range(2):
+            if j > i:
+                a = a + x
+            total += a[j] * b[j]
+    return total + np.sum(a)
+
+
+def swapped_once(x):
+    a, u = x * 1.0, x * 2.0
+    for i in range(4):
+        if i == 1:
+            a, u = u, a + u
+        w = a + u
+        u = np.sin(w)
+        a[1] = w[0] * u[2]
+    return np.sum(a * a) + np.sum(u)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [written_on_one_side, swapped_at_times, branches_and_loops, swapped_once],
+    ids=lambda f: f.__name__,
+)
+def test_against_differences(function):
+    x, v, step = np.array([0.3, 1.5, 0.7]), np.array([1.0, -0.5, 2.0]), 1e-6
+
+    def slope(f):
+        return (f(x + step * v) - f(x - step * v)) / (2 * step)
+
+    gradient = ad.grad(function)
+    assert gradient(x) @ v == pytest.approx(slope(function), rel=1e-6)
+    found = ad.hvp(function)(x, v)
+    np.testing.assert_allclose(found, slope(gradient), rtol=1e-6, atol=1e-6)
+
+    def along(x, v):
+        return np.sum(gradient(x) * v)
+
+    np.testing.assert_allclose(ad.grad(along)(x, v), found, rtol=1e-9, atol=1e-12)
