@@ -6,7 +6,7 @@ import pytest
 from adcompile.graph.interpret import interpret
 from tests.ops.cases import CASES
 from tests.ops.test_registry import _arguments, _direction, _vjp
-from tests.test_jax import _for_jax
+from tests.test_jax import for_jax
 
 jax = pytest.importorskip("jax")
 
@@ -40,7 +40,7 @@ def test_reverse_mode_is_that_of_jax(case):
     cotangent = _direction([output], 2)[0]
     found = interpret(graph, *args, cotangent)
     with jax.enable_x64(True):
-        _, pullback = jax.vjp(_for_jax(case.build), *args)
+        _, pullback = jax.vjp(for_jax(case.build), *args)
         wanted = pullback(jax.numpy.asarray(cotangent))
     for f, w in zip(found, wanted, strict=True):
         np.testing.assert_allclose(f, w, rtol=1e-9, atol=1e-12)
