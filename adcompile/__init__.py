@@ -23,8 +23,10 @@ from adcompile.api import (
 )
 from adcompile.check import check_grads
 from adcompile.custom import checkpoint, custom_jvp, custom_vjp
+from adcompile.debug import debug
 from adcompile.errors import (
     AdcompileError,
+    NonFinite,
     NotDifferentiable,
     ShapeError,
     SourceNotFound,
@@ -38,6 +40,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AdcompileError",
+    "NonFinite",
     "NotDifferentiable",
     "ShapeError",
     "SourceNotFound",
@@ -49,6 +52,7 @@ __all__ = [
     "checkpoint",
     "custom_jvp",
     "custom_vjp",
+    "debug",
     "grad",
     "hessian",
     "hvp",

@@ -10,14 +10,16 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from adcompile import pipeline, transforms
-from adcompile.errors import TypeMismatch, UnsupportedSyntax
+from adcompile.errors import (
+    AdcompileError,
+    TypeMismatch,
+)
 from adcompile.function import CompiledFunction
+from adcompile.given import call_signature, chosen, cotangent_like, function_name, tangents_like
 from adcompile.graph.builder import current
-from adcompile.graph.ir import Graph, Value
-from adcompile.graph.trees import Leaf, is_container, is_static, mapped
+from adcompile.graph.ir import Graph, Value, free_name
+from adcompile.graph.trees import Leaf, mapped
 from adcompile.graph.types import has_derivative, is_continuous
 from adcompile.ops.spellings import as_value, spelled
 from adcompile.sparse import SparseJacobian
@@ -26,37 +28,16 @@ Function = Callable[..., Any]
 Names = str | Sequence[str]
 
 
-def call_signature(function: Function) -> inspect.Signature:
-    """Parameters of a function, all of them positional or by keyword."""
-    own = getattr(function, "py_func", function)
-    known = getattr(own, "__signature__", None) or inspect.signature(own, follow_wrapped=False)
-    parameters = [
-        p.replace(kind=p.POSITIONAL_OR_KEYWORD)
-        if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_ONLY)
-        else p
-        for p in known.parameters.values()
-    ]
-    try:
-        return inspect.Signature(parameters)
-    except ValueError as error:
-        raise UnsupportedSyntax(
-            f"the parameters of `{function_name(function)}`: {error}",
-            hint="put keyword-only parameters without default first",
-        ) from None
-
-
 def _gradient(
     function: Function, argnums: int | Sequence[int], wrt: Names | None, with_value: bool,
     has_aux: bool, holomorphic: bool, options: dict[str, Any],
 ) -> CompiledFunction:  # fmt: skip
-    if wrt is not None:
-        items: tuple[int | str, ...] = (wrt,) if isinstance(wrt, str) else tuple(wrt)
-        single = isinstance(wrt, str)
+    if wrt is None:
+        items, single = chosen(function, "argnums", argnums, int, "argnums=0 or argnums=(0, 1)")
     else:
-        items = (argnums,) if isinstance(argnums, int) else tuple(argnums)
-        single = isinstance(argnums, int)
-    if not items:
-        raise TypeMismatch("nothing to differentiate with respect to", hint="argnums=0")
+        if argnums != 0:
+            raise TypeMismatch("both argnums and wrt are given", pipeline.place_of(function))
+        items, single = chosen(function, "wrt", wrt, str, 'wrt="x" or wrt=("x", "y")')
     keep = [item for item in items if isinstance(item, str)]
     derive = lambda graph, _: transforms.gradient_graph(  # noqa: E731
         graph, items, single, pipeline.function_location(function), with_value, has_aux, holomorphic
@@ -64,12 +45,6 @@ def _gradient(
     prefix = "value_and_grad" if with_value else "grad"
     name = f"{prefix}_{function_name(function)}"
     return CompiledFunction(function, derive, call_signature(function), name, keep=keep, **options)
-
-
-def function_name(function: Function) -> str:
-    """The name of a function; `function` for a lambda."""
-    name = getattr(function, "__name__", "function")
-    return "function" if name == "<lambda>" else name
 
 
 def grad(
@@ -83,7 +58,8 @@ def grad(
     has_aux    the function gives (scalar, anything); the result is (gradient, anything)
     holomorphic   the function is holomorphic: complex arguments, a complex result
     options    target="cpu" | "python", fastmath, parallel, cache, inplace (argument names),
-               prints (keep what the function prints in the derivative, too)
+               prints (keep what the function prints in the derivative, too),
+               boundscheck (raise IndexError for an index that does not exist)
 
     Each gradient has the shape and dtype of what it belongs to. With respect to a complex number
     z = x + iy it is df/dx - i df/dy: steepest descent goes along minus its conjugate. Usable as a
@@ -120,13 +96,13 @@ def jit(function: Function | None = None, *, inplace: Names = (), **options: Any
     """
     if function is None:
         return lambda f: jit(f, inplace=inplace, **options)
-    names = (inplace,) if isinstance(inplace, str) else tuple(inplace)
+    names = (inplace,) if isinstance(inplace, str) else inplace
     return CompiledFunction(
         function,
         lambda graph, _: graph,
         call_signature(function),
         function_name(function),
-        inplace=names,
+        inplace=names,  # type: ignore[arg-type]
         **{"prints": True, **options},
     )
 
@@ -144,10 +120,10 @@ def jvp(
     made = _jvp_function(function, transforms.jvp_graph, **options)
     if primals is None or tangents is None:
         return made
-    if len(primals) != len(tangents):
-        raise TypeMismatch(f"{len(primals)} primals but {len(tangents)} tangents")
-    pairs = zip(primals, tangents, strict=True)
-    return made(tuple(primals), tuple(_tangent(p, t) for p, t in pairs))
+    if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
+        text = "primals and tangents are tuples, one item per argument"
+        raise TypeMismatch(text, pipeline.place_of(function), "ad.jvp(f, (x,), (x_dot,))")
+    return made(tuple(primals), tangents_like(function, primals, tangents))
 
 
 def _jvp_function(function: Function, derive: Any, **options: Any) -> CompiledFunction:
@@ -157,31 +133,19 @@ def _jvp_function(function: Function, derive: Any, **options: Any) -> CompiledFu
     ]
     return CompiledFunction(
         function, derive, inspect.Signature(parameters), f"jvp_{function_name(function)}",
-        own=lambda types: types[0], **options,
+        own=lambda types: _primals(function, types), **options,
     )  # fmt: skip
 
 
-def _tangent(primal: Any, tangent: Any) -> Any:
-    """A tangent in the type of its primal."""
-    if is_container(primal):
-        return mapped(_tangent, primal, tangent)
-    if tangent is None:
-        return primal  # of what has no derivative
-    if isinstance(primal, np.ndarray):
-        _refuse_complex(tangent, primal, "tangent")
-        array = np.ascontiguousarray(tangent, primal.dtype)
-        if array.shape != primal.shape:
-            raise TypeMismatch(f"a tangent of shape {array.shape} for a primal of {primal.shape}")
-        return array
-    if not isinstance(primal, (float, complex, np.inexact)):
-        return tangent
-    _refuse_complex(tangent, primal, "tangent")
-    return type(primal)(tangent)
-
-
-def _refuse_complex(given: Any, value: Any, what: str) -> None:
-    if np.iscomplexobj(given) and not np.iscomplexobj(value):
-        raise TypeMismatch(f"a complex {what} of a real value", hint=f"pass {what}.real")
+def _primals(function: Function, types: Sequence[Any]) -> Sequence[Any]:
+    for name, given in zip(("primals", "tangents"), types, strict=True):
+        if not isinstance(given, (tuple, list)):
+            raise TypeMismatch(
+                f"the {name} of `{function_name(function)}` must be a tuple, one item per argument",
+                hint=f"({name[:-1]},)",
+            )
+    primals: Sequence[Any] = types[0]
+    return primals
 
 
 def jacfwd(
@@ -272,8 +236,7 @@ def _jacobian(
     function: Function, argnums: int | Sequence[int], mode: str, holomorphic: bool,
     options: dict[str, Any],
 ) -> CompiledFunction:  # fmt: skip
-    single = isinstance(argnums, int)
-    items = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    items, single = chosen(function, "argnums", argnums, int, "argnums=0 or argnums=(0, 1)")
     name = f"{transforms.NAME_OF_MODE[mode]}_{function_name(function)}"
 
     def derive(graph: Graph, _: Any) -> Graph:
@@ -311,15 +274,20 @@ def hvp(function: Function | None = None, argnums: int = 0, **options: Any) -> A
     """
     if function is None:
         return lambda f: hvp(f, argnums, **options)
+    (item,), single = chosen(function, "argnums", argnums, int, "argnums=0")
+    if not single:
+        text = f"argnums={argnums!r}, but hvp takes one argument at a time"
+        raise TypeMismatch(text, pipeline.place_of(function), "argnums=0")
     own = list(call_signature(function).parameters.values())
+    tangent = free_name("tangent", [p.name for p in own])
     parameters = [
         p.replace(default=p.empty)
-        for p in [*own, inspect.Parameter("tangent", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
+        for p in [*own, inspect.Parameter(tangent, inspect.Parameter.POSITIONAL_OR_KEYWORD)]
     ]
 
     def derive(graph: Graph, types: Sequence[Any]) -> Graph:
         place = pipeline.function_location(function)
-        return transforms.hvp_graph(graph, types, argnums, place)
+        return transforms.hvp_graph(graph, types, item, place)
 
     return CompiledFunction(
         function, derive, inspect.Signature(parameters), f"hvp_{function_name(function)}",
@@ -336,8 +304,7 @@ def linearize(function: Function, *primals: Any, **options: Any) -> tuple[Any, C
     run = _jvp_function(function, transforms.pushforward_graph, **options)
 
     def push(*tangents: Any) -> Any:
-        pairs = zip(primals, tangents, strict=True)
-        return run(tuple(primals), tuple(_tangent(p, t) for p, t in pairs))[1]
+        return run(tuple(primals), tangents_like(function, primals, tangents))[1]
 
     return value, push
 
@@ -358,8 +325,15 @@ def vmap(
     signature = call_signature(function)
     names = list(signature.parameters)
     axes = tuple(in_axes) if isinstance(in_axes, (tuple, list)) else (in_axes,) * len(names)
+    place = pipeline.place_of(function)
     if len(axes) != len(names):
-        raise TypeMismatch(f"{len(axes)} in_axes for {len(names)} arguments")
+        raise TypeMismatch(f"{len(axes)} in_axes for {len(names)} arguments", place)
+    for option, axis in [*(("in_axes", a) for a in axes), ("out_axes", out_axes)]:
+        shared = option == "in_axes" and axis is None
+        if not shared and (not isinstance(axis, int) or isinstance(axis, bool)):
+            raise TypeMismatch(f"{option}={axis!r} is no axis", place, "an axis is an integer")
+    if all(axis is None for axis in axes):
+        raise TypeMismatch("vmap along no axis: all in_axes are None", place, "in_axes=0")
     return CompiledFunction(
         function,
         lambda graph, _: transforms.batched_graph(graph, axes, out_axes),
@@ -381,7 +355,11 @@ def vjp(function: Function, *primals: Any, **options: Any) -> tuple[Any, Callabl
     run = _vjp_function(function, len(primals), **options)
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
-        results = iter(run(*primals, _like(cotangent, value)))
+        try:
+            given = cotangent_like(cotangent, value)
+        except AdcompileError as error:
+            raise error.at(pipeline.place_of(function)) from None
+        results = iter(run(*primals, given))
         cotangents: tuple[Any, ...] = mapped(
             lambda p: next(results) if has_derivative(p) else None, tuple(primals)
         )
@@ -392,27 +370,14 @@ def vjp(function: Function, *primals: Any, **options: Any) -> tuple[Any, Callabl
 
 def _vjp_function(function: Function, count: int, **options: Any) -> CompiledFunction:
     """A function of `count` primals and a cotangent that gives the cotangents of float leaves."""
-    parameters = [
-        *list(call_signature(function).parameters.values())[:count],
-        inspect.Parameter("cotangent", inspect.Parameter.KEYWORD_ONLY),
-    ]
+    own = list(call_signature(function).parameters.values())[:count]
+    cotangent = free_name("cotangent", [p.name for p in own])
+    parameters = [*own, inspect.Parameter(cotangent, inspect.Parameter.KEYWORD_ONLY)]
     parameters = [p.replace(kind=p.POSITIONAL_OR_KEYWORD, default=p.empty) for p in parameters]
     return CompiledFunction(
         function, transforms.vjp_graph, inspect.Signature(parameters),
         f"vjp_{function_name(function)}", own=lambda types: types[:-1], **options,
     )  # fmt: skip
-
-
-def _like(cotangent: Any, value: Any) -> Any:
-    """A cotangent in the dtype of the value it belongs to."""
-    if is_container(value):
-        return mapped(lambda v, c: _like(c, v), value, cotangent)
-    if is_static(value) or cotangent is None:
-        return value
-    _refuse_complex(cotangent, value, "cotangent")
-    if isinstance(value, np.ndarray):
-        return np.broadcast_to(np.asarray(cotangent, value.dtype), value.shape).copy()
-    return np.asarray(cotangent, np.asarray(value).dtype)[()]
 
 
 def stop_gradient(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What a call passes: checks and conversions of run-time arguments.
+"""What a call passes: checks and conversions of run-time arguments, and of options.
 
 Enters: the arguments of one call. Leaves: arguments in the form that compiled code takes, the axes
 of extent 1 among them, or an error for arguments that must not share memory.
@@ -6,15 +6,23 @@ of extent 1 among them, or an error for arguments that must not share memory.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 
-from adcompile.errors import TypeMismatch
+from adcompile.errors import Location, TypeMismatch
 from adcompile.graph import trees
 from adcompile.graph.ir import Region
-from adcompile.graph.types import Array, Static, Structure, is_single_precision, type_of
+from adcompile.graph.types import (
+    Array,
+    Static,
+    Structure,
+    check_array,
+    is_single_precision,
+    type_of,
+)
 
 
 def default_type(default: Any) -> Structure:
@@ -45,21 +53,46 @@ def with_ones(type_: Structure, pattern: Any) -> Structure:
     return trees.mapped(one, type_)
 
 
-def is_lone(item: Any) -> bool:
-    """Whether an item is an array of no axis, which counts as the number it holds."""
-    return isinstance(item, np.ndarray) and item.ndim == 0
+_CODES = "f8 f4 c16 c8 i8 i4 i2 i1 u8 u4 u2 u1 b1"
+_PYTHON = [float, int, bool, complex]
+EXACT = frozenset([*_PYTHON, np.ndarray, *(np.dtype(c).type for c in _CODES.split())])
 
 
-def number_of(item: Any) -> Any:
-    """The number in an array of no axis; anything else as it is."""
-    return item[()] if is_lone(item) else item
+def usual(item: Any) -> Any:
+    """An argument as compiled code takes it: plain arrays, numbers for arrays of no axis.
+
+    Memory maps are arrays. Raises TypeMismatch for other classes of arrays, which have rules of
+    their own, and for what is no number, array or container.
+    """
+    kind = type(item)
+    if kind is np.ndarray:
+        return item if item.ndim else item[()]
+    if kind in EXACT:
+        return item
+    if isinstance(item, np.ndarray):
+        check_array(item)
+        return usual(np.asarray(item))
+    parts = trees.parts(item)
+    if parts is None:
+        return item
+    new = [usual(part) for part in parts]
+    return item if all(map(operator.is_, new, parts)) else trees.with_parts(item, new)
+
+
+def check_arguments(name: str, arguments: dict[str, Any], place: Location | None) -> None:
+    """Raise TypeMismatch that names the argument for one that compiled code does not take."""
+    for key, item in arguments.items():
+        try:
+            type_of(item)
+        except TypeMismatch as error:
+            text = f"argument `{key}` of `{name}`: {error.message}"
+            raise TypeMismatch(text, place, error.hint) from None
 
 
 def plain(item: Any) -> Any:
     """Python numbers for the scalars that count as weak."""
     if isinstance(item, tuple):
         return tuple(map(plain, item))
-    item = number_of(item)
     weak = (np.float64, np.int64, np.bool_, np.complex128)
     return item.item() if isinstance(item, weak) else item
 
@@ -97,3 +130,48 @@ def refuse_overlap(
                     f"`{written.pop()}`",
                     hint=f"pass a copy: {other_name}.copy()",
                 )
+
+
+def refuse_read_only(
+    function_name: str, arguments: dict[str, Any], written_names: Collection[str]
+) -> None:
+    """Raise TypeMismatch if an array that the function writes in place cannot be written."""
+    for name in written_names:
+        for leaf in trees.leaves(arguments.get(name)):
+            if isinstance(leaf, np.ndarray) and not leaf.flags.writeable:
+                raise TypeMismatch(
+                    f"`{name}` is read-only, and `{function_name}` writes it in place",
+                    hint=f"pass a copy, or leave `{name}` out of inplace",
+                )
+
+
+def check_options(
+    targets: Collection[str], target: str, flags: dict[str, bool], unknown: Collection[str],
+    place: Location | None,
+) -> None:  # fmt: skip
+    """Raise TypeMismatch for a target or option that there is not."""
+    if target not in targets:
+        raise TypeMismatch(f"there is no target {target!r}", place, f"one of {', '.join(targets)}")
+    for name in unknown:
+        known = ", ".join(["target", "inplace", *flags])
+        raise TypeMismatch(f"there is no option `{name}`", place, f"options: {known}")
+    for name, flag in flags.items():
+        if not isinstance(flag, bool):
+            raise TypeMismatch(f"{name}={flag!r} is neither True nor False", place)
+
+
+def is_plain_result(tree: Structure) -> bool:
+    """Whether a result needs no containers but plain tuples."""
+    if type(tree) is tuple:
+        return all(map(is_plain_result, tree))
+    return not trees.is_container(tree) and not isinstance(tree, Static)
+
+
+def same_tree(first: Structure, second: Structure) -> bool:
+    """Whether two results are the same containers around their leaves."""
+    return trees.fingerprint(_marked(first)) == trees.fingerprint(_marked(second))
+
+
+def _marked(tree: Structure) -> Structure:
+    """The tree with its static parts as they are, to be compared."""
+    return trees.restored(tree, (0 for _ in trees.leaves(tree)))

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from adcompile.api import function_name, grad, jit, jvp, vjp
+from adcompile.api import grad, jit, jvp, vjp
 from adcompile.errors import NotDifferentiable, TypeMismatch
+from adcompile.given import function_name
 from adcompile.graph.trees import as_tuples, is_container, is_static, leaves, mapped
 from adcompile.graph.types import is_complex, is_continuous, is_single_precision, type_of
 
@@ -36,6 +37,8 @@ def check_grads(
     for mode in modes:
         if mode not in ("fwd", "rev"):
             raise TypeMismatch(f"modes={modes!r}", hint="'fwd' and 'rev'")
+    if not isinstance(order, int) or order < 1:
+        raise TypeMismatch(f"order={order!r}", hint="1 or more")
     structure = tuple(type_of(a) for a in args)
     single = any(map(is_single_precision, leaves(structure)))
     turns = (1.0, 1j) if any(map(is_complex, leaves(structure))) else (1.0,)

@@ -13,14 +13,15 @@ from typing import Any
 import numpy as np
 
 from adcompile import pipeline
-from adcompile.api import call_signature
-from adcompile.errors import TypeMismatch, UnsupportedSyntax
+from adcompile.errors import Location, TypeMismatch, UnsupportedSyntax
+from adcompile.given import call_signature
 from adcompile.graph import trees
 from adcompile.graph.calls import Rule, refuse_draws
 from adcompile.graph.ir import Graph, Parameter, Value
 from adcompile.graph.types import Static, Structure, is_continuous, type_text
 from adcompile.ops.spellings import as_value
 from adcompile.parse import iteration
+from adcompile.parse.scope import LocalFunction
 
 Function = Callable[..., Any]
 
@@ -31,6 +32,7 @@ class _Special:
     __adcompile_static__ = True  # the class itself may be called in compiled code
 
     def __init__(self, function: Function) -> None:
+        call_signature(function)  # raises for what is no function
         functools.update_wrapper(self, function)
         self.function = function
 
@@ -90,11 +92,14 @@ class custom_jvp(_Special):  # noqa: N801  (a decorator)
 
     def _forward(self, types: list[Structure], primal: Graph) -> Graph:
         if self._jvp is None:
-            raise UnsupportedSyntax(f"`{primal.name}` has no derivative", hint="@f.defjvp")
+            raise UnsupportedSyntax(
+                f"`{primal.name}` has no derivative yet", _place(self), "@f.defjvp"
+            )
         tangents = tuple(_float_parts(t) for t in types)
+        _check_parameters(self._jvp, ("primals", "tangents"), f"the rule of `{primal.name}`")
         forward, _ = pipeline.function_graph(self._jvp, [tuple(types), tangents])
         expected = (primal.result, primal.result)
-        _same_results(primal, forward, expected, "(result, tangent)")
+        _same_results(self, primal, forward, expected, "(result, tangent)", self._jvp)
         return forward
 
 
@@ -120,24 +125,43 @@ class custom_vjp(_Special):  # noqa: N801  (a decorator)
     def _both(self, types: list[Structure], primal: Graph) -> tuple[Graph, Graph]:
         if self._rules is None:
             raise UnsupportedSyntax(
-                f"`{primal.name}` has no derivative", hint="f.defvjp(forward, backward)"
+                f"`{primal.name}` has no derivative yet",
+                _place(self),
+                "f.defvjp(forward, backward)",
             )
+        own = tuple(p.name for p in primal.parameters)
+        _check_parameters(self._rules[0], own, f"the forward rule of `{primal.name}`")
+        both = ("residuals", "cotangent")
+        _check_parameters(self._rules[1], both, f"the backward rule of `{primal.name}`")
         forward, _ = pipeline.function_graph(self._rules[0], types)
         if not isinstance(forward.result, tuple) or len(forward.result) != 2:
-            raise TypeMismatch(f"`{forward.name}` must return (result, residuals)")
+            raise TypeMismatch(
+                f"the forward rule of `{primal.name}` must return (result, residuals)",
+                _place(self._rules[0]),
+            )
         outputs = forward.outputs
         residuals = trees.mapped(lambda k: outputs[k].type, forward.result[1])
         numbers = iter(v.type for v in primal.outputs)
         cotangent = trees.mapped(lambda _: next(numbers), primal.result)
         backward, _ = pipeline.function_graph(self._rules[1], [residuals, cotangent])
-        _same_results(primal, forward, (primal.result, forward.result[1]), "(result, residuals)")
+        expected = primal.result, forward.result[1]
+        _same_results(self, primal, forward, expected, "(result, residuals)", self._rules[0])
         wanted = [v for p in primal.parameters for v in trees.leaves(p.structure)]
         floats = [v for v in wanted if is_continuous(v.type)]
+        place, name = _place(self._rules[1]), f"the backward rule of `{primal.name}`"
+        if not isinstance(backward.result, (tuple, list)):
+            raise TypeMismatch(f"{name} must return a tuple, one cotangent per argument", place)
         if len(backward.outputs) != len(floats):
             raise TypeMismatch(
-                f"`{backward.name}` gives {len(backward.outputs)} cotangents, but `{primal.name}` "
-                f"has {len(floats)} float arguments", hint="give None for what is no float",
+                f"{name} gives {len(backward.outputs)} cotangents for {len(floats)} float "
+                "arguments", place, "give None for what is no float",
             )  # fmt: skip
+        for value, found in zip(floats, backward.outputs, strict=True):
+            if _kind(value) != _kind(found):
+                raise TypeMismatch(
+                    f"{name} gives {type_text(found.type)} for `{value.hint}`, which is "
+                    f"{type_text(value.type)}", place, "a cotangent is shaped as its argument",
+                )  # fmt: skip
         return forward, backward
 
 
@@ -151,7 +175,12 @@ class checkpoint(_Special):  # noqa: N801  (a decorator)
 
     def __new__(cls, function: Any) -> Any:
         """Outside of compiled code, what a loop goes through is left as it is."""
-        return super().__new__(cls) if callable(function) else function
+        if isinstance(function, Value):
+            raise TypeMismatch(
+                "checkpoint of a number or array", hint="ad.checkpoint(f)(x), for a function f"
+            )
+        known = callable(function) or isinstance(function, LocalFunction)
+        return super().__new__(cls) if known else function
 
     def rule(self, types: list[Structure], primal: Graph) -> Rule:
         """Run again."""
@@ -179,21 +208,38 @@ def _float_parts(type_: Structure) -> Structure:
     return trees.mapped(lambda leaf: leaf if is_continuous(leaf) else Static(None), type_)
 
 
-def _same_results(primal: Graph, rule: Graph, expected: Any, what: str) -> None:
+def _check_parameters(function: Function, names: Sequence[str], what: str) -> None:
+    given = call_signature(function).parameters.values()
+    needed = [p for p in given if p.default is p.empty]
+    if not len(needed) <= len(names) <= len(given):
+        text = f"{what} must take ({', '.join(names)}), but has {len(given)} parameters"
+        raise TypeMismatch(text, _place(function))
+
+
+def _place(function: Any) -> Location | None:
+    return pipeline.place_of(getattr(function, "function", function))
+
+
+def _same_results(
+    special: _Special, primal: Graph, rule: Graph, expected: Any, what: str, function: Any
+) -> None:
     """Raise TypeMismatch unless a rule gives what the function gives, and what it must besides."""
     for value in primal.outputs:
         if not is_continuous(value.type):
             raise TypeMismatch(
                 f"`{primal.name}` returns {type_text(value.type)}; a function with a derivative of "
-                "its own returns floats"
+                "its own returns floats",
+                _place(special),
             )
-    wanted = [*primal.outputs]
+    wanted = [*primal.outputs] * (2 if what == "(result, tangent)" else 1)
     count = len(list(trees.leaves(expected)))
     found: Sequence[Value] = rule.outputs
     texts = [[_kind(v) for v in values[: len(wanted)]] for values in (wanted, found)]
     if len(found) != count or texts[0] != texts[1]:
         raise TypeMismatch(
-            f"`{rule.name}` must give {what} in the structure of what `{primal.name}` gives"
+            f"the rule of `{primal.name}` must give {what}, each in the structure and with the "
+            f"types of what `{primal.name}` gives",
+            _place(function),
         )
 
 

@@ -7,7 +7,7 @@ write instead.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,11 @@ class Location:
     text: str
     statement: str
     statement_line: int
+    role: str = ""  # what is computed there: the value itself, or "adjoint", "tangent", ...
+
+    def computing(self, role: str) -> Location:
+        """The same place, where the adjoint or tangent of what stands there is computed."""
+        return replace(self, role=f"{role} of the {self.role}" if self.role else role)
 
     def excerpt(self) -> str:
         """The source line with carets under the expression."""
@@ -86,6 +91,25 @@ class SparsityError(AdcompileError, ValueError):
 
 class SourceNotFound(AdcompileError):
     """The Python source of a function cannot be read."""
+
+
+class NonFinite(AdcompileError, ArithmeticError):
+    """A NaN or an infinity that reaches a result; raised by `adcompile.debug`.
+
+    operation  the operation that gives it first, or "argument" or "constant"
+    role       "" where it arises in the function itself, "adjoint" or "tangent" in its derivative
+    index      the first element of the operation's result that is not finite
+    operands   what the operation takes to compute that element, or whole where that is not known
+    rounds     the loops around it, each with its counter: (("i", 3), ("k", 0))
+    value      the NaN or infinity
+    """
+
+    operation: str
+    role: str
+    index: tuple[int, ...]
+    operands: tuple[object, ...]
+    rounds: tuple[tuple[str, int], ...]
+    value: complex
 
 
 class InternalError(AdcompileError):

@@ -7,11 +7,9 @@ draws its graph, and can be called inside `@njit` code.
 
 from __future__ import annotations
 
-import ast
 import copy
 import functools
 import inspect
-import linecache
 import threading
 from collections.abc import Callable, Sequence
 from types import MethodType
@@ -21,14 +19,18 @@ import numpy as np
 
 from adcompile import pipeline
 from adcompile.arguments import (
+    check_arguments,
+    check_options,
     default_type,
     has_single,
-    is_lone,
-    number_of,
+    is_plain_result,
     ones,
     plain,
     refuse_overlap,
+    refuse_read_only,
+    same_tree,
     strong,
+    usual,
     with_ones,
 )
 from adcompile.errors import (
@@ -37,8 +39,10 @@ from adcompile.errors import (
     ShapeError,
     TypeMismatch,
     UnsupportedOperation,
+    UnsupportedSyntax,
 )
 from adcompile.explain import Explanation, explain
+from adcompile.generated import calling, executable, template
 from adcompile.graph import trees
 from adcompile.graph.ir import Graph
 from adcompile.graph.show import GraphView
@@ -68,6 +72,7 @@ class CompiledFunction:
     fastmath   let the compiler contract and reassociate (NaN and infinities keep their meaning)
     parallel   let the compiler use several threads
     cache      keep machine code on disk
+    boundscheck raise IndexError for an index that does not exist, which is undefined otherwise
     inplace    names of arguments that may be written; all others are copied before a write
     """
 
@@ -85,23 +90,30 @@ class CompiledFunction:
         inplace: Sequence[str] = (),
         keep: Sequence[str] = (),
         prints: bool = False,
+        boundscheck: bool = False,
         own: Own = lambda types: types,
+        **unknown: Any,
     ) -> None:
-        if target not in _TARGETS:
-            raise TypeMismatch(f"target={target!r}", hint=f"one of {', '.join(_TARGETS)}")
+        place = pipeline.place_of(function)
+        options = {
+            "fastmath": fastmath, "parallel": parallel, "cache": cache, "boundscheck": boundscheck
+        }  # fmt: skip
+        check_options(_TARGETS, target, {**options, "prints": prints}, unknown, place)
         functools.update_wrapper(self, function)
         self.__name__ = name
         self.__signature__ = signature
         self.target = target
         self._function = function
         self._derive = derive
-        self._options = {"fastmath": fastmath, "parallel": parallel, "cache": cache}
+        self._options = options
+        if not isinstance(inplace, (tuple, list)):
+            raise TypeMismatch(f"inplace={inplace!r} is no tuple of argument names", place)
         self._inplace, self._keep, self._own = tuple(inplace), tuple(keep), own
         self._prints = prints
         for written in self._inplace:
             if written not in signature.parameters:
                 raise TypeMismatch(
-                    f"inplace={written!r}: `{function.__name__}` has no such argument"
+                    f"inplace={written!r}: `{_base_name(function)}` has no such argument", place
                 )
         self._checks: dict[str, Location | None] = {}
         self._written: set[str] = set()
@@ -112,14 +124,28 @@ class CompiledFunction:
         self._change: Change = lambda types: types
         self._flat = False  # a variant for containers, which come as plain tuples
         self._lock = threading.RLock()
+        self._made: Any = None  # the dispatcher
         self._call = self._first_call if target == "cpu" else self._call_python
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Run the function; see the class for what it compiles."""
         try:
+            args = tuple(map(usual, args))
+            kwargs = {name: usual(item) for name, item in kwargs.items()}
+            if self._inplace:
+                refuse_read_only(self.__name__, self._bind(args, kwargs).arguments, self._inplace)
             return self._call(*args, **kwargs)
         except (ValueError, TypeError) as error:
             return self._after_failure(error, args, kwargs)
+        except RecursionError:
+            raise self._too_deep() from None
+
+    def _too_deep(self) -> UnsupportedSyntax:
+        return UnsupportedSyntax(
+            f"`{self.__name__}` or its arguments are nested too deeply",
+            pipeline.place_of(self._function),
+            "split long expressions into statements, write chains of calls as loops",
+        )
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """As a method: the instance is the first argument."""
@@ -132,19 +158,24 @@ class CompiledFunction:
 
     def __adcompile_graph__(self, types: Sequence[Structure]) -> Graph:
         """The derived graph for argument types, for use inside other functions."""
-        own = self._own(types)
-        graph, written = pipeline.function_graph(
-            self._function, own, self._inplace, self._keep, self._prints
-        )
-        self._written.update(written)
-        return self._derive(graph, types)
+        try:
+            own = self._own(types)
+            graph, written = pipeline.function_graph(
+                self._function, own, self._inplace, self._keep, self._prints
+            )
+            self._written.update(written)
+            return self._derive(graph, types)
+        except AdcompileError as error:
+            raise error.at(pipeline.place_of(self._function)) from None
+        except RecursionError:
+            raise self._too_deep() from None
 
     def _optimised(self, types: Sequence[Structure]) -> Graph:
         with self._lock:
             graph = pipeline.optimise(self.__adcompile_graph__(types))
             graph.doc = self._describe()
             self._checks.update(graph.checks)
-            if self._result is not None and not _same_tree(self._result, graph.result):
+            if self._result is not None and not same_tree(self._result, graph.result):
                 raise UnsupportedOperation(
                     f"the structure of what `{self.__name__}` gives depends on the types of its "
                     "arguments", hint="return the same kind of container for all of them",
@@ -161,11 +192,17 @@ class CompiledFunction:
         stage      "derivative": for people and NumPy; "compiled": the loops the compiler sees
         """
         graph = self._optimised(self._types(args))
-        if stage == "derivative":
-            return pipeline.readable_source(graph)
-        if stage == "compiled":
-            return pipeline.compiler_source(graph)
-        raise TypeMismatch(f"stage={stage!r}", hint="one of 'derivative', 'compiled'")
+        print_source = {
+            "derivative": pipeline.readable_source,
+            "compiled": pipeline.compiler_source,
+        }
+        if stage in print_source:
+            try:
+                return print_source[stage](graph)
+            except RecursionError:
+                raise self._too_deep() from None
+        place = pipeline.place_of(self._function)
+        raise TypeMismatch(f"stage={stage!r}", place, "one of 'derivative', 'compiled'")
 
     def graph(self, *args: Any) -> GraphView:
         """The SSA graph for arguments or types: prints as text, draws itself as SVG."""
@@ -205,14 +242,15 @@ class CompiledFunction:
         for parameter in parameters[len(types) :]:
             if parameter.default is parameter.empty:
                 raise TypeMismatch(
-                    f"`{self.__name__}` needs an argument or type for `{parameter.name}`"
+                    f"`{self.__name__}` needs an argument or type for `{parameter.name}`",
+                    pipeline.place_of(self._function),
                 )
             types.append(default_type(parameter.default))
         return types
 
     def _call_types(self, args: Sequence[Any], kwargs: dict[str, Any]) -> list[Structure]:
         """The types of a call; arguments left at a default that is no float are static."""
-        given = self.__signature__.bind(*args, **kwargs).arguments
+        given = self._bind(args, kwargs).arguments
         return [
             type_of(given[name]) if name in given else default_type(parameter.default)
             for name, parameter in self.__signature__.parameters.items()
@@ -234,15 +272,16 @@ class CompiledFunction:
         """Make the dispatcher; later calls go straight to it."""
         if not self._is_plain(args, kwargs):
             return self._call_structured(args, kwargs)
-        with self._lock:
-            dispatcher = self._dispatcher
+        dispatcher = self._dispatcher
         result = dispatcher(*args, **kwargs)
-        if self._written or not _is_plain_result(self._result):
+        if self._written or not is_plain_result(self._result):
             self._call = self._call_with_care
             self._refuse_overlap(args, kwargs)
             return self._restored(result)
         if all(p.default is p.empty for p in self.__signature__.parameters.values()):
-            self.__class__ = _calling(type(self), dispatcher, self.__signature__)
+            with self._lock:
+                if type(self) is CompiledFunction:
+                    self.__class__ = calling(CompiledFunction, dispatcher, self.__signature__)
         return result
 
     def _call_with_care(self, /, *args: Any, **kwargs: Any) -> Any:
@@ -252,7 +291,7 @@ class CompiledFunction:
 
     def _restored(self, result: Any) -> Any:
         """Containers of the kinds that the function gives, out of plain tuples."""
-        if _is_plain_result(self._result):
+        if is_plain_result(self._result):
             return result
         return trees.restored(self._result, trees.leaves(result))
 
@@ -261,7 +300,7 @@ class CompiledFunction:
 
     def _call_structured(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         """A call with containers: compiled once for each structure, over plain tuples."""
-        given = self.__signature__.bind(*args, **kwargs).arguments
+        given = self._bind(args, kwargs).arguments
         special = {n: item for n, item in given.items() if not trees.is_plain(item)}
         try:
             key = tuple((name, trees.fingerprint(item)) for name, item in special.items())
@@ -290,7 +329,7 @@ class CompiledFunction:
         made.__class__ = CompiledFunction
         made._python, made._stretched, made._structured = {}, {}, {}
         made._result, made._change, made._flat = None, change, True
-        made.__dict__.pop("_dispatcher", None)
+        made._made, made._lock = None, threading.RLock()
         made._call = made._first_plain if self.target == "cpu" else made._run_python
         return made
 
@@ -302,24 +341,31 @@ class CompiledFunction:
 
     def _refuse_overlap(self, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
         if self._written:
-            arguments = self.__signature__.bind(*args, **kwargs).arguments
+            arguments = self._bind(args, kwargs).arguments
             refuse_overlap(self.__name__, arguments, self._written)
 
-    @functools.cached_property
+    @property
     def _dispatcher(self) -> Any:
-        return self._make_dispatcher(lambda types: types)
+        if self._made is None:
+            with self._lock:
+                if self._made is None:
+                    self._made = self._make_dispatcher(lambda types: types)
+        return self._made
 
     def _make_dispatcher(self, change: Callable[[list[Structure]], list[Structure]]) -> Any:
-        from adcompile.execute.dispatch import make_dispatcher, register_callable
+        from adcompile.execute.dispatch import make_dispatcher
 
-        register_callable(CompiledFunction, lambda instance: instance._dispatcher)
+        _callable_in_compiled_code()
 
         def generate(texts: tuple[str, ...]) -> tuple[str, str]:
             graph = self._optimised(self._change(change(self._types(self._known(texts)))))
-            return pipeline.compiler_source(graph), graph.name
+            try:
+                return pipeline.compiler_source(graph), graph.name
+            except RecursionError:
+                raise self._too_deep() from None
 
         return make_dispatcher(
-            _template(self.__name__, self.__signature__), generate, **self._options
+            template(self.__name__, self.__signature__), generate, **self._options
         )
 
     def _known(self, texts: tuple[str, ...]) -> tuple[str, ...]:
@@ -346,28 +392,59 @@ class CompiledFunction:
         return self._restored(result)
 
     def _bound(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-        bound = self.__signature__.bind(*args, **kwargs)
+        bound = self._bind(args, kwargs)
         bound.apply_defaults()
         return bound.args
+
+    def _bind(self, args: Sequence[Any], kwargs: dict[str, Any]) -> inspect.BoundArguments:
+        try:
+            return self.__signature__.bind(*args, **kwargs)
+        except TypeError as error:
+            place = pipeline.place_of(self._function)
+            raise TypeMismatch(f"`{self.__name__}{self.__signature__}`: {error}", place) from None
 
     def _python_function(self, types: list[Structure]) -> Callable[..., Any]:
         key = tuple(type_text(t) for t in types)
         if key not in self._python:
             graph = self._optimised(self._change(types))
-            run = _executable(pipeline.readable_source(graph), graph.name)
+            run = executable(pipeline.readable_source(graph), graph.name)
             number = plain if has_single(graph.body) else strong
-            self._python[key] = lambda *args: run(*map(number, args))
+            return self._python.setdefault(key, lambda *args: run(*map(number, args)))
         return self._python[key]
+
+    def prepared(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Graph, list[Any], Location | None]:
+        """The graph for a call, what its parameters stand for, and where the function is."""
+        place = pipeline.place_of(self._function)
+        args = tuple(map(usual, args))
+        kwargs = {name: usual(item) for name, item in kwargs.items()}
+        check_arguments(self.__name__, self._bind(args, kwargs).arguments, place)
+        plain_args = [trees.as_tuples(item) for item in self._bound(args, kwargs)]
+        types = [
+            type_ if isinstance(type_, Static) else with_ones(type_, ones(item))
+            for type_, item in zip(self._call_types(args, kwargs), plain_args, strict=True)
+        ]
+        graph = self._optimised(types)
+        items: list[Any] = []
+        for parameter, item in zip(graph.parameters, plain_args, strict=True):
+            if list(leaves(parameter.structure)):
+                items += leaves(item)
+        return graph, items, place
 
     # -- extents of 1 that only the run can know ------------------------------------------------
 
     def _after_failure(
         self, error: Exception, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        """What compiled code could not take: numbers as arrays, containers, extents of 1."""
-        if any(map(is_lone, leaves((args, kwargs)))):
-            args, kwargs = trees.mapped(number_of, (args, kwargs))
-            return self(*args, **kwargs)
+        """What compiled code could not take: containers, extents of 1, or a real error."""
+        bound = self._bind(args, kwargs)
+        if not (isinstance(error, AdcompileError) and error.location is not None):
+            place = pipeline.place_of(self._function)
+            check_arguments(self.__name__, bound.arguments, place)
+        items = tuple(map(usual, args))
+        if any(item is not given for item, given in zip(items, args, strict=True)):
+            return self(*items, **kwargs)  # an array of no axis
         if not self._flat and not self._is_plain(args, kwargs):
             return self._call_structured(args, kwargs)
         return self._after_failed_check(error, args, kwargs)
@@ -405,67 +482,17 @@ class CompiledFunction:
                 made = self._python_function(change(types))
             else:
                 made = self._make_dispatcher(change)
-            self._stretched[key] = made
+            return self._stretched.setdefault(key, made)
         return self._stretched[key]
 
 
-def _is_plain_result(tree: Structure) -> bool:
-    """Whether a result needs no containers but plain tuples."""
-    if type(tree) is tuple:
-        return all(map(_is_plain_result, tree))
-    return not trees.is_container(tree) and not isinstance(tree, Static)
+@functools.cache
+def _callable_in_compiled_code() -> None:
+    from adcompile.execute.dispatch import register_callable
 
-
-def _same_tree(first: Structure, second: Structure) -> bool:
-    return trees.fingerprint(_marked(first)) == trees.fingerprint(_marked(second))
-
-
-def _marked(tree: Structure) -> Structure:
-    """The tree with its static parts as they are, to be compared."""
-    return trees.restored(tree, (0 for _ in trees.leaves(tree)))
+    register_callable(CompiledFunction, lambda instance: instance._dispatcher)
 
 
 def _base_name(function: Any) -> str:
     name: str = getattr(function, "__name__", "function")
     return name
-
-
-def _template(name: str, signature: inspect.Signature) -> Callable[..., Any]:
-    """A function with this signature that is never run."""
-    parameters = [
-        p.replace(kind=p.POSITIONAL_OR_KEYWORD, annotation=p.empty)
-        for p in signature.parameters.values()
-    ]
-    names = ", ".join(p.name for p in parameters)
-    text = f"def {name}({names}):\n    return None\n"
-    space: dict[str, Any] = {}
-    exec(compile(text, f"<adcompile {name}>", "exec"), space)
-    function: Any = space[name]
-    function.__defaults__ = tuple(p.default for p in parameters if p.default is not p.empty) or None
-    return function  # type: ignore[no-any-return]
-
-
-def _calling(cls: type, dispatcher: Any, signature: inspect.Signature) -> type:
-    """A class whose calls go straight to `dispatcher`: named parameters cost half of `*args`."""
-    names = list(signature.parameters)
-    self_name = "self" if "self" not in names else "_self"
-    passed = ", ".join(names)
-    text = (
-        f"def __call__({', '.join([self_name, *names])}):\n"
-        f"    try:\n        return _dispatch({passed})\n"
-        f"    except (ValueError, TypeError) as error:\n"
-        f"        bound = ({passed}{',' * bool(names)})\n"
-        f"        return {self_name}._after_failure(error, bound, {{}})\n"
-    )
-    space: dict[str, Any] = {"_dispatch": dispatcher}
-    exec(text, space)
-    return type(cls.__name__, (cls,), {"__call__": space["__call__"], "__doc__": cls.__doc__})
-
-
-def _executable(source: str, name: str) -> Callable[..., Any]:
-    """The function in generated source, with its lines known to tracebacks and debuggers."""
-    file = f"<adcompile {name} {hash(source) & 0xFFFFFFFF:08x}>"
-    linecache.cache[file] = (len(source), None, source.splitlines(True), file)
-    space: dict[str, Any] = {}
-    exec(compile(ast.parse(source), file, "exec"), space)
-    return space[name]  # type: ignore[no-any-return]

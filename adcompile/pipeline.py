@@ -12,7 +12,7 @@ from typing import Any
 import adcompile.ops  # noqa: F401  (fills the registry of operations)
 from adcompile.emit.cpu import emit_cpu
 from adcompile.emit.python import emit_python
-from adcompile.errors import Location, NotDifferentiable
+from adcompile.errors import AdcompileError, Location, NotDifferentiable
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
 from adcompile.graph.calls import inline_calls
@@ -107,6 +107,14 @@ def function_location(function: Any) -> Location | None:
         function = function.__wrapped__
     source = read_source(function)
     return source.location(source.node)
+
+
+def place_of(function: Any) -> Location | None:
+    """Where a function is defined, None if its source cannot be found."""
+    try:
+        return function_location(function)
+    except (AdcompileError, AttributeError):
+        return None
 
 
 def _refuse_written_captures(graph: Graph) -> None:

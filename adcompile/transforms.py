@@ -20,7 +20,7 @@ from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
 from adcompile.graph.calls import refuse_draws
 from adcompile.graph.clone import clone_graph
-from adcompile.graph.ir import Graph, Parameter, Region, Value
+from adcompile.graph.ir import Graph, Parameter, Region, Value, free_name
 from adcompile.graph.trees import (
     Static,
     is_container,
@@ -104,8 +104,9 @@ def _loss(graph: Graph, has_aux: bool, location: Location | None) -> tuple[Value
         )
     if not is_continuous(value.type):
         raise NotDifferentiable(
-            f"`{graph.name}` returns {value.type.dtype}; a gradient needs a float", location
-        )
+            f"`{graph.name}` returns {value.type.dtype}; a gradient needs a float", location,
+            "return a float: integers and truth values have no derivative",
+        )  # fmt: skip
     return value, list(graph.outputs[1:])
 
 
@@ -135,10 +136,14 @@ def _wanted(graph: Graph, item: int | str, location: Location | None) -> Structu
     for value in leaves(structure):
         if not is_continuous(value.type):
             raise NotDifferentiable(
-                f"`{name}` is {_article(value)} and has no derivative", location,
+                f"`{name}` {_without_derivative(structure, value)} and has no derivative", location,
                 f"pass `{name}` as a float, or leave it out of argnums",
             )  # fmt: skip
     return structure
+
+
+def _without_derivative(structure: Structure, value: Value) -> str:
+    return "holds no float" if is_container(structure) else f"is {_article(value)}"
 
 
 def _without_static(structure: Structure) -> Structure:
@@ -197,9 +202,10 @@ def jvp_graph(graph: Graph, types: Sequence[Structure]) -> Graph:
             items.append(parameter)
             if is_continuous(value.type):
                 tangents[value] = tangent
+    taken = [p.name for p in graph.parameters]
     graph.parameters = [
-        Parameter("primals", primals),
-        Parameter("tangents", rebuild(primals, iter(items))),
+        Parameter(free_name("primals", taken), primals),
+        Parameter(free_name("tangents", taken), rebuild(primals, iter(items))),
     ]
     results = append_forward(graph, tangents)
     graph.body.yields = [*graph.outputs, *results]
@@ -261,7 +267,8 @@ def vjp_graph(graph: Graph, types: Sequence[Structure]) -> Graph:
             parameter, cotangent = _companion(builder, value, type_, name, "cotangent")
             items.append(parameter)
             seeds.append(cotangent if is_continuous(value.type) else None)
-    graph.parameters.append(Parameter("cotangent", rebuild(graph.result, iter(items))))
+    name = free_name("cotangent", [p.name for p in graph.parameters])
+    graph.parameters.append(Parameter(name, rebuild(graph.result, iter(items))))
     wanted = [
         v for p in graph.parameters[:-1] for v in leaves(p.structure) if is_continuous(v.type)
     ]
@@ -421,7 +428,8 @@ def hvp_graph(
             parameter, tangent = _companion(builder, value, type_, f"{value.hint}_dot", "tangent")
             items.append(parameter)
             tangents[value] = tangent
-    graph.parameters.append(Parameter("tangent", rebuild(types[-1], iter(items))))
+    further = free_name("tangent", [p.name for p in graph.parameters])
+    graph.parameters.append(Parameter(further, rebuild(types[-1], iter(items))))
     graph.body.yields = append_forward(graph, tangents)
     graph.name = f"hvp_{name}"
     return graph

@@ -70,6 +70,18 @@ def test_sparse_example(tmp_path, capsys):
     assert f"```output\n{capsys.readouterr().out}```" in page
 
 
+def test_debugging_page(tmp_path, monkeypatch):
+    file = tmp_path / "roots.py"
+    file.write_text("import numpy as np\n\ndef roots(x):\n    return np.sum(np.sqrt(x) * 3.0)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import roots
+
+    with pytest.raises(ad.NonFinite) as caught:
+        ad.debug(ad.grad(roots.roots))(np.array([1.0, 0.0]))
+    shown = str(caught.value).replace(f"{tmp_path}/", "")
+    assert shown in (_ROOT / "docs" / "debugging.md").read_text()
+
+
 def test_links_lead_somewhere():
     for page in [_ROOT / "README.md", *(_ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text()):

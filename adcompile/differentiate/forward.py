@@ -80,7 +80,7 @@ class Forward:
         for op in ops:
             if op.name == "dim" and op.inputs[0].op in own:
                 continue
-            with self.builder.at(op.location):
+            with self.builder.at(op.location and op.location.computing("tangent")):
                 self._operation(op)
 
     def _keep(self, op: Op) -> None:

@@ -204,7 +204,7 @@ class Reverse(StructuredReverse):
 
     def _region(self, ops: Sequence[Op]) -> None:
         for op in reversed(ops):
-            with self.builder.at(op.location):
+            with self.builder.at(op.location and op.location.computing("adjoint")):
                 self._operation(op)
             for value in op.outputs:
                 if value in self.wrt:

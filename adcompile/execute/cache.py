@@ -62,7 +62,7 @@ def module_from_source(source: str, stem: str) -> ModuleType:
         if name in sys.modules:
             return sys.modules[name]
         path = cache_directory() / f"{name}.py"
-        if not path.exists():
+        if not _holds(path, source):
             _write(path, source)
         spec = importlib.util.spec_from_file_location(name, path)
         assert spec is not None and spec.loader is not None
@@ -76,11 +76,20 @@ def module_from_source(source: str, stem: str) -> ModuleType:
         return module
 
 
+def _holds(path: Path, source: str) -> bool:
+    """Whether a file has this text; a damaged one is written anew."""
+    try:
+        return path.read_bytes() == source.encode()
+    except OSError:
+        return False
+
+
 def _write(path: Path, source: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)  # it may have been removed meanwhile
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".tmp")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(source)
+        with os.fdopen(handle, "wb") as file:
+            file.write(source.encode())
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)

@@ -9,32 +9,42 @@ import re
 import warnings
 from typing import Any
 
+from numba.core import dispatcher as _dispatcher
 from numba.core.errors import NumbaPerformanceWarning, NumbaWarning
 
 from adcompile.execute.cache import module_from_source
+from adcompile.execute.machine_code import MachineCode
 
+Dispatcher: Any = _dispatcher.Dispatcher  # its annotations lack the cache
 _FASTMATH = {"contract", "reassoc", "nsz"}
 
 
 def compile_source(
-    source: str, entry: str, *, fastmath: bool = True, parallel: bool = False, cache: bool = True
-) -> Any:
+    source: str, entry: str, *, fastmath: bool = True, parallel: bool = False, cache: bool = True,
+    boundscheck: bool = False,
+) -> Any:  # fmt: skip
     """The dispatcher of function `entry`; every function of the module is compiled.
 
     fastmath   allow contraction and reassociation of sums; NaN and infinities keep their meaning
     parallel   let Numba run `prange` loops on several threads
     cache      keep machine code on disk
+    boundscheck raise IndexError for an index that does not exist
     """
     flags = sorted(_FASTMATH) if fastmath else False
     decorator = (
-        f'@njit(error_model="numpy", boundscheck=False, fastmath={_flags(flags)}, '
-        f"parallel={parallel}, cache={cache})"
+        f'@njit(error_model="numpy", boundscheck={boundscheck}, '
+        f"fastmath={_flags(flags)}, parallel={parallel}, cache={cache})"
     )
     text = re.sub(r"^def ", f"{decorator}\ndef ", source, flags=re.MULTILINE)
     text = "from numba import njit\n" + text
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NumbaWarning)
-        return getattr(module_from_source(text, entry), entry)
+        module = module_from_source(text, entry)
+    if cache:
+        for item in vars(module).values():
+            if isinstance(item, Dispatcher) and not isinstance(item._cache, MachineCode):
+                item._cache = MachineCode(item.py_func)
+    return getattr(module, entry)
 
 
 def _flags(flags: Any) -> str:

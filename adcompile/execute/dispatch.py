@@ -42,6 +42,8 @@ class GeneratedDispatcher(CPUDispatcher):  # type: ignore[misc]
         if existing is not None:
             return existing.entry_point
         source, entry = self._generate(tuple(type_text(t) for t in key))
+        # one module for each signature: processes that share the cache never write one file for two
+        source = f"# {', '.join(map(str, key))}\n{source}"
         result = compile_for(compile_source(source, entry, **self._compile_options), key)
         self.add_overload(result)
         return result.entry_point

@@ -20,10 +20,21 @@ from adcompile.errors import (
     InternalError,
     Location,
     ShapeError,
+    TypeMismatch,
     UnsupportedOperation,
 )
 from adcompile.graph.ir import RECORDS, Graph, Op, Record, Region, Value
-from adcompile.graph.types import Array, Dim, Scalar, Symbol, Type, is_complex, shape_of
+from adcompile.graph.types import (
+    Array,
+    Dim,
+    Scalar,
+    Symbol,
+    Type,
+    check_dtype,
+    is_complex,
+    is_integer,
+    shape_of,
+)
 
 _local = threading.local()
 
@@ -88,7 +99,13 @@ class Builder:
         if type_ is None:
             weak = (np.float64, np.complex128)
             strong = isinstance(value, np.generic) and not isinstance(value, weak)
-            type_ = Scalar(np.asarray(value).dtype.name, weak=not strong)
+            if isinstance(value, int) and not -(2**63) <= value < 2**64:
+                raise TypeMismatch(
+                    "this integer does not fit into 64 bits", hint="write a float: 1e30"
+                )
+            dtype = np.asarray(value).dtype
+            check_dtype(dtype)
+            type_ = Scalar(dtype.name, weak=not strong)
         value = np.dtype(type_.dtype).type(value).item()
         return self.op("constant", value=value, type=type_)
 
@@ -165,8 +182,18 @@ class Builder:
         return [self.extent(dim) for dim in shape_of(value.type)]
 
     def dim_of(self, extent: Value) -> Dim:
-        """The dimension a scalar value stands for: known, shared, or new."""
+        """The dimension a scalar value stands for: known, shared, or new.
+
+        Raises TypeMismatch for what is no integer, ShapeError for a negative number.
+        """
+        if not isinstance(extent.type, Scalar) or not is_integer(extent.type):
+            what = "an array" if isinstance(extent.type, Array) else f"a {extent.type.dtype}"
+            raise TypeMismatch(
+                f"an extent must be an integer, not {what}", hint="convert it: int(n)"
+            )
         if isinstance(extent.constant, int):
+            if extent.constant < 0:
+                raise ShapeError(f"an extent cannot be negative: {extent.constant}")
             return int(extent.constant)
         for symbol, value in self._extents.items():
             if value is extent:

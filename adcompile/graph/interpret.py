@@ -18,20 +18,91 @@ from adcompile.graph.types import Array, Scalar, StackOf
 Frame = dict[Value, Any]
 
 
+class Interpreter:
+    """Runs regions; `frame` holds what each value stands for at the moment."""
+
+    def __init__(self) -> None:
+        self.frame: Frame = {}
+
+    def run(self, region: Region) -> list[Any]:
+        """Execute a region; gives what it yields."""
+        for op in region.ops:
+            self.execute(op)
+        return [self.frame[v] for v in region.yields]
+
+    def execute(self, op: Op) -> None:
+        """Execute one operation, with the regions inside."""
+        if op.name == "if":
+            region = op.regions[0 if self.frame[op.inputs[0]] else 1]
+            self.run(region)
+            self.hand_on(region.yields, op.outputs)
+        elif op.name == "for":
+            (region,) = op.regions
+            index, *carried = region.params
+            bounds = [self.frame[v] for v in op.inputs[:3]]
+            self.hand_on(op.inputs[3:], carried)
+            for number in range(*bounds):
+                self.frame[index] = number
+                self.round(op, number)
+                self.run(region)
+                self.hand_on(region.yields, carried)
+            self.hand_on(carried, op.outputs)
+            self.leave(op)
+        elif op.name == "while":
+            body, test = op.regions
+            self.hand_on(op.inputs, test.params)
+            number = 0
+            while self.run(test)[0]:
+                self.hand_on(test.params, body.params)
+                self.round(op, number)
+                self.run(body)
+                self.hand_on(body.yields, test.params)
+                number += 1
+            self.hand_on(test.params, op.outputs)
+            self.leave(op)
+        else:
+            self.apply(op)
+
+    def hand_on(self, sources: Sequence[Value], targets: Sequence[Value]) -> None:
+        """Let `targets` stand for what `sources` stand for."""
+        items = [self.frame[v] for v in sources]
+        for value, item in zip(targets, items, strict=True):
+            self.frame[value] = stored(item, value)
+
+    def apply(self, op: Op) -> None:
+        """Execute an operation without regions."""
+        assert op.record.evaluate is not None, op
+        inputs = [self.frame[v] for v in op.inputs]
+        outcome = op.record.evaluate(*inputs, **static_attributes(op))
+        items = list(outcome) if isinstance(outcome, tuple) else [outcome]
+        for value, item in zip(op.outputs, items, strict=True):
+            self.frame[value] = stored(item, value)
+
+    def round(self, op: Op, number: int) -> None:
+        """Called before each round of a loop."""
+
+    def leave(self, op: Op) -> None:
+        """Called after a loop."""
+
+
 def interpret(graph: Graph, *arguments: Any) -> Any:
     """The result of `graph` for the given arguments; raises ShapeError where a check fails."""
-    items = list(leaves(as_tuples(arguments)))
-    frame: Frame = {}
+    machine = Interpreter()
+    bind(machine, graph, list(leaves(as_tuples(arguments))))
+    return restored(graph.result, iter(machine.run(graph.body)))
+
+
+def bind(machine: Interpreter, graph: Graph, items: Sequence[Any]) -> None:
+    """Let the parameters stand for `items`, which come in the order of their leaves."""
     for value, item in zip(graph.params, items, strict=True):
-        frame[value] = item if isinstance(value.type, StackOf) else _typed(item, value)
-    results = iter(_run(graph.body, frame))
-    return restored(graph.result, results)
+        machine.frame[value] = item if isinstance(value.type, StackOf) else _typed(item, value)
 
 
 def interpret_flat(graph: Graph, inputs: Sequence[Any]) -> list[Any]:
     """The outputs of `graph`, for values of its parameters' leaves in order."""
-    frame: Frame = dict(zip(graph.params, inputs, strict=True))
-    return _run(graph.body, frame)
+    machine = Interpreter()
+    machine.frame.update(zip(graph.params, inputs, strict=True))
+    return machine.run(graph.body)
 
 
 def _typed(item: Any, value: Value) -> Any:
@@ -43,39 +114,11 @@ def _typed(item: Any, value: Value) -> Any:
     return np.dtype(value.type.dtype).type(item)
 
 
-def _run(region: Region, frame: Frame) -> list[Any]:
-    for op in region.ops:
-        execute(op, frame)
-    return [frame[v] for v in region.yields]
-
-
-def _enter(region: Region, items: Sequence[Any], frame: Frame) -> list[Any]:
-    frame.update(zip(region.params, items, strict=True))
-    return _run(region, frame)
-
-
 def execute(op: Op, frame: Frame) -> None:
     """Enter the outputs of one operation into `frame`, which holds its inputs."""
-    inputs = [frame[v] for v in op.inputs]
-    if op.name == "if":
-        outcome: Any = _run(op.regions[0 if inputs[0] else 1], frame)
-    elif op.name == "for":
-        carried = inputs[3:]
-        for index in range(*inputs[:3]):
-            carried = _enter(op.regions[0], [index, *carried], frame)
-        outcome = carried
-    elif op.name == "while":
-        carried = inputs
-        body, test = op.regions
-        while _enter(test, carried, frame)[0]:
-            carried = _enter(body, carried, frame)
-        outcome = carried
-    else:
-        assert op.record.evaluate is not None, op
-        outcome = op.record.evaluate(*inputs, **static_attributes(op))
-        outcome = list(outcome) if isinstance(outcome, tuple) else [outcome]
-    for value, item in zip(op.outputs, outcome, strict=True):
-        frame[value] = stored(item, value)
+    machine = Interpreter()
+    machine.frame = frame
+    machine.execute(op)
 
 
 def static_attributes(op: Op) -> dict[str, Any]:

@@ -7,7 +7,7 @@ around them. Arrays are references: the order of reads and writes is the order o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -279,6 +279,13 @@ def extent_in(dim: Dim, regions: Sequence[Region]) -> int | Value | None:
     if isinstance(dim, int):
         return dim
     return next((r.extents[dim] for r in reversed(regions) if dim in r.extents), None)
+
+
+def free_name(name: str, taken: Collection[str]) -> str:
+    """`name`, with underscores behind it until nobody else has it."""
+    while name in taken:
+        name += "_"
+    return name
 
 
 def count_uses(region: Region) -> dict[Value, int]:

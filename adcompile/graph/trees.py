@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from adcompile.errors import TypeMismatch
+
 
 class Leaf:
     """Base of the project's own classes, which are no containers although they are dataclasses."""
@@ -104,7 +106,7 @@ def mapped(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
     rows = [parts(other) for other in others]
     for other, row in zip(others, rows, strict=True):
         if row is None or len(row) != len(inner):
-            raise TypeError(f"{_name(tree)} beside {_name(other)}: the structures differ")
+            raise TypeMismatch(f"{_name(tree)} beside {_name(other)}: the structures differ")
     new = [mapped(function, *together) for together in zip(inner, *rows, strict=True)]
     return with_parts(tree, new)
 

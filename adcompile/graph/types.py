@@ -10,6 +10,7 @@ import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,33 @@ _CODES = {
 }
 _TEXT_OF = {name: code for code, name in _CODES.items()}
 _symbol_numbers = itertools.count()
+
+
+def check_dtype(dtype: np.dtype[Any]) -> None:
+    """Raise TypeMismatch for a dtype or byte order that compiled code does not have."""
+    if dtype.name in _TEXT_OF and dtype.isnative:
+        return
+    if dtype.name in _TEXT_OF:
+        raise TypeMismatch(
+            f"numbers of foreign byte order ({dtype.str}) are not supported",
+            hint=f"convert them: x.astype(np.{dtype.name})",
+        )
+    hint = "convert them: x.astype(np.float64)" if dtype.kind == "f" else ""
+    raise TypeMismatch(
+        f"numbers of dtype {dtype} are not supported",
+        hint=hint or "float64, float32, integers and booleans are",
+    )
+
+
+def check_array(array: np.ndarray[Any, Any]) -> None:
+    """Raise TypeMismatch for an array of another dtype, or of a class with rules of its own."""
+    check_dtype(array.dtype)
+    if type(array) not in (np.ndarray, np.memmap):
+        name = f"{type(array).__module__}.{type(array).__name__}"
+        hint = "np.asarray(a) makes a plain array"
+        if isinstance(array, np.ma.MaskedArray):
+            hint = "a.filled(0.0) makes a plain array; pass the mask as an argument of its own"
+        raise TypeMismatch(f"arrays of the class {name} are not supported", hint=hint)
 
 
 class Symbol:
@@ -196,6 +224,8 @@ def _parse_type(text: str) -> Structure:
         return Scalar(code, weak=code in _WEAK)
     axes = [axis.strip() for axis in match[2].split(",") if axis.strip()]
     layout = "A"
+    if not axes:
+        raise TypeMismatch(f"`{text}` has no axes", hint=f"a number is `{match[1]}`")
     if axes[-1] == "::1":
         layout = "C"
     elif axes[0] == "::1":
@@ -213,23 +243,24 @@ def type_of(value: Any) -> Structure:
     if is_container(value):
         return mapped(type_of, value)
     if isinstance(value, np.ndarray):
-        if value.dtype.name not in _TEXT_OF or not value.dtype.isnative:
-            raise TypeMismatch(f"arrays of dtype {value.dtype} are not supported")
+        check_array(value)
         if value.ndim == 0:
             return type_of(value[()])
         flags = value.flags
         layout = "C" if flags.c_contiguous else "F" if flags.f_contiguous else "A"
         return Array(value.dtype.name, tuple(Symbol(f"n{k}") for k in range(value.ndim)), layout)
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        raise TypeMismatch("an integer beyond 64 bits is not supported", hint="pass a float")
     if isinstance(value, (bool, int, float, complex, np.generic)):
-        name = np.asarray(value).dtype.name
-        if name in _TEXT_OF:
-            return Scalar(name, weak=name in _WEAK)
+        dtype = np.asarray(value).dtype
+        check_dtype(dtype)
+        return Scalar(dtype.name, weak=dtype.name in _WEAK)
     if is_static(value):
         return Static(value)
-    raise TypeMismatch(
-        f"an argument of type {type(value).__name__} is not supported",
-        hint="pass numbers, NumPy arrays, or tuples, lists, dicts and dataclasses of them",
-    )
+    hint = "pass numbers, NumPy arrays, or tuples, lists, dicts and dataclasses of them"
+    if isinstance(value, Number):
+        hint = "pass a float: float(x)"
+    raise TypeMismatch(f"what is of type {type(value).__name__} is not supported", hint=hint)
 
 
 def type_text(structure: Structure) -> str:

@@ -93,7 +93,9 @@ def result_dtype(types: Sequence[Type], attrs: Attrs, result: str, name: str) ->
         raise TypeMismatch(f"`{name}` needs integers, not {dtype}")
     elif result == "number" and kind == "b":
         if name != "add":
-            raise TypeMismatch(f"`{name}` is not defined for booleans")
+            raise TypeMismatch(
+                f"`{name}` is not defined for booleans", hint="make them numbers: int(b), 1.0 * b"
+            )
         dtype = "int64" if weak else dtype
     elif result == "real":
         dtype = real_dtype(dtype)

@@ -14,7 +14,17 @@ import numpy as np
 from adcompile.errors import TypeMismatch
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Op, Record, Value, register
-from adcompile.graph.types import Array, Dim, Scalar, Symbol, Type, is_complex, is_integer, shape_of
+from adcompile.graph.types import (
+    Array,
+    Dim,
+    Scalar,
+    Symbol,
+    Type,
+    is_complex,
+    is_integer,
+    shape_of,
+)
+from adcompile.ops.guards import refuse_outside, refuse_truncation
 
 Attrs = dict[str, Any]
 Spec = tuple[Any, ...]  # per item: "index", "new", or ("slice", has_start, has_stop, step)
@@ -26,6 +36,7 @@ FULL = ("slice", False, False, 1)
 
 
 def _load_infer(builder: Builder, types: Sequence[Type], attrs: Attrs) -> list[Type]:
+    refuse_outside(builder, types[0], builder.operands[1:])
     return [Scalar(types[0].dtype)]
 
 
@@ -58,7 +69,13 @@ def _nothing(builder: Builder, types: Sequence[Type], attrs: Attrs) -> list[Type
 
 def _write_infer(builder: Builder, types: Sequence[Type], attrs: Attrs) -> list[Type]:
     refuse_narrowing(types[1], types[0].dtype)
+    refuse_truncation(builder, types)
     return []
+
+
+def _element_infer(builder: Builder, types: Sequence[Type], attrs: Attrs) -> list[Type]:
+    refuse_outside(builder, types[0], builder.operands[2:])
+    return _write_infer(builder, types, attrs)
 
 
 def _indices(first: int) -> Any:
@@ -69,7 +86,7 @@ register(Record("load", _load_infer, _load, show=_indices(1), takes_complex=True
 for _name, _evaluate in (("store", _store), ("accumulate_at", _add_at)):
     register(
         Record(
-            _name, _write_infer, _evaluate, show=_indices(2), writes=True, keeps=True,
+            _name, _element_infer, _evaluate, show=_indices(2), writes=True, keeps=True,
             takes_complex=True,
         )
     )  # fmt: skip
@@ -236,6 +253,7 @@ def assign_infer(builder: Builder, types: Sequence[Type], attrs: Attrs) -> list[
     """Type rule of whole-view writes: the value must broadcast to the target."""
     refuse_narrowing(types[1], types[0].dtype)
     target, value = shape_of(types[0]), shape_of(types[1])
+    refuse_truncation(builder, types)
     if len(value) > len(target):
         raise TypeMismatch(f"an array of {len(value)} axes does not fit into {len(target)} axes")
     for dim, want in zip(value[::-1], target[::-1], strict=False):

@@ -12,21 +12,42 @@ from typing import Any
 
 import numpy as np
 
-from adcompile.errors import UnsupportedOperation
+from adcompile.errors import TypeMismatch, UnsupportedOperation
 from adcompile.graph.builder import current
 from adcompile.graph.ir import Value
+from adcompile.graph.trees import is_container, leaves
 from adcompile.graph.types import Scalar, is_continuous, shape_of
 from adcompile.ops import memory
 from adcompile.ops.complex_numbers import conjugate, squared_size
 from adcompile.ops.shape_spellings import diagonal, full, ravel, reshape, transpose
-from adcompile.ops.spellings import CALLS, METHODS, as_value, normal_axes, spelled, static
+from adcompile.ops.spellings import (
+    CALLS,
+    METHODS,
+    as_value,
+    described,
+    normal_axes,
+    spelled,
+    static,
+)
 
 
 def _fold(name: str) -> Callable[..., Any]:
+    python = "max" if name == "maximum" else "min"
+
     def apply(*operands: Any) -> Any:
         items = operands[0] if len(operands) == 1 else operands
         if isinstance(items, Value):
+            if len(shape_of(items.type)) != 1:
+                hint = f"np.{python} folds arrays of more axes"
+                raise TypeMismatch(f"`{python}` of {described(items)}", hint=hint)
             return reduction("max" if name == "maximum" else "min")(items)
+        if any(isinstance(x, Value) for x in leaves(tuple(items))):
+            for item in items:
+                if is_container(item) or shape_of(as_value(item).type):
+                    raise TypeMismatch(
+                        f"`{python}` compares numbers, not {described(item)}",
+                        hint=f"np.{name} compares elementwise",
+                    )
         if all(not isinstance(x, Value) for x in items):
             return (builtins.max if name == "maximum" else builtins.min)(items)
         result = as_value(items[0])

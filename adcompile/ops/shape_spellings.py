@@ -7,24 +7,27 @@ Leaves: operations appended with the builder in force.
 from __future__ import annotations
 
 import builtins
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from adcompile.errors import ShapeError, TypeMismatch
-from adcompile.graph.builder import current
+from adcompile.graph.builder import Builder, current
 from adcompile.graph.ir import Value
-from adcompile.graph.types import Array, Scalar, promote, shape_of
+from adcompile.graph.types import Array, Dim, Scalar, is_integer, promote, shape_of
 from adcompile.ops import memory, shapes
 from adcompile.ops.spellings import (
     ATTRIBUTES,
     CALLS,
     as_value,
+    described,
     dtype_name,
     normal_axes,
     spelled,
     static,
+    whole_number,
 )
 
 # -- shape ---------------------------------------------------------------------------------------
@@ -35,11 +38,12 @@ def transpose(a: Any, *axes: Any) -> Value:
     """Axes in reverse or in the given order."""
     value = as_value(a)
     ndim = len(shape_of(value.type))
-    if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], tuple)):
-        axes = axes[0] or ()
-    order = tuple(static(k, "axes") % ndim for k in axes) or tuple(reversed(range(ndim)))
-    if sorted(order) != list(range(ndim)):
-        raise ShapeError(f"axes {order} do not name each of the {ndim} axes once")
+    if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], (tuple, list))):
+        axes = tuple(axes[0] or ())
+    given = tuple(whole_number(k, "axes") for k in axes) or tuple(reversed(range(ndim)))
+    order = tuple(k % ndim for k in given if -ndim <= k < ndim)
+    if sorted(order) != list(range(ndim)) or len(given) > ndim:
+        raise ShapeError(f"axes {given} do not name each of the {ndim} axes once")
     if ndim < 2:
         return value
     result: Value = current().op("transpose", value, axes=order)
@@ -53,10 +57,7 @@ ATTRIBUTES["dtype"] = lambda x: np.dtype(x.type.dtype)
 
 
 def _size(x: Value) -> Any:
-    total = current().constant(1)
-    for extent in current().shape(x):
-        total = total * extent
-    return total
+    return _product(current().shape(x))
 
 
 ATTRIBUTES["size"] = _size
@@ -80,26 +81,72 @@ def length(x: Any) -> Any:
 def reshape(a: Any, *shape: Any) -> Value:
     """The same elements in row-major order with new extents; one may be -1."""
     value, builder = as_value(a), current()
-    extents = list(shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape)
+    if not shape:
+        raise TypeError("() missing 1 required positional argument: 'shape'")
+    extents = list(_extents(shape[0]) if len(shape) == 1 else shape)
     unknown = [k for k, e in enumerate(extents) if not isinstance(e, Value) and e == -1]
     if len(unknown) > 1:
         raise ShapeError("only one extent may be -1")
-    values = [builder.value(e) for e in extents]
+    values = [as_value(e) for e in extents]
+    dims = [builder.dim_of(v) for k, v in enumerate(values) if k not in unknown]
+    rest = _fill([builder.resolve(d) for d in shape_of(value.type)], dims, bool(unknown))
     if unknown:
-        rest = builder.constant(1)
-        for k, extent in enumerate(values):
-            rest = rest * extent if k != unknown[0] else rest
-        size = _size(value)
-        values[unknown[0]] = builder.op("floordiv", size, rest) if rest.constant != 1 else size
-    total = builder.constant(1)
-    for extent in values:
-        total = total * extent
-    known = total.constant, _size(value).constant
-    if None not in known and known[0] != known[1]:
-        raise ShapeError(f"{known[1]} elements cannot be reshaped to {known[0]}")
+        size = _product([builder.extent(d) for d in rest]) if rest is not None else None
+        if size is None:
+            given = _product([v for k, v in enumerate(values) if k not in unknown])
+            size = builder.op("floordiv", _size(value), given)
+        values[unknown[0]] = size
+    if rest is None:
+        _require_same_size(builder, value, values)
     if isinstance(value.type, Scalar):
         return memory.full(builder, values, value, value.type.dtype)
     return shapes.reshape(builder, value, values)
+
+
+def _fill(old: Sequence[Dim], new: Sequence[Dim], with_rest: bool) -> list[Dim] | None:
+    """The extents whose product is left over, 1 without `with_rest`; None if the run must check.
+
+    Raises ShapeError where the elements cannot fill the new extents.
+    """
+    left = [d for d in new if not isinstance(d, int)]
+    over: list[Dim] = []
+    for dim in old:
+        if dim in left:
+            left.remove(dim)
+        elif not isinstance(dim, int):
+            over.append(dim)
+    have, want = (math.prod(d for d in dims if isinstance(d, int)) for dims in (old, new))
+    divides = want != 0 and have % want == 0
+    if not left and not over and not (divides if with_rest else have == want):
+        text = " x ".join(map(str, new))
+        raise ShapeError(f"{have} elements do not fill the shape {text}{' x ...' * with_rest}")
+    if not left and with_rest and divides:
+        return [*over, have // want] if have != want or not over else over
+    if with_rest or have == 0 or want == 0:
+        return None
+    if not left and not over:
+        return []
+    for one, factor, other in ((over, have, want), (left, want, have)):
+        if len(over) + len(left) == 1 and len(one) == 1 and other % factor == 0:
+            current().unify(one[0], other // factor, "reshape")
+            return []
+    return None
+
+
+def _require_same_size(builder: Builder, value: Value, extents: Sequence[Value]) -> None:
+    place = builder.location
+    where = f" (line {place.line})" if place else ""
+    message = f"the elements do not fill the new shape: reshape{where}"
+    builder.graph.checks[message] = place
+    same = builder.op("eq", _size(value), _product(extents))
+    builder.op("require", same, message=message, error="ValueError")
+
+
+def _product(extents: Sequence[Value]) -> Value:
+    total = current().constant(1)
+    for extent in extents:
+        total = total * extent
+    return total
 
 
 @spelled(np.ravel, method="ravel")
@@ -152,6 +199,9 @@ def expand_dims(a: Any, axis: Any) -> Value:
 @spelled(np.concatenate)
 def concatenate(arrays: Any, axis: Any = 0) -> Value:
     """Arrays joined along an axis."""
+    if not isinstance(arrays, (tuple, list)) or not arrays:
+        what = "an empty one" if isinstance(arrays, (tuple, list)) else described(arrays)
+        raise TypeMismatch(f"expected a tuple or list of arrays, got {what}")
     parts = [as_value(x) for x in arrays]
     if any(isinstance(p.type, Scalar) for p in parts):
         raise TypeMismatch("scalars cannot be concatenated", hint="np.stack((a, b))")
@@ -175,7 +225,8 @@ def stack(arrays: Any, axis: Any = 0, dtype: Any = None) -> Value:
     if isinstance(arrays, Value):
         return copy(arrays) if dtype is None else astype(arrays, dtype)
     if not isinstance(arrays, (tuple, list)) or not arrays:
-        raise TypeMismatch("expected a tuple or list of numbers or arrays")
+        what = "an empty one" if isinstance(arrays, (tuple, list)) else described(arrays)
+        raise TypeMismatch(f"expected a tuple or list of numbers or arrays, got {what}")
     values = [as_value(x) for x in arrays]
     types = [v.type for v in values]
     common = np.result_type(*(t.dtype for t in types)).name
@@ -298,7 +349,11 @@ CALLS[np.empty_like], CALLS[np.full_like] = _like(empty), _like(full)
 def _count_from(builder_range: tuple[Any, Any, Any]) -> Value:
     start, stop, step = builder_range
     op = current().op
-    if step == 1 and start == 0:
+    known = not any(isinstance(part, Value) for part in builder_range)
+    if known and not all(isinstance(part, int) for part in builder_range):
+        return as_value(max(math.ceil((stop - start) / step), 0))
+    whole = is_integer(as_value(stop).type)
+    if step == 1 and start == 0 and whole:
         return as_value(stop)
     span = as_value(stop) - start
     return op("maximum", op("cast", op("ceil", span / step), dtype="int64", weak=True), 0)
@@ -316,6 +371,8 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> Va
         if not isinstance(stop, Value) or stop.type.dtype == "int64":
             return line if name in (None, "int64") else astype(line, name)
     values = line * as_value(step) + as_value(start)
+    if name is None and not is_integer(as_value(stop).type):
+        name = "float64"
     return values if name in (None, values.type.dtype) else astype(values, name)
 
 
@@ -401,7 +458,7 @@ def diagonal(a: Any, offset: Any = 0) -> Value:
     """The elements of a matrix on a diagonal."""
     value, builder, shift = as_value(a), current(), static(offset, "offset")
     if len(shape_of(value.type)) != 2:
-        raise ShapeError("`diagonal` needs a matrix")
+        raise ShapeError(f"a diagonal needs a matrix, not {described(value)}")
     rows, columns = builder.shape(value)
     if shift:
         rows = builder.op("maximum", rows + min(shift, 0), 0)

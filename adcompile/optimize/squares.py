@@ -11,7 +11,7 @@ from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.rewrite import replace
-from adcompile.graph.types import Scalar, is_complex, is_continuous
+from adcompile.graph.types import Array, Scalar, is_complex, is_continuous
 
 
 def square_sizes(graph: Graph) -> None:
@@ -33,6 +33,8 @@ def _region(
             continue
         with builder.inside(Region()) as made, builder.at(op.location):
             new = _square(builder, sized, op)
+        if isinstance(new.type, Array) and new.type.dtype == op.result.type.dtype:
+            new.type = op.result.type  # the extents, too: one may be known by now
         if new.type == op.result.type:
             new.hint, new.named = op.result.hint, op.result.named
             mapping[op.result] = new

@@ -15,7 +15,7 @@ from adcompile.errors import AdcompileError, TypeMismatch, UnsupportedSyntax
 from adcompile.graph.ir import Op, Region, Value
 from adcompile.graph.types import Array, Dim, Scalar, Type
 from adcompile.ops import memory
-from adcompile.ops.spellings import as_value
+from adcompile.ops.spellings import as_value, described
 from adcompile.parse import iteration
 from adcompile.parse.expressions import looked_up
 from adcompile.parse.leaving import GuardedFor
@@ -257,6 +257,8 @@ class ControlLowering(ObjectLowering):
                 keywords = {k.arg or "": self.expression(k.value) for k in node.keywords}
                 try:
                     return front(*arguments, **keywords)
+                except AdcompileError:
+                    raise
                 except TypeError as error:
                     text = str(error).split("() ")[-1]
                     raise TypeMismatch(f"`{function.__name__}`: {text}") from None
@@ -311,6 +313,10 @@ class ControlLowering(ObjectLowering):
         return NOTHING
 
     def _do_while(self, node: ast.While) -> Any:
+        endless = isinstance(node.test, ast.Constant) and bool(node.test.value)
+        if endless and not any(isinstance(n, (ast.Raise, ast.Assert)) for n in ast.walk(node)):
+            raise UnsupportedSyntax("this loop never ends", self.location(node.test), "`break`")
+
         def test() -> Any:
             return as_value(self.truth(node.test))
 
@@ -437,7 +443,11 @@ class ControlLowering(ObjectLowering):
         if isinstance(start[name], Maybe) and not isinstance(end, Maybe):
             end = Maybe(end, True, _NO_ROUND)
         if not same_structure(start[name], end) or not is_data(end):
-            raise TypeMismatch(f"`{name}` changes its kind in the loop")
+            before, after = described(start[name]), described(end)
+            raise TypeMismatch(
+                f"`{name}` changes its kind in the loop: {before} before, {after} after",
+                hint="give the new kind a name of its own, or fill an array",
+            )
         return end
 
     def _finish_loop(

@@ -7,8 +7,7 @@ values where everything is known at compile time; calls to Python functions are 
 from __future__ import annotations
 
 import ast
-import operator
-from collections.abc import Callable
+import builtins
 from typing import Any
 
 import numpy as np
@@ -23,13 +22,21 @@ from adcompile.errors import (
 from adcompile.graph import clone, trees
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Region, Value
-from adcompile.graph.types import Array, Static
+from adcompile.graph.types import Array, Static, check_array
 from adcompile.ops import spellings
 from adcompile.ops.effects import Formatted, formatted
-from adcompile.ops.spellings import as_value
+from adcompile.ops.spellings import as_value, described
 from adcompile.parse import indexing
 from adcompile.parse.fence import refuse
+from adcompile.parse.instead import (
+    close_to,
+    elsewhere,
+    inside_library,
+    keyword_hint,
+    unknown_call,
+)
 from adcompile.parse.leaving import SureName
+from adcompile.parse.operators import OperatorLowering, has_value
 from adcompile.parse.scope import (
     Environment,
     LocalFunction,
@@ -46,32 +53,11 @@ from adcompile.parse.scope import (
 )
 from adcompile.parse.source import FunctionSource, python_function
 
-_BINARY: dict[type[ast.operator], tuple[str, Callable[..., Any]]] = {
-    ast.Add: ("add", operator.add),
-    ast.Sub: ("sub", operator.sub),
-    ast.Mult: ("mul", operator.mul),
-    ast.Div: ("div", operator.truediv),
-    ast.FloorDiv: ("floordiv", operator.floordiv),
-    ast.Mod: ("mod", operator.mod),
-    ast.Pow: ("pow", operator.pow),
-    ast.MatMult: ("matmul", operator.matmul),
-    ast.BitAnd: ("bitwise_and", operator.and_),
-    ast.BitOr: ("bitwise_or", operator.or_),
-    ast.BitXor: ("bitwise_xor", operator.xor),
-    ast.LShift: ("left_shift", operator.lshift),
-    ast.RShift: ("right_shift", operator.rshift),
-}
-_COMPARE: dict[type[ast.cmpop], tuple[str, Callable[..., Any]]] = {
-    ast.Lt: ("lt", operator.lt),
-    ast.LtE: ("le", operator.le),
-    ast.Gt: ("gt", operator.gt),
-    ast.GtE: ("ge", operator.ge),
-    ast.Eq: ("eq", operator.eq),
-    ast.NotEq: ("ne", operator.ne),
-}
+# what Python raises when it computes with values known at compile time
+FOLDING = (TypeError, ValueError, ZeroDivisionError, IndexError, OverflowError)
 
 
-class ExpressionLowering:
+class ExpressionLowering(OperatorLowering):
     """Expressions of one function; statements are added by the subclass in `lower`."""
 
     def __init__(self, builder: Builder, source: FunctionSource, environment: Environment) -> None:
@@ -97,18 +83,10 @@ class ExpressionLowering:
         """Call a class, method or callable object."""
         raise AssertionError
 
-    def unknown_call(self, target: Any, name: str) -> AdcompileError:
-        """The error for a call of something that is not understood."""
-        raise AssertionError
-
     def _items(self, nodes: list[ast.expr]) -> list[Any]:
         raise AssertionError
 
     def _mapping(self, item: Any) -> dict[Any, Any]:
-        raise AssertionError
-
-    def call_python(self, function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
-        """Inline a call of a Python function."""
         raise AssertionError
 
     def call_program(
@@ -132,21 +110,8 @@ class ExpressionLowering:
                 return method(node)
             except AdcompileError as error:
                 raise error.at(location) from None
-            except RecursionError:
-                raise
-            except (TypeError, ZeroDivisionError, IndexError, OverflowError) as error:
+            except FOLDING as error:
                 raise TypeMismatch(str(error), location) from None
-
-    def scalar(self, node: ast.expr, what: str) -> Any:
-        """An expression that must be one number or truth value."""
-        item = self.expression(node)
-        if isinstance(item, Value) and isinstance(item.type, Array):
-            raise TypeMismatch(
-                f"{what} must be a scalar, not an array",
-                self.location(node),
-                "use np.where for elementwise choice",
-            )
-        return item
 
     def _constant(self, node: ast.Constant) -> Any:
         return node.value
@@ -165,15 +130,25 @@ class ExpressionLowering:
         try:
             item = self.source.lookup(name)
         except KeyError:
-            raise UnsupportedSyntax(f"`{name}` is not defined") from None
+            hint = close_to(name, self._known_names()) or "define it, or import it at the top"
+            raise UnsupportedSyntax(f"`{name}` is not defined", hint=hint) from None
         return self.captured(name, item)
+
+    def _known_names(self) -> list[str]:
+        frame: ExpressionLowering | None = self
+        names: list[str] = []
+        while frame is not None:
+            names += frame.environment
+            frame = frame.outer
+        return [*names, *self.source.function.__globals__, *vars(builtins)]
 
     def _own(self, node: ast.Name, item: Any) -> Any:
         """What a variable of this function stands for; checked where not every path assigns it."""
         if isinstance(item, Unbound):
-            raise UnsupportedSyntax(
-                f"`{node.id}` {item.reason}", hint=f"give `{node.id}` a value before"
-            )
+            hint = f"give `{node.id}` a value before"
+            if "different things" in item.reason:
+                hint = f"give `{node.id}` numbers, arrays or equal containers on both sides"
+            raise UnsupportedSyntax(f"`{node.id}` {item.reason}", hint=hint)
         if isinstance(item, Maybe):
             if not isinstance(node, SureName):
                 message = f"`{node.id}` {item.reason} (line {self.location(node).line})"
@@ -192,6 +167,7 @@ class ExpressionLowering:
     def captured(self, name: str, item: Any) -> Any:
         """What comes from outside the function: an array becomes a constant of the graph."""
         if isinstance(item, np.ndarray):
+            check_array(item)
             if item.size > 1024:
                 raise UnsupportedOperation(
                     f"the global array `{name}` is large ({item.size} elements)",
@@ -212,7 +188,9 @@ class ExpressionLowering:
             assert isinstance(piece, ast.FormattedValue)
             spec = self.expression(piece.format_spec) if piece.format_spec is not None else ""
             if not isinstance(spec, str):
-                raise UnsupportedSyntax("a format that only the run knows")
+                raise UnsupportedSyntax(
+                    "a format that only the run knows", hint='write the width out: f"{x:8.3f}"'
+                )
             conversion = chr(piece.conversion) if piece.conversion >= 0 else ""
             item = self.expression(piece.value)
             if isinstance(item, Value):
@@ -232,103 +210,15 @@ class ExpressionLowering:
         """A nested function; its defaults are evaluated now, its free names when it is called."""
         arguments = node.args
         if arguments.vararg or arguments.kwarg:
-            raise UnsupportedSyntax("`*` in the parameters of a nested function")
+            raise UnsupportedSyntax(
+                "`*` in the parameters of a nested function", hint="name each parameter"
+            )
         positional = [*arguments.posonlyargs, *arguments.args]
         named = zip(reversed(positional), reversed(arguments.defaults), strict=False)
         defaults = {a.arg: self.expression(d) for a, d in named}
         pairs = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
         defaults |= {a.arg: self.expression(d) for a, d in pairs if d is not None}
         return LocalFunction(node, self, defaults)
-
-    def _binop(self, node: ast.BinOp) -> Any:
-        left, right = self.expression(node.left), self.expression(node.right)
-        return self.binary(type(node.op), left, right, node)
-
-    def binary(self, kind: type[ast.operator], left: Any, right: Any, node: ast.AST) -> Any:
-        """`left op right`, folded when both are static."""
-        if kind not in _BINARY:
-            raise refuse(node, self.location(node))
-        name, python = _BINARY[kind]
-        if not isinstance(left, Value) and not isinstance(right, Value):
-            return python(left, right)
-        left, right = as_value(left), as_value(right)
-        return self.builder.op(spellings.of_truths(name, left, right), left, right)
-
-    def _unaryop(self, node: ast.UnaryOp) -> Any:
-        item = self.expression(node.operand)
-        if isinstance(node.op, ast.USub):
-            return -item
-        if isinstance(node.op, ast.UAdd):
-            return item
-        if not isinstance(item, Value):
-            return not item if isinstance(node.op, ast.Not) else ~item
-        if isinstance(node.op, ast.Invert):
-            return self.builder.op(spellings.of_truths("invert", item), item)
-        if item.type.dtype != "bool":
-            item = self.builder.op("ne", item, 0)
-        return self.builder.op("logical_not", item)
-
-    def _compare(self, node: ast.Compare) -> Any:
-        left = self.expression(node.left)
-        result: Any = None
-        for kind, right_node in zip(node.ops, node.comparators, strict=True):
-            right = self.expression(right_node)
-            part = self._compare_two(kind, left, right, node)
-            if result is None:
-                result = part
-            elif isinstance(result, Value) or isinstance(part, Value):
-                result = self.builder.op("logical_and", as_value(result), as_value(part))
-            else:
-                result = result and part
-            left = right
-        return result
-
-    def _compare_two(self, kind: ast.cmpop, left: Any, right: Any, node: ast.Compare) -> Any:
-        if isinstance(kind, (ast.Is, ast.IsNot)):
-            if isinstance(left, Value) and isinstance(right, Value):
-                raise refuse(node, self.location(node))
-            return (left is right) == isinstance(kind, ast.Is)
-        if type(kind) not in _COMPARE:
-            raise refuse(kind, self.location(node))
-        name, python = _COMPARE[type(kind)]
-        if not isinstance(left, Value) and not isinstance(right, Value):
-            return python(left, right)
-        return self.builder.op(name, as_value(left), as_value(right))
-
-    def _boolop(self, node: ast.BoolOp) -> Any:
-        return self._lazy(node.values, isinstance(node.op, ast.And))
-
-    def _lazy(self, nodes: list[ast.expr], is_and: bool) -> Any:
-        first = self.truth(nodes[0])
-        if len(nodes) == 1:
-            return first
-        if not isinstance(first, Value):
-            return self._lazy(nodes[1:], is_and) if bool(first) == is_and else first
-        name = "logical_and" if is_and else "logical_or"
-        region = Region()
-        before = dict(self.environment)
-        with self.builder.inside(region):
-            rest = as_value(self._lazy(nodes[1:], is_and))
-        self.environment = before
-        if all(op.record.cheap and not op.record.reads for op in region.ops):
-            self.builder.region.ops.extend(region.ops)  # nothing is lost by evaluating both
-            return self.builder.op(name, first, rest)
-        region.yields = [rest]
-        other = Region()
-        with self.builder.inside(other):
-            other.yields = [self.builder.constant(not is_and)]
-        sides = [region, other] if is_and else [other, region]
-        return self.builder.structured("if", [first], sides, [rest])[0]
-
-    def truth(self, node: ast.expr) -> Any:
-        """A condition: a static value, or a scalar graph value of dtype bool."""
-        item = self.scalar(node, "a condition")
-        if isinstance(item, Value):
-            if item.constant is not None:
-                return bool(item.constant)
-            if item.type.dtype != "bool":
-                return self.builder.op("ne", item, 0)
-        return item
 
     def _ifexp(self, node: ast.IfExp) -> Any:
         condition = self.truth(node.test)
@@ -347,7 +237,11 @@ class ExpressionLowering:
         """End an `if` whose two sides gave the items in `sides`; gives the joined item."""
         first, second = (item for _, item in sides)
         if not same_structure(first, second) or not is_data(first) or not is_data(second):
-            raise TypeMismatch(f"{what} gives values of different kinds")
+            kinds = f"{described(first)} and {described(second)}"
+            raise TypeMismatch(
+                f"{what} gives values of different kinds: {kinds}",
+                hint="give numbers, arrays or equal containers on both sides",
+            )
         pairs = list(zip(flatten(first), flatten(second), strict=True))
         for region, _ in sides:
             region.yields = []
@@ -381,15 +275,21 @@ class ExpressionLowering:
         return self.expression(node)
 
     def _attribute(self, node: ast.Attribute) -> Any:
-        base = self.expression(node.value)
-        if isinstance(base, Value):
-            if node.attr in spellings.ATTRIBUTES:
-                return spellings.ATTRIBUTES[node.attr](base)
-            raise UnsupportedOperation(
-                f"arrays have no attribute `{node.attr}` in the compiled language",
-                hint="T, shape, ndim, size, dtype, real and imag are known",
-            )
-        return self.object_attribute(base, node.attr)
+        return self.attribute(self.expression(node.value), node.attr)
+
+    def attribute(self, base: Any, name: str) -> Any:
+        """`base.name`."""
+        if not isinstance(base, Value):
+            return self.object_attribute(base, name)
+        if name in spellings.ATTRIBUTES:
+            return spellings.ATTRIBUTES[name](base)
+        if name in spellings.METHODS:
+            raise UnsupportedOperation(f"`{name}` is a method", hint=f"call it: x.{name}()")
+        known = ", ".join(sorted(spellings.ATTRIBUTES))
+        raise UnsupportedOperation(
+            f"{_plural(base)} have no attribute `{name}` in the compiled language",
+            hint=close_to(name, spellings.ATTRIBUTES) or f"{known} are known",
+        )
 
     def _call(self, node: ast.Call) -> Any:
         keywords: dict[str, Any] = {}
@@ -410,9 +310,11 @@ class ExpressionLowering:
         assert isinstance(node.func, ast.Attribute)
         front = spellings.METHODS.get(node.func.attr)
         if front is None:
+            name = node.func.attr
             raise UnsupportedOperation(
-                f"arrays have no method `{node.func.attr}` in the compiled language",
-                hint="methods: " + ", ".join(sorted(spellings.METHODS)),
+                f"{_plural(base)} have no method `{name}` in the compiled language",
+                hint=close_to(name, spellings.METHODS)
+                or f"methods: {', '.join(sorted(spellings.METHODS))}",
             )
         arguments = [base, *self._items(node.args)]
         program = spellings.program_of(front)
@@ -427,7 +329,7 @@ class ExpressionLowering:
             raise
         except TypeError as error:
             text = str(error).split("() ")[-1]
-            raise UnsupportedOperation(f"`{name}`: {text}") from None
+            raise UnsupportedOperation(f"`{name}`: {text}", hint=keyword_hint(text)) from None
 
     def call(self, target: Any, arguments: list[Any], keywords: dict[str, Any], name: str) -> Any:
         """Call something known at compile time."""
@@ -437,7 +339,7 @@ class ExpressionLowering:
         if target is len and arguments and not isinstance(arguments[0], Value):
             return len(arguments[0])
         if front is not None:
-            static = not any(_has_value(a) for a in (*arguments, *keywords.values()))
+            static = not any(has_value(a) for a in (*arguments, *keywords.values()))
             scalar = isinstance(target, np.ufunc) or target.__module__ in (
                 "math",
                 "cmath",
@@ -461,11 +363,18 @@ class ExpressionLowering:
                 return self.call_python(target, arguments, keywords)
             except AdcompileError as error:
                 if (target.__module__ or "").split(".")[0] in ("numpy", "scipy"):
-                    raise self.unknown_call(target, name) from error  # not the user's code
+                    raise unknown_call(target, name) from error  # not the user's code
+                if elsewhere(error, self.location(self.statement)):
+                    raise inside_library(name, error) from error
                 raise
-        called = self.call_object(target, arguments, keywords)
+        try:
+            called = self.call_object(target, arguments, keywords)
+        except AdcompileError as error:
+            if elsewhere(error, self.location(self.statement)):
+                raise inside_library(name, error) from error
+            raise
         if called is None:
-            raise self.unknown_call(target, name)
+            raise unknown_call(target, name)
         return called[0]
 
     def _call_graph(self, target: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
@@ -496,5 +405,5 @@ def looked_up(table: dict[Any, Any], key: Any) -> Any:
         return None
 
 
-def _has_value(item: Any) -> bool:
-    return any(isinstance(leaf, Value) for leaf in flatten(item))
+def _plural(value: Value) -> str:
+    return "arrays" if isinstance(value.type, Array) else "numbers"

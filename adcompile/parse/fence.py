@@ -26,10 +26,16 @@ _REFUSED: dict[type[ast.AST], tuple[str, str]] = {
     ast.YieldFrom: ("`yield from`", "fill an array in a for loop"),
     ast.Await: ("`await`", "use a plain function"),
     ast.NamedExpr: ("`:=`", "assign in a statement of its own"),
+    ast.Starred: ("`*` in an assignment", "index the parts: rest = t[1:]"),
+    ast.In: ("`in`", "compare with each: x == a or x == b"),
+    ast.NotIn: ("`not in`", "compare with each: x != a and x != b"),
+    ast.Is: ("`is` of two numbers or arrays", "`==` compares values"),
+    ast.IsNot: ("`is not` of two numbers or arrays", "`!=` compares values"),
 }
 
 
 def refuse(node: ast.AST, location: Location) -> UnsupportedSyntax:
     """The error for a node outside the language."""
-    name, hint = _REFUSED.get(type(node), (f"`{type(node).__name__}`", "write it with plain NumPy"))
+    known = _REFUSED.get(ast.Try if type(node).__name__ == "TryStar" else type(node))
+    name, hint = known or (f"`{type(node).__name__}`", "write it with plain NumPy")
     return UnsupportedSyntax(f"{name} is not in the compiled language", location, hint)

@@ -15,7 +15,7 @@ from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Value
 from adcompile.graph.types import Array, Scalar, is_integer, shape_of
 from adcompile.ops import memory
-from adcompile.ops.spellings import as_value, static
+from adcompile.ops.spellings import as_value, counted, described, whole_number
 
 
 def normal_items(builder: Builder, array: Value, index: Any) -> list[Any]:
@@ -31,9 +31,12 @@ def normal_items(builder: Builder, array: Value, index: Any) -> list[Any]:
             taken += 1
     missing = array.type.ndim - taken
     if missing < 0:
-        raise ShapeError(f"{taken} indices for an array of {array.type.ndim} axes")
+        axes = counted(array.type.ndim, "axis", "axes")
+        raise ShapeError(f"{taken} indices for an array of {axes}")
     whole = [slice(None)] * missing
     places = [k for k, item in enumerate(items) if item is Ellipsis]
+    if len(places) > 1:
+        raise TypeMismatch("an index may have one `...` only")
     if places:
         return [*items[: places[0]], *whole, *items[places[0] + 1 :]]
     return items + whole
@@ -61,12 +64,18 @@ def is_integer_index(item: Any) -> bool:
     if isinstance(item, Value):
         if isinstance(item.type, Scalar) and is_integer(item.type):
             return True
-        raise TypeMismatch("an index must be an integer", hint="convert it: int(i)")
+        raise TypeMismatch(
+            f"an index must be an integer, not a {item.type.dtype}", hint="convert it: int(i)"
+        )
     if isinstance(item, (int, np.integer)) and not isinstance(item, bool):
         return True
     if item is None or isinstance(item, slice):
         return False
-    raise TypeMismatch(f"`{item}` cannot index an array")
+    hint = "convert it: int(i)" if isinstance(item, (float, np.floating)) else ""
+    raise TypeMismatch(
+        f"an array is not indexed by {described(item)}",
+        hint=hint or "integers, slices, arrays of integers and masks index arrays",
+    )
 
 
 def view(builder: Builder, array: Value, items: Sequence[Any]) -> Value:
@@ -77,10 +86,13 @@ def view(builder: Builder, array: Value, items: Sequence[Any]) -> Value:
         if item is None:
             spec.append("new")
         elif isinstance(item, slice):
-            step = 1 if item.step is None else static(item.step, "step")
+            step = 1 if item.step is None else whole_number(item.step, "step")
             if step == 0:
                 raise ShapeError("a slice step cannot be 0")
             start, stop = item.start, item.stop
+            for bound in (start, stop):
+                if bound is not None and not is_integer_index(bound):
+                    raise TypeMismatch(f"a slice bound must be an integer, not {described(bound)}")
             if step > 0 and not isinstance(start, Value) and start == 0:
                 start = None
             spec.append(("slice", start is not None, stop is not None, step))

@@ -16,7 +16,7 @@ from adcompile.graph.builder import current
 from adcompile.graph.ir import Value
 from adcompile.graph.trees import Leaf
 from adcompile.graph.types import Array, Scalar, is_integer
-from adcompile.ops.spellings import as_value
+from adcompile.ops.spellings import as_value, described
 from adcompile.parse import indexing
 from adcompile.parse.scope import is_number
 
@@ -57,7 +57,7 @@ def iteration_over(item: Any) -> Any:
     if isinstance(item, Value) and isinstance(item.type, Array):
         extent = current().extent(item.type.shape[0])
         return Iteration(0, extent, 1, lambda k: indexing.read(current(), item, k))
-    what = "a number" if is_number(item) or isinstance(item, Value) else type(item).__name__
+    what = described(item)
     raise UnsupportedSyntax(
         f"`for` cannot go through {what}",
         hint="loop over a range, an array, a tuple, or zip, enumerate, reversed of them",

@@ -27,14 +27,16 @@ from adcompile.graph.builder import Builder
 from adcompile.graph.closures import closed
 from adcompile.graph.ir import Graph, Parameter, Region, Value
 from adcompile.graph.types import Array, Static, Structure
-from adcompile.ops.spellings import as_value, of_truths
+from adcompile.ops.spellings import as_value, counted, described, of_truths
 from adcompile.parse import indexing, writing
 from adcompile.parse.control import NOTHING, RAISED, ControlLowering
-from adcompile.parse.expressions import _BINARY
+from adcompile.parse.expressions import FOLDING
 from adcompile.parse.fence import refuse
+from adcompile.parse.instead import close_to
 from adcompile.parse.leaving import returns, without_leaving
 from adcompile.parse.liveness import Liveness
 from adcompile.parse.objects import Owner
+from adcompile.parse.operators import BINARY
 from adcompile.parse.scope import (
     Environment,
     LocalFunction,
@@ -97,7 +99,7 @@ def _lower_body(lowering: Lowering, graph: Graph, place: Location) -> None:
         result = ()  # a procedure: what it does is write its arguments
     if not is_data(result):
         raise TypeMismatch(
-            f"`{graph.name}` returns {'nothing' if result is None else type(result).__name__}",
+            f"`{graph.name}` returns {'nothing' if result is None else described(result)}",
             place,
             "return a number, an array or a container of them on every path",
         )
@@ -114,7 +116,8 @@ def _check_signature(source: FunctionSource, types: Sequence[Structure]) -> None
             )
     needed = [p for p in parameters if p.default is p.empty]
     if not len(needed) <= len(types) <= len(parameters):
-        raise TypeMismatch(f"{source.name} takes {len(parameters)} arguments, got {len(types)}")
+        takes = counted(len(parameters), "argument", "arguments")
+        raise TypeMismatch(f"`{source.name}` takes {takes}, got {len(types)}")
 
 
 def _parameters(builder: Builder, name: str, type_: Structure, prefix: str = "") -> Any:
@@ -198,6 +201,8 @@ class Lowering(ControlLowering):
                         return RAISED
                 except AdcompileError as error:
                     raise error.at(location) from None
+                except FOLDING as error:
+                    raise TypeMismatch(str(error), location) from None
         return NOTHING
 
     def _statement(self, node: ast.stmt) -> Any:
@@ -244,16 +249,22 @@ class Lowering(ControlLowering):
 
     def _unpacked(self, item: Any, target: ast.Tuple | ast.List) -> Any:
         count = len(target.elts)
+        for part in target.elts:
+            if isinstance(part, ast.Starred):
+                raise refuse(part, self.location(part))
         if isinstance(item, Value) and isinstance(item.type, Array):
             extent = self.builder.resolve(item.type.shape[0])
             self.builder.unify(extent, count, "unpacking")
             item = tuple(indexing.read(self.builder, item, k) for k in range(count))
         if not isinstance(item, (tuple, list)) or len(item) != count:
-            raise ShapeError(f"{count} names cannot be unpacked from this value")
+            what = described(item)
+            if isinstance(item, (tuple, list)):
+                what = f"a {type(item).__name__} of {len(item)}"
+            raise ShapeError(f"{count} names for the parts of {what}")
         return item
 
     def _bind(self, name: str, item: Any) -> None:
-        if name in self.keep and self.bindings is not None:
+        if name in self.keep and self.bindings is not None and is_single(item):
             item = self.builder.op("identity", as_value(item))
             item.hint, item.named = name, True
         elif isinstance(item, Value) and not item.named and item.constant is None:
@@ -266,9 +277,9 @@ class Lowering(ControlLowering):
         return self.expression(target.value), self.index(target.slice)
 
     def _do_augassign(self, node: ast.AugAssign) -> None:
-        if type(node.op) not in _BINARY:
-            raise refuse(node, self.location(node))
-        name, _ = _BINARY[type(node.op)]
+        if type(node.op) not in BINARY:
+            raise refuse(node.op, self.location(node))
+        name, _ = BINARY[type(node.op)]
         if isinstance(node.target, ast.Subscript):
             base, index = self._place(node.target)
             if isinstance(base, Value):
@@ -313,7 +324,12 @@ class Lowering(ControlLowering):
     def raised_error(self, node: ast.Raise) -> tuple[str, str]:
         """Message and class of a `raise`."""
         if node.exc is None or node.cause is not None:
-            raise UnsupportedSyntax("`raise` of nothing", hint='raise ValueError("why")')
+            what = "`raise` of nothing" if node.exc is None else "`raise ... from`"
+            raise UnsupportedSyntax(
+                f"{what} is not in the compiled language",
+                self.location(node),
+                'raise ValueError("why")',
+            )
         call = node.exc if isinstance(node.exc, ast.Call) else ast.Call(node.exc, [], [])
         error: Any = self.expression(call.func)
         if not isinstance(error, type) or not issubclass(error, Exception):
@@ -326,7 +342,11 @@ class Lowering(ControlLowering):
                 "raise ValueError or RuntimeError",
             )
         if len(call.args) > 1 or call.keywords:
-            raise UnsupportedSyntax("an exception takes one message in compiled code")
+            raise UnsupportedSyntax(
+                "an exception takes one message in compiled code",
+                self.location(node),
+                'raise ValueError("why")',
+            )
         return (self._message(call.args[0]) if call.args else ""), known.__name__
 
     def _message(self, node: ast.expr) -> str:
@@ -335,7 +355,11 @@ class Lowering(ControlLowering):
             return ast.unparse(node)[2:-1]
         item = self.expression(node)
         if isinstance(item, Value):
-            raise TypeMismatch("a message must be text", self.location(node))
+            raise TypeMismatch(
+                "a message must be text",
+                self.location(node),
+                'the message is fixed: f"x is {x}" is shown as written',
+            )
         return str(item)
 
     def _do_functiondef(self, node: ast.FunctionDef) -> None:
@@ -345,7 +369,9 @@ class Lowering(ControlLowering):
             known = ("__adcompile_transform__", "__adcompile_static__")
             if not any(hasattr(target, name) for name in known):
                 raise UnsupportedSyntax(
-                    "this decorator is not in the compiled language", self.location(decorator)
+                    "this decorator is not in the compiled language",
+                    self.location(decorator),
+                    "call it outside the function, or write out what it does",
                 )
             item = self.call(target, [item], {}, ast.unparse(decorator))
         self.environment[node.name] = item
@@ -401,7 +427,7 @@ class Lowering(ControlLowering):
     def _call_local(
         self, function: LocalFunction, arguments: list[Any], keywords: dict[str, Any]
     ) -> Any:
-        name = getattr(function.node, "name", "the lambda")
+        name = getattr(function.node, "name", "lambda")
         if function.node in self.callers:
             raise UnsupportedSyntax(f"`{name}` calls itself", hint="write the recursion as a loop")
         bound = _bound(function, name, arguments, keywords)
@@ -421,13 +447,18 @@ def _bound(
     names = [a.arg for a in (*node.posonlyargs, *node.args)]
     every = [*names, *(a.arg for a in node.kwonlyargs)]
     if len(arguments) > len(names):
-        raise TypeMismatch(f"{name} takes {len(names)} arguments, got {len(arguments)}")
+        takes = counted(len(names), "argument", "arguments")
+        raise TypeMismatch(f"`{name}` takes {takes} by position, got {len(arguments)}")
+    for key in (a.arg for a in node.posonlyargs if a.arg in keywords):
+        raise TypeMismatch(f"`{name}` takes `{key}` by position only")
     given = dict(zip(names, arguments, strict=False))
     for key in keywords:
         if key in given or key not in every:
-            raise TypeMismatch(f"{name} has no free argument `{key}`")
+            twice = key in given
+            text = f"gets `{key}` twice" if twice else f"has no argument `{key}`"
+            raise TypeMismatch(f"`{name}` {text}", hint="" if twice else close_to(key, every))
     bound = {**function.defaults, **given, **keywords}
     missing = [n for n in every if n not in bound]
     if missing:
-        raise TypeMismatch(f"{name} needs an argument for `{missing[0]}`")
+        raise TypeMismatch(f"`{name}` needs an argument for `{missing[0]}`")
     return bound

@@ -17,19 +17,24 @@ from collections.abc import Callable
 from types import BuiltinMethodType, MethodType
 from typing import Any
 
+import numpy as np
+
 from adcompile.errors import (
     AdcompileError,
-    SourceNotFound,
     TypeMismatch,
     UnsupportedOperation,
     UnsupportedSyntax,
 )
 from adcompile.graph import trees
 from adcompile.graph.ir import Region, Value
+from adcompile.graph.types import Array
 from adcompile.ops import spellings
+from adcompile.ops.spellings import described
 from adcompile.parse import iteration
 from adcompile.parse.expressions import ExpressionLowering, looked_up
-from adcompile.parse.scope import LocalFunction
+from adcompile.parse.instead import close_to
+from adcompile.parse.scope import LocalFunction, flatten
+from adcompile.parse.source import python_function
 
 _MAX_COMPREHENSION = 256  # items of a list that is written out
 
@@ -114,7 +119,7 @@ class ObjectLowering(ExpressionLowering):
 
     def _mapping(self, item: Any) -> dict[Any, Any]:
         if not isinstance(item, dict):
-            raise TypeMismatch(f"`**` needs a dict, not {type(item).__name__}")
+            raise TypeMismatch(f"`**` needs a dict, not {described(item)}")
         return item
 
     def _key(self, item: Any) -> Any:
@@ -173,8 +178,16 @@ class ObjectLowering(ExpressionLowering):
         try:
             return self.captured(name, getattr(base, name))
         except AttributeError:
-            kind = base.__name__ if inspect.ismodule(base) else type(base).__name__
-            raise UnsupportedOperation(f"`{kind}` has no attribute `{name}`") from None
+            named = inspect.ismodule(base) or isinstance(base, type)
+            kind = base.__name__ if named else type(base).__name__
+            raise UnsupportedOperation(
+                f"`{kind}` has no attribute `{name}`", hint=close_to(name, dir(base))
+            ) from None
+        except AdcompileError:
+            raise
+        except Exception as error:  # a `__getattr__` of the user's
+            text = f"`{type(base).__name__}.{name}` raised {type(error).__name__}: {error}"
+            raise UnsupportedOperation(text) from None
 
     def object_item(self, base: Any, index: Any) -> Any:
         """`base[index]` for a container."""
@@ -184,10 +197,16 @@ class ObjectLowering(ExpressionLowering):
                     f"a {type(base).__name__} is indexed by constants only", hint="use an array"
                 )
             index = index.constant
+        if not hasattr(type(base), "__getitem__"):
+            raise TypeMismatch(f"{described(base)} cannot be indexed")
         try:
             return self.captured("item", base[index])
         except KeyError:
-            raise TypeMismatch(f"there is no key {index!r}") from None
+            hint = close_to(index, base) if isinstance(index, str) else ""
+            raise TypeMismatch(f"there is no key {index!r}", hint=hint) from None
+        except IndexError:
+            text = f"index {index} does not exist in a {type(base).__name__} of {len(base)}"
+            raise TypeMismatch(text) from None
 
     def change(self, item: Any, place: ast.AST) -> None:
         """Raise unless `item` may be changed here."""
@@ -204,10 +223,16 @@ class ObjectLowering(ExpressionLowering):
         """`base[index] = item`."""
         if not isinstance(base, (list, dict)):
             raise TypeMismatch(
-                "only arrays, lists and dicts are written in place", self.location(place)
+                f"only arrays, lists and dicts are written in place, not {described(base)}",
+                self.location(place),
+                "make a new one and assign it to the name",
             )
         self.change(base, place)
-        base[self._key(index)] = item
+        try:
+            base[self._key(index)] = item
+        except IndexError:
+            text = f"index {index} does not exist in a list of {len(base)}"
+            raise TypeMismatch(text, self.location(place)) from None
 
     def set_attribute(self, base: Any, name: str, item: Any, place: ast.AST) -> None:
         """`base.name = item`."""
@@ -219,7 +244,7 @@ class ObjectLowering(ExpressionLowering):
             )
         if not trees.is_record(base):
             raise TypeMismatch(
-                f"an attribute of a {type(base).__name__} cannot be assigned",
+                f"an attribute of {described(base)} cannot be assigned",
                 self.location(place),
                 "make it a dataclass",
             )
@@ -243,7 +268,7 @@ class ObjectLowering(ExpressionLowering):
                               {**target.keywords, **keywords}, "partial"),)  # fmt: skip
         if isinstance(target, MethodType) and target.__name__ in ("_replace", "_asdict", "_make"):
             return (target(*arguments, **keywords),)  # of a named tuple
-        if isinstance(target, MethodType):
+        if isinstance(target, MethodType) and python_function(target.__func__) is not None:
             return (self.call_python(target.__func__, [target.__self__, *arguments], keywords),)
         if isinstance(target, BuiltinMethodType) and target.__self__ is not None:
             done = self._builtin_method(target, arguments, keywords)
@@ -271,7 +296,10 @@ class ObjectLowering(ExpressionLowering):
                 f"`{cls.__name__}` has an `__init__` of its own",
                 hint="use the one that @dataclass writes, and __post_init__",
             )
-        bound = inspect.signature(cls).bind(*arguments, **keywords).arguments
+        try:
+            bound = inspect.signature(cls).bind(*arguments, **keywords).arguments
+        except TypeError as error:
+            raise TypeMismatch(f"calling `{cls.__name__}`: {error}") from None
         made = object.__new__(cls)
         for field in dataclasses.fields(cls):
             if field.name in bound:
@@ -300,6 +328,12 @@ class ObjectLowering(ExpressionLowering):
             arguments = [self._key(a) if isinstance(base, dict) and k == 0 else a
                          for k, a in enumerate(arguments)]  # fmt: skip
             return (target(*arguments, **keywords),)
+        if isinstance(base, (list, tuple, str)) and name not in _CHANGING:
+            compared = name in ("index", "count") or isinstance(base, str)
+            if compared and any(isinstance(v, Value) for v in flatten((base, arguments, keywords))):
+                raise UnsupportedOperation(
+                    f"`{name}` of what is known only at run time", hint="use a for loop"
+                )
         if isinstance(base, (list, tuple, dict)) and name in _READING:
             result = target(*arguments, **keywords)
             return (result if isinstance(base, tuple) or name == "get" else _listed(result, name),)
@@ -307,15 +341,11 @@ class ObjectLowering(ExpressionLowering):
             return (target(*arguments, **keywords),)
         return None
 
-    def unknown_call(self, target: Any, name: str) -> AdcompileError:
-        """The error for a call of something that is not understood."""
-        return _unknown_call(target, name)
-
     # -- builtins over containers ---------------------------------------------------------------
 
     def _sum(self, items: Any, start: Any = 0) -> Any:
         if isinstance(items, Value):
-            return spellings.CALLS[_numpy_sum()](items, axis=0) + start
+            return spellings.CALLS[np.sum](items, axis=0) + start
         total = start
         for item in self._sequence(items):
             total = item if total is start and start == 0 else total + item
@@ -337,10 +367,20 @@ class ObjectLowering(ExpressionLowering):
             raise TypeMismatch("isinstance of a number or array", hint="use x.ndim or x.dtype")
         return isinstance(item, kinds)
 
+    def _type(self, item: Any) -> type:
+        if isinstance(item, Value):
+            raise TypeMismatch("`type` of a number or array", hint="use x.ndim or x.dtype")
+        return type(item)
+
+    def _hasattr(self, item: Any, name: str) -> bool:
+        if isinstance(item, Value):
+            return hasattr(np.ndarray if isinstance(item.type, Array) else float, name)
+        return hasattr(item, name)
+
     def _getattr(self, item: Any, name: str, *default: Any) -> Any:
-        if default and not hasattr(item, name):
+        if default and not self._hasattr(item, name):
             return default[0]
-        return self.object_attribute(item, name)
+        return self.attribute(item, name)
 
     def _replace(self, item: Any, **changes: Any) -> Any:
         if not trees.is_record(item):
@@ -351,14 +391,10 @@ class ObjectLowering(ExpressionLowering):
         return made[0]
 
     def _copy(self, item: Any) -> Any:
+        if isinstance(item, Value):
+            return spellings.CALLS[np.copy](item)
         made = copy.copy(item)
         return self.owner.made(made, self.builder.region) if trees.is_container(made) else made
-
-
-def _numpy_sum() -> Any:
-    import numpy as np
-
-    return np.sum
 
 
 def _generated(init: Any) -> bool:
@@ -380,30 +416,9 @@ _BUILTINS: dict[Any, Callable[..., Any]] = {
     builtins.dict: ObjectLowering._make_dict,
     builtins.isinstance: ObjectLowering._isinstance,
     builtins.getattr: ObjectLowering._getattr,
-    builtins.hasattr: lambda self, item, name: hasattr(item, name),
+    builtins.hasattr: ObjectLowering._hasattr,
     builtins.callable: lambda self, item: callable(item) or isinstance(item, LocalFunction),
-    builtins.type: lambda self, item: type(item),
+    builtins.type: ObjectLowering._type,
     dataclasses.replace: ObjectLowering._replace,
     copy.copy: ObjectLowering._copy,
 }
-
-
-def _unknown_call(target: Any, name: str) -> AdcompileError:
-    if not callable(target):
-        return TypeMismatch(f"`{name}` is a {type(target).__name__}, it cannot be called")
-    module = getattr(target, "__module__", "") or ""
-    own = getattr(target, "__self__", None)
-    is_method = isinstance(target, BuiltinMethodType) and not inspect.ismodule(own)
-    if module.startswith(("numpy", "math", "cmath", "scipy", "builtins")) or is_method:
-        return UnsupportedOperation(
-            f"`{name}` has no derivative rule",
-            hint="write it with supported operations, or pass its result as an argument",
-        )
-    if isinstance(target, type):
-        return UnsupportedOperation(
-            f"`{name}` is a class that is no dataclass", hint="make it a dataclass"
-        )
-    return SourceNotFound(
-        f"`{name}` has no Python source: it is a {type(target).__name__}",
-        hint="call a function written in Python",
-    )

@@ -94,7 +94,7 @@ def read_source(candidate: Callable[..., Any]) -> FunctionSource:
         raise SourceNotFound(
             f"`{getattr(candidate, '__name__', candidate)}` has no Python source: it is a "
             f"{type(candidate).__name__}",
-            hint="only functions written in Python can be differentiated",
+            hint="write a function that calls it: lambda x: model.loss(x)",
         )
     try:
         # of the code: of the function, what a decorator wraps would be read instead
@@ -113,9 +113,11 @@ def read_source(candidate: Callable[..., Any]) -> FunctionSource:
     tree = ast.parse(textwrap.dedent(text))
     node = tree.body[0]
     if not isinstance(node, ast.FunctionDef):
+        source = FunctionSource(function, node, file, first_line, indent)  # type: ignore[arg-type]
         raise SourceNotFound(
             f"`{function.__name__}` is no plain function",
-            hint="async functions and classes are not differentiable",
+            source.location(node),
+            "async functions and classes are not differentiable",
         )
     return FunctionSource(function, node, file, first_line, indent)
 

@@ -1,7 +1,8 @@
-"""Refuses programs whose meaning depends on whether NumPy made a view or a copy.
+"""Refuses writes whose effect would not be NumPy's.
 
 Enters: the graph of a user's function. Leaves: nothing, or an UnsupportedOperation error where an
-array that may be a view, or the array it may be a view of, is written afterwards.
+array that may be a view, or the array it may be a view of, is written afterwards, and where a
+global array is written.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ def refuse_stale_views(graph: Graph) -> None:
     aliases = Aliases(graph)
     copied = _copied_at_once(graph.body, count_uses(graph.body))
     for op in graph.body.walk():
+        if op.record.writes:
+            _refuse_global(op, aliases)
         if not _may_be_view(op) or op in copied:
             continue
         source = op.inputs[0]
@@ -48,6 +51,17 @@ def _copied_at_once(region: Region, uses: dict[Value, int]) -> set[Op]:
         for inner in op.regions:
             found |= _copied_at_once(inner, uses)
     return found
+
+
+def _refuse_global(op: Op, aliases: Aliases) -> None:
+    """Globals are constants of the compiled function: a write would be lost."""
+    for root in aliases.roots[op.inputs[0]]:
+        if root.op is not None and root.op.name == "array_constant":
+            raise UnsupportedOperation(
+                f"the global array `{root.hint}` is written",
+                op.location,
+                f"write a copy: a = {root.hint}.copy(); or pass it as an argument",
+            )
 
 
 def _contiguous(value: Value) -> bool:

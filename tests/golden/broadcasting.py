@@ -7,7 +7,7 @@ def grad_broadcasting(m, v):
     if m.shape[0] != v.shape[0]:
         raise ValueError('m.shape[0] and v.shape[0] must be equal: mul (line N)')
     if 4 != m.shape[0]:
-        raise ValueError('4 and m.shape[0] must be equal: add (line N)')
+        raise ValueError('4 and m.shape[0] must be equal: reshape (line N)')
     t = v[:, None]
     a = m * t + v.reshape(4, 1) - np.mean(m, axis=0)
     # return np.sum(a / (1.0 + a**2)) + np.sum(v[:, np.newaxis] * m[0])

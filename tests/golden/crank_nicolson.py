@@ -27,7 +27,7 @@ def grad_crank_nicolson(psi, h):
         psi = np.linalg.solve(back, forward @ psi)
         psi_tape[_] = psi
     # return np.sum(np.abs(psi) ** 2 * np.arange(3.0))
-    psi_bar = 1.0 * np.arange(3.0) * (2.0 * np.conj(psi))
+    psi_bar = 1.0 * np.arange(3) * (2.0 * np.conj(psi))
     # psi = np.linalg.solve(back, forward @ psi)
     back_bar = np.zeros((3, 3), np.complex128)
     forward_bar = np.zeros((3, 3), np.complex128)

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import math
 import textwrap
 
 import numpy as np
@@ -180,3 +181,42 @@ def _lazily_checked(x, n):
 def test_a_lazy_condition_checks_only_what_it_reads():
     g = ad.grad(_lazily_checked)
     assert g(2.0, 3) == 2.0 and g(2.0, 0) == 1.0
+
+
+@pytest.mark.parametrize("target", ["cpu", "python"])
+def test_and_and_or_give_an_operand(target):
+    def chosen(x, n):
+        y = (x and n) * x + (n or 2.0) * x
+        z = (0.0 or x) + (x > 1.0 and x)
+        return y + z * (n > 2 and x > 0.5)
+
+    for x, n in ((1.5, 3), (1.5, 0), (0.7, 4), (0.0, 5), (-2.0, 1)):
+        assert ad.jit(chosen, target=target)(x, n) == pytest.approx(chosen(x, n))
+        step = 1e-6
+        slope = (chosen(x + step, n) - chosen(x - step, n)) / (2 * step)
+        if x:
+            assert ad.grad(chosen, target=target)(x, n) == pytest.approx(slope)
+
+
+@pytest.mark.parametrize("target", ["cpu", "python"])
+def test_negative_powers_of_integers(target):
+    def known(x, n):
+        return x * n**-1 + math.pow(n, -2) * x + np.float_power(n, -1) * x + 2 ** -np.abs(x)
+
+    def at_run_time(x, n):
+        return x * 2**n
+
+    def of_arrays(x, n):
+        return np.sum(2**n * x)
+
+    assert ad.jit(known, target=target)(1.5, 3) == pytest.approx(known(1.5, 3))
+    run = ad.grad(at_run_time, target=target)
+    assert run(1.5, 3) == 8.0
+    with pytest.raises(ValueError, match="negative power"):
+        run(1.5, -3)
+    run = ad.grad(of_arrays, target=target)
+    assert run(1.5, np.arange(3)) == 7.0 and run(1.5, np.arange(0)) == 0.0
+    with pytest.raises(ValueError, match="negative power"):
+        run(1.5, np.arange(3) - 1)
+    with pytest.raises(ad.TypeMismatch, match="negative power"):
+        ad.grad(lambda x, n: np.sum(n**-1 * x), target=target)(1.5, np.arange(3))

@@ -182,7 +182,7 @@ def too_many_axes_written(x):
     return np.sum(x)
 
 
-@refused("f8[:]", "axis 1 does not exist in an array of 1 axes", "np.sum(x, axis=1)")
+@refused("f8[:]", "axis 1 does not exist in an array of 1 axis", "np.sum(x, axis=1)")
 def wrong_axis(x):
     return np.sum(x, axis=1)
 
@@ -349,7 +349,7 @@ def recursive_inside(x):
     return inner(x)
 
 
-@refused("f8", "inner needs an argument for `z`", "inner(x)")
+@refused("f8", "`inner` needs an argument for `z`", "inner(x)")
 def too_few_arguments(x):
     def inner(y, z):
         return y * z

@@ -1,0 +1,62 @@
+"""Python functions made of text.
+
+Enters: names, signatures, generated source. Leaves: functions with these names and signatures,
+whose lines tracebacks and debuggers know.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import linecache
+from collections.abc import Callable
+from typing import Any
+
+from adcompile.arguments import EXACT, usual
+from adcompile.graph.ir import free_name
+
+
+def template(name: str, signature: inspect.Signature) -> Callable[..., Any]:
+    """A function with this signature that is never run."""
+    parameters = [
+        p.replace(kind=p.POSITIONAL_OR_KEYWORD, annotation=p.empty)
+        for p in signature.parameters.values()
+    ]
+    names = ", ".join(p.name for p in parameters)
+    text = f"def {name}({names}):\n    return None\n"
+    space: dict[str, Any] = {}
+    exec(compile(text, f"<adcompile {name}>", "exec"), space)
+    function: Any = space[name]
+    function.__defaults__ = tuple(p.default for p in parameters if p.default is not p.empty) or None
+    return function  # type: ignore[no-any-return]
+
+
+def calling(cls: type, dispatcher: Any, signature: inspect.Signature) -> type:
+    """A class whose calls go straight to `dispatcher`: named parameters cost half of `*args`."""
+    names = list(signature.parameters)
+    inner = {"own": None, "dispatch": dispatcher, "exact": EXACT, "usual": usual, "error": None}
+    inner["errors"] = (ValueError, TypeError)
+    called = {name: free_name(f"_{name}", names) for name in inner}
+    passed = ", ".join(names)
+    known = " and ".join(f"{name}.__class__ in {called['exact']}" for name in names) or "True"
+    usually = ", ".join(f"{called['usual']}({name})" for name in names)
+    text = (
+        f"def __call__({', '.join([called['own'], *names])}):\n"
+        f"    try:\n        if {known}:\n            return {called['dispatch']}({passed})\n"
+        f"        return {called['dispatch']}({usually})\n"
+        f"    except {called['errors']} as {called['error']}:\n"
+        f"        return {called['own']}._after_failure("
+        f"{called['error']}, ({passed}{',' * bool(names)}), {{}})\n"
+    )
+    space: dict[str, Any] = {called[name]: item for name, item in inner.items()}
+    exec(text, space)
+    return type(cls.__name__, (cls,), {"__call__": space["__call__"], "__doc__": cls.__doc__})
+
+
+def executable(source: str, name: str) -> Callable[..., Any]:
+    """The function in generated source, with its lines known to tracebacks and debuggers."""
+    file = f"<adcompile {name} {hash(source) & 0xFFFFFFFF:08x}>"
+    linecache.cache[file] = (len(source), None, source.splitlines(True), file)
+    space: dict[str, Any] = {}
+    exec(compile(ast.parse(source), file, "exec"), space)
+    return space[name]  # type: ignore[no-any-return]
