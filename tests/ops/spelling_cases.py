@@ -110,7 +110,7 @@ smooth("median", T, lambda x: np.median(x), lambda x: np.median(x, axis=1),
 smooth("percentile", M, lambda x: np.percentile(x, 30.0), lambda x: np.percentile(x, 80, axis=1))
 smooth("quantile", M, lambda x: np.quantile(x, np.array([0.2, 0.7]), axis=1),
        lambda x: np.quantile(x, 0.3))  # fmt: skip
-smooth("percentile", M, lambda x: np.percentile(x, [20, 60]))
+smooth("percentile", M, lambda x: np.percentile(x, np.array([20, 60])))
 smooth("quantile", _draw((), low=0.35, high=0.38), lambda q: np.quantile(HOLED[2], q))
 smooth("average", MM, lambda x, w: np.average(x, weights=w * w, axis=1), lambda x, w: np.average(x))
 smooth("average", MM, lambda x, w: np.average(x, weights=w[0] * w[0], axis=1))
