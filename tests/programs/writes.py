@@ -96,3 +96,11 @@ def masks_of_axes(m):
     m[:, m[0] > -0.4] -= 1.5 * m[0, 0]
     m[m[:, 0] > -0.1, 1] = m[0, 0] * 5
     return np.sum(m**2 * np.arange(12).reshape(3, 4))
+
+
+@program(M, 0.3)
+def masked_in_a_branch(m, s):
+    if s > 0:
+        chosen = m < 0.5
+        m[chosen] = np.sin(m[chosen]) * s
+    return np.sum(m * m)
