@@ -12,13 +12,8 @@ NumPy, compiled.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
-import itertools
-import signal
-import sys
-import tempfile
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,10 +26,22 @@ from adcompile.errors import AdcompileError, InternalError
 from adcompile.graph.clone import clone_graph
 from adcompile.graph.interpret import interpret
 from adcompile.graph.ir import Graph
-from adcompile.graph.trees import as_tuples, is_container, leaves, mapped
+from adcompile.graph.trees import as_tuples, leaves, mapped
 from adcompile.graph.types import is_float, type_of
-from adcompile.graph.verify import verify
 from tests.random_programs.program import Program
+from tests.random_programs.running import LONGEST, limited, loaded, recorded, with_wrappers
+from tests.random_programs.values import (
+    Wrong,
+    all_close,
+    close,
+    copied,
+    moved,
+    narrowed,
+    numbers_in,
+    product,
+    random_like,
+    rounded,
+)  # fmt: skip
 
 REASONS = (
     "is handed through a `",
@@ -48,29 +55,6 @@ REASONS = (
     "is once a",
 )
 ALL = frozenset({"second", "mixed", "batch", "scheduled"})
-LONGEST = 120  # seconds of one processor for one program
-_numbers = itertools.count()
-_folder = tempfile.TemporaryDirectory(prefix="adcompile-random-")
-
-
-@contextlib.contextmanager
-def _limited(seconds: float) -> Iterator[None]:
-    """Raises TimeoutError in what computes longer."""
-
-    def stop(*_: Any) -> None:
-        raise TimeoutError("it takes too long")
-
-    before = signal.signal(signal.SIGVTALRM, stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)
-
-
-class Wrong(AssertionError):
-    """Two ways to compute one thing that differ."""
 
 
 @dataclass
@@ -114,7 +98,7 @@ def check(program: Program, extra: frozenset[str] = ALL, compiled: bool = False)
     except Exception as error:  # it fails under plain Python, too
         return Outcome("invalid", f"{type(error).__name__}: {error}")
     try:
-        with _limited(LONGEST):
+        with limited(LONGEST):
             run.all(extra, compiled)
     except AdcompileError as error:
         known = not isinstance(error, InternalError) and [r for r in REASONS if r in error.message]
@@ -138,23 +122,24 @@ class _Run:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.stage, self.done, self.kink = "plain", [], False  # type: ignore[var-annotated]
-        self.module = _loaded(_with_wrappers(program))
+        self.module = loaded(with_wrappers(program))
         self.function = self.module.program
         self.args = self._precise(0)
         self.wrt = tuple(
-            k for k, a in enumerate(self.args) if any(map(_is_float, leaves(type_of(a))))
+            k for k, a in enumerate(self.args) if any(map(is_float, leaves(type_of(a))))
         )
         rng = np.random.default_rng(program.seed + 1)
-        self.direction = _random_like(self.args, rng)
+        self.direction = random_like(self.args, rng)
         self.stops: list[Any] = []
+        self.both = ad.value_and_grad(self.function, self.wrt, target="python")
         with np.errstate(all="ignore"), self._stops(record=True):
-            self.value = float(self.function(*_copied(self.args)))
+            self.value = float(self.function(*copied(self.args)))
         if not abs(self.value) < 1e4:
             raise ValueError(f"the value is {self.value}")
 
     def _precise(self, number: int) -> tuple[Any, ...]:
         args = self.program.arguments(self.module, number)
-        return mapped(_rounded, args) if self.program.single else args
+        return mapped(rounded, args) if self.program.single else args
 
     def all(self, extra: frozenset[str], compiled: bool) -> None:
         with np.errstate(all="ignore"):
@@ -176,17 +161,17 @@ class _Run:
 
     def _gradient(self, scheduled: bool) -> None:
         self.stage = "value_and_grad"
-        given = _copied(self.args)
-        with _recorded() as graphs:
-            got, self.gradient = ad.value_and_grad(self.function, self.wrt, target="python")(*given)
-        for before, after in zip(_numbers_in(self.args), _numbers_in(given), strict=True):
+        given = copied(self.args)
+        with recorded() as graphs:
+            got, self.gradient = self.both(*given)
+        for before, after in zip(numbers_in(self.args), numbers_in(given), strict=True):
             if not np.array_equal(before, after):
                 raise Wrong("an argument was written")
-        _close(got, self.value, 1e-9, 1e-9, "the value differs from plain Python")
+        close(got, self.value, 1e-9, 1e-9, "the value differs from plain Python")
         self.stage = "interpreted"
-        wanted = _numbers_in((got, self.gradient))
-        _all_close(
-            _numbers_in(interpret(graphs[-1], *as_tuples(_copied(self.args)))), wanted, 1e-9,
+        wanted = numbers_in((got, self.gradient))
+        all_close(
+            numbers_in(interpret(graphs[-1], *as_tuples(copied(self.args)))), wanted, 1e-9,
             "the interpreter and the readable source differ",
         )  # fmt: skip
         if scheduled:
@@ -198,24 +183,24 @@ class _Run:
         source = pipeline.compiler_source(clone_graph(graph)[0])
         space: dict[str, Any] = {}
         exec(compile(source, "<scheduled>", "exec"), space)
-        found = space[graph.name](*as_tuples(_copied(self.args)))
-        _all_close(_numbers_in(found), wanted, 1e-8, "the scheduled source differs")
+        found = space[graph.name](*as_tuples(copied(self.args)))
+        all_close(numbers_in(found), wanted, 1e-8, "the scheduled source differs")
         self.done.append("scheduled")
 
     def _forward(self) -> None:
         self.stage = "jvp"
         got, self.tangent = ad.jvp(
-            self.function, _copied(self.args), self.direction, target="python"
+            self.function, copied(self.args), self.direction, target="python"
         )
-        _close(got, self.value, 1e-9, 1e-9, "the value of jvp differs")
+        close(got, self.value, 1e-9, 1e-9, "the value of jvp differs")
         slope = self._along(self.gradient)
-        _close(slope, self.tangent, 1e-7, 1e-8, "reverse and forward mode differ")
+        close(slope, self.tangent, 1e-7, 1e-8, "reverse and forward mode differ")
         self.done.append("jvp")
 
     def _along(self, gradient: Any) -> float:
         products = [0.0]
         chosen = tuple(self.direction[k] for k in self.wrt)
-        mapped(lambda d, g: products.append(_product(g, d)), chosen, gradient)
+        mapped(lambda d, g: products.append(product(g, d)), chosen, gradient)
         return sum(products)
 
     def _differences(self) -> None:
@@ -229,13 +214,12 @@ class _Run:
         if abs(coarse - fine) > 1e-4 * scale or abs(sides[0] - sides[1]) > 1e-2 * scale:
             self.kink = True
             return
-        _close(self.tangent, fine, 1e-4, 2e-5, "the derivative differs from differences")
+        close(self.tangent, fine, 1e-4, 2e-5, "the derivative differs from differences")
         self.done.append("differences")
 
     def _plain(self, step: float) -> float:
-        moved = _moved(self.args, self.direction, step)
         with self._stops(record=False):
-            return float(self.function(*moved))
+            return float(self.function(*moved(self.args, self.direction, step)))
 
     @contextlib.contextmanager
     def _stops(self, record: bool) -> Iterator[None]:
@@ -261,16 +245,16 @@ class _Run:
         """Forward over reverse against differences of the gradient."""
         self.stage = "hvp"
         gradient = ad.grad(self.function, self.wrt, target="python")
-        _, self.second = ad.jvp(gradient, _copied(self.args), self.direction, target="python")
-        found = _numbers_in(self.second)
+        _, self.second = ad.jvp(gradient, copied(self.args), self.direction, target="python")
+        found = numbers_in(self.second)
         self.done.append("hvp")
         if self.kink:
             return
         sides = {
-            s: _numbers_in(gradient(*_moved(self.args, self.direction, s)))
+            s: numbers_in(self.both(*moved(self.args, self.direction, s))[1])
             for s in (1e-5, -1e-5, 3e-6, -3e-6)
         }
-        here = _numbers_in(self.gradient)
+        here = numbers_in(self.gradient)
         rows = zip(found, here, *sides.values(), strict=True)
         for f, g, a, b, c, d in rows:
             coarse, fine = ((np.asarray(s) - t) / h for s, t, h in ((a, b, 2e-5), (c, d, 6e-6)))
@@ -290,9 +274,9 @@ class _Run:
         if "hvp" not in self.done:
             return
         made = ad.grad(self.module.tangent, self.wrt, target="python")
-        found = made(*_copied(self.args), *self.direction)
-        _all_close(
-            _numbers_in(found), _numbers_in(self.second), 1e-7,
+        found = made(*copied(self.args), *self.direction)
+        all_close(
+            numbers_in(found), numbers_in(self.second), 1e-7,
             "reverse over forward and forward over reverse differ",
         )  # fmt: skip
         self.done.append("mixed")
@@ -300,7 +284,7 @@ class _Run:
     def _batch(self) -> None:
         self.stage = "vmap"
         gradient = ad.grad(self.function, self.wrt, target="python")
-        both = [_copied(self.args), self._precise(1)]
+        both = [copied(self.args), self._precise(1)]
         shared = tuple(None if k in (5, 6, 7) else 0 for k in range(len(self.args)))
         stacked = tuple(
             a if s is None else mapped(lambda x, y: np.stack([x, y]), a, b)
@@ -308,9 +292,9 @@ class _Run:
         )
         found = ad.vmap(gradient, in_axes=shared, target="python")(*stacked)
         for k, args in enumerate(both):
-            wanted = _numbers_in(gradient(*args))
-            got = [np.asarray(f)[k] for f in _numbers_in(found)]
-            _all_close(got, wanted, 1e-7, "vmap differs from single gradients")
+            wanted = numbers_in(self.both(*args)[1])
+            got = [np.asarray(f)[k] for f in numbers_in(found)]
+            all_close(got, wanted, 1e-7, "vmap differs from single gradients")
         self.done.append("batch")
 
     # -- precision and the compiler -------------------------------------------------------------
@@ -318,149 +302,27 @@ class _Run:
     def _single(self) -> None:
         """Single precision against double."""
         self.stage = "float32"
-        args = mapped(_narrow, self.args)
-        gradient = ad.grad(self.function, self.wrt, target="python")(*args)
+        args = mapped(narrowed, self.args)
+        gradient = self.both(*args)[1]
         for found, wanted, given in zip(
-            _numbers_in(gradient), _numbers_in(self.gradient),
-            _numbers_in(tuple(args[k] for k in self.wrt)), strict=True,
+            numbers_in(gradient), numbers_in(self.gradient),
+            numbers_in(tuple(args[k] for k in self.wrt)), strict=True,
         ):  # fmt: skip
             if isinstance(given, np.ndarray) and found.dtype != given.dtype:
                 raise Wrong("a gradient has another dtype than its argument")
             if not self.kink:
                 size = 1 + max(1.0, float(np.max(np.abs(wanted), initial=0)))
-                _all_close([found], [wanted], 2e-2, "single precision differs", 2e-3 * size)
+                all_close([found], [wanted], 2e-2, "single precision differs", 2e-3 * size)
         self.done.append("float32")
 
     def _compiled(self) -> None:
         """Value and gradient by machine code: one function, its compilation takes long."""
         self.stage = "compiled"
         made = ad.value_and_grad(self.function, self.wrt, cache=False)
-        given = _copied(self.args)
-        found, wanted = _numbers_in(made(*given)), _numbers_in((self.value, self.gradient))
-        _all_close(found, wanted, 1e-7, "the compiled function differs")
-        for before, after in zip(_numbers_in(self.args), _numbers_in(given), strict=True):
+        given = copied(self.args)
+        found, wanted = numbers_in(made(*given)), numbers_in((self.value, self.gradient))
+        all_close(found, wanted, 1e-7, "the compiled function differs")
+        for before, after in zip(numbers_in(self.args), numbers_in(given), strict=True):
             if not np.array_equal(before, after):
                 raise Wrong("an argument was written")
         self.done.append("compiled")
-
-
-# -- modules ---------------------------------------------------------------------------------------
-
-
-def _with_wrappers(program: Program) -> str:
-    """The text with `tangent`: the derivative along a direction as a function of its own."""
-    names = program.names
-    dots = tuple(f"{name}_dot" for name in names)
-    head = f"def tangent({', '.join((*names, *dots))}):"
-    call = f"    return ad.jvp(program, ({', '.join(names)}), ({', '.join(dots)}))[1]"
-    return f"{program.text}\n\n{head}\n{call}\n"
-
-
-def _loaded(text: str) -> Any:
-    """The module in a text, written to a file so that its source can be read."""
-    name = f"random_program_{next(_numbers)}"
-    path = Path(_folder.name) / f"{name}.py"
-    path.write_text(text)
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    finally:
-        del sys.modules[name]
-    return module
-
-
-@contextlib.contextmanager
-def _recorded() -> Iterator[list[Graph]]:
-    """The graphs optimised meanwhile; each is verified after every pass."""
-    graphs: list[Graph] = []
-    kept = pipeline.optimise
-
-    def verified(run: Callable[[Graph], None]) -> Callable[[Graph], None]:
-        def both(graph: Graph) -> None:
-            run(graph)
-            verify(graph)
-
-        return both
-
-    def optimise(graph: Graph, passes: Any = pipeline.PASSES) -> Graph:
-        verify(graph)
-        kept(graph, [(verified(run), text) for run, text in passes])
-        if passes is pipeline.PASSES:
-            pipeline.separate_results(graph)
-            verify(graph)
-            graphs.append(graph)
-        return graph
-
-    pipeline.optimise = optimise  # type: ignore[assignment]
-    try:
-        yield graphs
-    finally:
-        pipeline.optimise = kept
-
-
-# -- numbers ---------------------------------------------------------------------------------------
-
-
-def _is_float(leaf: Any) -> bool:
-    return is_float(leaf)
-
-
-def _copied(item: Any) -> Any:
-    return mapped(lambda leaf: leaf.copy(order="K") if isinstance(leaf, np.ndarray) else leaf, item)
-
-
-def _random_like(item: Any, rng: np.random.Generator) -> Any:
-    if is_container(item):
-        return mapped(lambda leaf: _random_like(leaf, rng), item)
-    if np.asarray(item).dtype.kind != "f":
-        return item
-    drawn = rng.standard_normal(np.shape(item))
-    return drawn if isinstance(item, np.ndarray) else float(drawn)
-
-
-def _moved(args: Any, direction: Any, step: float) -> Any:
-    if is_container(args):
-        return mapped(lambda a, d: _moved(a, d, step), args, direction)
-    if np.asarray(args).dtype.kind != "f":
-        return np.copy(args) if isinstance(args, np.ndarray) else args
-    return args + step * direction
-
-
-def _rounded(leaf: Any) -> Any:
-    """A number that single precision holds exactly."""
-    if isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f":
-        return leaf.astype(np.float32).astype(np.float64, order="K")
-    return float(np.float32(leaf)) if isinstance(leaf, float) else leaf
-
-
-def _narrow(leaf: Any) -> Any:
-    return (
-        leaf.astype(np.float32) if isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f" else leaf
-    )
-
-
-def _numbers_in(tree: Any) -> list[Any]:
-    return [leaf for leaf in leaves(as_tuples(tree)) if leaf is not None]
-
-
-def _product(cotangent: Any, direction: Any) -> float:
-    return 0.0 if cotangent is None else float(np.sum(np.asarray(cotangent) * direction))
-
-
-def _close(found: Any, wanted: Any, rtol: float, atol: float, what: str) -> None:
-    if not np.allclose(found, wanted, rtol, atol, equal_nan=True):
-        raise Wrong(what)
-
-
-def _all_close(
-    found: list[Any], wanted: list[Any], rtol: float, what: str, atol: float = 0.0
-) -> None:
-    if len(found) != len(wanted):
-        raise Wrong(f"{what}: {len(found)} results, not {len(wanted)}")
-    for f, w in zip(found, wanted, strict=True):
-        if np.shape(f) != np.shape(w):
-            raise Wrong(f"{what}: a shape")
-        _close(f, w, rtol, atol or rtol * (1 + float(np.max(np.abs(w), initial=0))), what)

@@ -95,7 +95,7 @@ def draw_program(seed: int) -> Program:
     draw = Draw(seed)
     single = draw.chance(0.12)
     box = draw.pick(*_BOXES)
-    size = draw.pick(3, 5, 8, 12, 16)
+    size = draw.pick(3, 4, 5, 6, 8, 12)
     functions, texts = [], []
     for _ in range(draw.integer(0, 2)):
         function, lines = _helper(draw, len(functions))
