@@ -301,3 +301,11 @@ def extent_of_a_dead_slice(x):
     for i in range(3):
         total += np.sum(x[1:] ** 2 * i)
     return total
+
+
+@program(0.8, 0.0)
+def condition_with_a_common_name(x, y):
+    t = np.sin(x)
+    if t:
+        y = np.sin(y * x) * np.cos(y)
+    return y * x
