@@ -179,6 +179,7 @@ class Builder:
 
     def shape(self, value: Value) -> list[Value]:
         """The values that hold all extents of an array."""
+        self.record_extents(value)  # a region may have arrays whose extents it did not need
         return [self.extent(dim) for dim in shape_of(value.type)]
 
     def dim_of(self, extent: Value) -> Dim:

@@ -104,3 +104,10 @@ def masked_in_a_branch(m, s):
         chosen = m < 0.5
         m[chosen] = np.sin(m[chosen]) * s
     return np.sum(m * m)
+
+
+@program(X, 1)
+def slices_that_a_loop_moves(x, k):
+    for i in range(4, -1, -1):
+        x[k:i] -= 0.3 * np.sin(x * x)[k:i]
+    return np.sum(x)
