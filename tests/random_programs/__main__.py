@@ -72,6 +72,8 @@ def main() -> int:
         if outcome.kind in ("failed", "invalid"):
             failures[outcome.text].append((seed, outcome))
             print(f"seed {seed}: {outcome.kind}: {outcome.text}", flush=True)
+        if sum(kinds.values()) % 100 == 0:
+            print(f"... {dict(kinds)} up to seed {seed}", flush=True)
     print(summary(kinds, done, refusals, time.perf_counter() - start), flush=True)
     for seen in list(failures.values())[: chosen.minimise]:
         seed, outcome = seen[0]

@@ -10,7 +10,7 @@ from tests.random_programs.statements import Statements
 
 _SIMPLE = {
     "scalar": 8, "array": 4, "store": 6, "whole": 3, "slice": 3, "row": 3, "mask": 2, "scatter": 2,
-    "view": 3, "swap": 1, "call": 2, "container": 2, "renewed": 2, "integer": 1, "flag": 1,
+    "view": 3, "swap": 1, "call": 2, "container": 2, "renewed": 2, "list": 1, "integer": 1, "flag": 1,
 }  # fmt: skip
 _BLOCKS = {"if": 8, "for": 11, "while": 3, "define": 2, "late": 1}
 _EXITS = {"break": 2, "continue": 2, "return": 1}

@@ -6,7 +6,7 @@ stay moderate however often a loop runs.
 
 from __future__ import annotations
 
-from tests.random_programs.scope import BOUND, Draw, Expr, Function, Scope
+from tests.random_programs.scope import BOUND, Draw, Expr, Function, Scope, Variable
 
 _SMOOTH = {
     "np.sin({})": 1.0, "np.tanh({})": 1.0, "math.cos({})": 1.0, "np.arctan({})": 1.6,
@@ -95,7 +95,8 @@ class Expressions:
         if depth:
             forms |= {
                 "binary": 6, "smooth": 4, "reduce": 3, "choice": 2, "call": 3, "safe": 3,
-                "extreme": 1, "power": 1, "product": 1, "integer": 1, "whole": 1, "stopped": 0,
+                "extreme": 1, "power": 1, "product": 1, "integer": 1, "whole": 1, "stopped": 1,
+                "comprehension": 1,
             }  # fmt: skip
         form = self.draw.weighted(forms)
         made = getattr(self, f"_scalar_{form}")(depth)
@@ -165,6 +166,16 @@ class Expressions:
         inner = self.scalar(depth - 1)
         return Expr(f"ad.stop_gradient({inner.text})", inner.bound)
 
+    def _scalar_comprehension(self, depth: int) -> Expr:
+        outer, self.scope = self.scope, self.scope.inner()
+        self.scope.add(Variable("g", "float"))
+        inner = self.small(1.0, depth - 1)
+        self.scope = outer
+        items = (
+            self.draw.pick("0.5, -1.0", "x, 0.7, 1", "0.3,") if "x" in outer.variables else "1, 2"
+        )
+        return Expr(f"sum([{inner} * g for g in ({items})])", 3.0)
+
     def _scalar_choice(self, depth: int) -> Expr:
         yes, no = self.scalar(depth - 1), self.scalar(depth - 1)
         bound = max(yes.bound, no.bound)
@@ -182,8 +193,11 @@ class Expressions:
             form = self.draw.pick("np.sum({})", "({}).sum()")
             return Expr(form.format(inner.text), inner.bound * 6.0**rank)
         form = self.draw.pick(
-            "np.mean({})", "np.max({})", "np.min({})", "({}).mean()", "({}).max()"
-        )
+            "np.mean({})", "np.max({})", "np.min({})", "({}).mean()", "({}).max()", "np.var({})",
+            "np.prod(np.tanh({}))",
+        )  # fmt: skip
+        if form == "np.var({})":
+            return Expr(form.format(inner.text), inner.bound**2)
         return Expr(form.format(inner.text), inner.bound)
 
     def _scalar_product(self, depth: int) -> Expr | None:
@@ -227,6 +241,7 @@ class Expressions:
             }  # fmt: skip
             if len(shape) == 1:
                 forms |= {"row": 2, "gathered": 2, "reduced": 2, "product": 1, "moved": 1}
+                forms |= {"pairwise": 1}
             else:
                 forms |= {"broadcast": 4, "outer": 1, "matmul": 1, "centred": 1, "rows": 1}
         form = self.draw.weighted(forms)
@@ -329,6 +344,17 @@ class Expressions:
             name = self.draw.pick("mean", "max", "min")
             return Expr(f"np.{name}({inner.text}, axis={axis})", inner.bound)
         return Expr(f"({inner.text}).sum(axis={axis})", inner.bound * 5)
+
+    def _array_pairwise(self, shape: tuple[str, ...], depth: int) -> Expr | None:
+        """Three axes: every row beside every row."""
+        shapes = [v.shape for v in self.scope.arrays(rank=2) if v.shape[0] == shape[0]]
+        if not shapes:
+            return None
+        whole = self.draw.pick(*shapes)
+        one, other = self.array(whole, depth - 1).text, self.array(whole, depth - 1).text
+        axes = self.draw.pick("(1, 2)", "(0, 2)", "(-1, 0)")
+        text = f"(({one})[:, None, :] - ({other})[None, :, :])"
+        return Expr(f"np.tanh({text}).sum(axis={axes})", 20.0)
 
     def _array_product(self, shape: tuple[str, ...], depth: int) -> Expr | None:
         shapes = [v.shape for v in self.scope.arrays(rank=2) if v.shape[0] == shape[0]]

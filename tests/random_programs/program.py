@@ -39,8 +39,28 @@ class State:
         if self.t > 0.3:
             return State(self.u * 0.8, np.tanh(self.t - by))
         return State(np.sin(self.u + by * self.t), self.t * 0.5 + by)
+
+
+@ad.custom_jvp
+def bent(s):
+    return np.sin(s) * 0.9
+
+
+@bent.defjvp
+def _bent_jvp(primals, tangents):
+    (s,), (s_dot,) = primals, tangents
+    return np.sin(s) * 0.9, np.cos(s) * 0.9 * s_dot
+
+
+@ad.checkpoint
+def again(s, t):
+    u = np.sin(s * t)
+    for _ in range(2):
+        u = np.sin(u + s) * t
+    return np.tanh(u)
 """
 PARAMETERS = ("x", "v", "w", "m", "z", "idx", "k", "on")
+_GIVEN = (Function("bent", ("float",), "float"), Function("again", ("float", "float"), "float"))
 _BOXES = ("none", "none", "none", "tuple", "list", "dict", "Pair", "State")
 
 
@@ -96,9 +116,9 @@ def draw_program(seed: int) -> Program:
     single = draw.chance(0.12)
     box = draw.pick(*_BOXES)
     size = draw.pick(3, 4, 5, 6, 8, 12)
-    functions, texts = [], []
+    functions, texts = [f for f in _GIVEN if draw.chance(0.25)], []
     for _ in range(draw.integer(0, 2)):
-        function, lines = _helper(draw, len(functions))
+        function, lines = _helper(draw, len(texts))
         functions.append(function)
         texts.append("\n".join(lines))
     scope = _scope(functions, box)
@@ -154,7 +174,7 @@ def _scope(functions: list[Function], box: str) -> Scope:
 def _helper(draw: Draw, number: int) -> tuple[Function, list[str]]:
     """A function that gives a number or an array, or writes into its argument."""
     name = f"helper{number}"
-    kind = draw.pick("float", "reads", "writes", "array")
+    kind = draw.pick("float", "reads", "writes", "array", "pair")
     scope = Scope(dtype="u.dtype")
     scope.add(Variable("s", "float"))
     if kind == "float":
@@ -166,7 +186,7 @@ def _helper(draw: Draw, number: int) -> tuple[Function, list[str]]:
         scope.add(Variable("u", "array", ("h",), binds=False, writes=kind != "reads"))
         result, end = {
             "reads": ("float", "np.tanh(s * u[0])"), "writes": ("nothing", ""),
-            "array": ("array", "u"),
+            "array": ("array", "u"), "pair": ("pair", "np.sin(s), np.tanh(s + np.sum(u))"),
         }[kind]  # fmt: skip
         if kind == "writes" and draw.chance(0.4):
             result, end = "float", "np.sin(s + np.sum(u))"
@@ -180,6 +200,8 @@ def _helper(draw: Draw, number: int) -> tuple[Function, list[str]]:
         if function.result == "float"
         else ("nothing" if function.result == "nothing" else "u"),
     )
+    if function.result == "pair":
+        body.result = "s, np.tanh(u[0])"
     lines = [head]
     if kind == "array":
         body.add("u = u * 1.0")

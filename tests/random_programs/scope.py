@@ -116,7 +116,7 @@ class Scope:
 
 @dataclass(frozen=True)
 class Function:
-    """A function that can be called: `result` is "float", "array" (as its first) or "nothing".
+    """A function that can be called: `result` is "float", "array" (as its first), "pair" or "nothing".
 
     takes      "float", or ("h",) for an array of one axis without zero extents
     """

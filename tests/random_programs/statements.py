@@ -243,7 +243,7 @@ class Statements(Expressions):
 
     def do_call(self) -> None:
         """A function that writes into an array, or gives one."""
-        known = [f for f in self.scope.functions if f.writes or f.result == "array"]
+        known = [f for f in self.scope.functions if f.writes or f.result in ("array", "pair")]
         if not known:
             return
         function = self.draw.pick(*known)
@@ -259,6 +259,8 @@ class Statements(Expressions):
         elif function.result == "float":
             targets = [v.text for v in self.scope.floats() if self._binds(v)]
             self.add(f"{self.draw.pick(*targets)} = {call}")
+        elif function.result == "pair":
+            self.add(f"s, t = {self.called(function)}")
         else:
             name = self.name("r")
             call = self.called(function, array.text)
@@ -284,6 +286,16 @@ class Statements(Expressions):
         self.scope.add(Variable(first, "array", shape, binds=binds, level=self.level))
         self.scope.add(Variable(second, "float", binds=binds, level=self.level))
         self.scope.add(Variable(name, kind, shape, level=self.level))
+
+    def do_list(self) -> None:
+        """A list that grows, summed."""
+        name = self.name("items")
+        self.add(f"{name} = [{self.small()}, {self.small()}]")
+        if self.draw.chance(0.6):
+            self.add(f"{name}.append({self.small()})")
+        if self.draw.chance(0.4):
+            self.add(f"{name}[{self.draw.pick('0', '-1', '1')}] *= {self.small()}")
+        self.add(f"t = np.sin(sum({name}) + {name}[0] * {name}[-1])")
 
     def do_renewed(self) -> None:
         """A container takes the place of the one of its name, also inside loops and branches."""
