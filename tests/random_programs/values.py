@@ -46,9 +46,10 @@ def rounded(leaf: Any) -> Any:
 
 
 def narrowed(leaf: Any) -> Any:
-    return (
-        leaf.astype(np.float32) if isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f" else leaf
-    )
+    """A number or array of floats in single precision."""
+    if isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f":
+        return leaf.astype(np.float32)
+    return np.float32(leaf) if isinstance(leaf, float) else leaf
 
 
 def numbers_in(tree: Any) -> list[Any]:
