@@ -143,7 +143,7 @@ def test_a_loop_that_hands_nothing_on():
     def program(x, z):
         for k in range(3):
             for i in ad.checkpoint(range(len(z))):
-                y = z[i] * k
+                _ = z[i] * k
         return x * x
 
     assert ad.grad(program, target="python")(3.0, X) == 6.0

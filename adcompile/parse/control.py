@@ -477,7 +477,9 @@ class ControlLowering(ObjectLowering):
         lasts = regroup(tuple(start.values()), iter(last))
         begins = regroup(tuple(start.values()), iter(params))
         for name, item, begin, end in zip(start, results, begins, lasts, strict=True):
-            if list(flatten(begin)) == list(flatten(end)):
+            carried = list(flatten(begin))
+            scalars = all(isinstance(v.type, Scalar) for v in carried)
+            if scalars and carried == list(flatten(end)):
                 continue  # no round changes it
             self.environment[name] = item
             if self.bindings is not None and self.builder.region is self.builder.graph.body:
