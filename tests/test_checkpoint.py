@@ -147,3 +147,14 @@ def test_a_loop_that_hands_nothing_on():
         return x * x
 
     assert ad.grad(program, target="python")(3.0, X) == 6.0
+
+
+def test_extents_that_are_found_equal_after_the_loop():
+    def program(x, v, m):
+        s = x
+        for i in ad.checkpoint(range(m.shape[0])):
+            m[:, 1:] *= s
+            s *= 0.7
+        return s * x + np.sum(v * np.zeros(m.shape[0]))
+
+    assert ad.grad(program, target="python")(3.0, X, np.ones((3, 2))) == pytest.approx(6 * 0.7**3)
