@@ -9,7 +9,7 @@ builder in force.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -48,6 +48,24 @@ def current() -> Builder:
     return builder
 
 
+def _resolved(same: Mapping[Symbol, Dim], dim: Dim) -> Dim:
+    while isinstance(dim, Symbol) and dim in same:
+        dim = same[dim]
+    return dim
+
+
+def _joined(same: Mapping[Symbol, Dim], further: Mapping[Symbol, Dim]) -> dict[Symbol, Dim]:
+    """What is equal by either: one may say of two extents what the other says the other way."""
+    joined = dict(same)
+    for one, other in further.items():
+        first, second = _resolved(joined, one), _resolved(joined, other)
+        if first != second and isinstance(first, int):
+            first, second = second, first
+        if first != second and isinstance(first, Symbol):
+            joined[first] = second
+    return joined
+
+
 class Builder:
     """Appends to `graph`; use it as a context manager so that value operators find it."""
 
@@ -75,7 +93,7 @@ class Builder:
         outer, self.region = self.region, region
         same, extents = self._same, self._extents
         if region not in self._known:
-            self._known[region] = {**same, **region.same}, {**extents, **region.extents}
+            self._known[region] = _joined(same, region.same), {**extents, **region.extents}
         self._same, self._extents = self._known[region]
         try:
             yield region
@@ -140,9 +158,9 @@ class Builder:
 
     def borrow(self, other: Builder) -> None:
         """Know of extents what `other` knows: for a graph inside the one that it builds."""
-        for symbol, dim in other._same.items():
-            self._same.setdefault(symbol, dim)
-            self.graph.body.same.setdefault(symbol, dim)
+        self._same = _joined(self._same, other._same)
+        self._known[self.graph.body] = self._same, self._extents
+        self.graph.body.same = dict(self._same)
         for symbol, extent in other._extents.items():
             self._extents.setdefault(symbol, extent)
 
@@ -164,9 +182,7 @@ class Builder:
 
     def resolve(self, dim: Dim) -> Dim:
         """The representative of all extents known to equal `dim`."""
-        while isinstance(dim, Symbol) and dim in self._same:
-            dim = self._same[dim]
-        return dim
+        return _resolved(self._same, dim)
 
     def knows(self, symbol: Symbol) -> bool:
         """Whether a value holds this extent here."""

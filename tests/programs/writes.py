@@ -111,3 +111,11 @@ def slices_that_a_loop_moves(x, k):
     for i in range(4, -1, -1):
         x[k:i] -= 0.3 * np.sin(x * x)[k:i]
     return np.sum(x)
+
+
+@program(0.7, X[:3], X[1:4], M)
+def extents_equal_in_two_places(x, v, w, m):
+    a, b = v * 1.0, np.zeros(m.shape[0])
+    for _ in range(2):
+        a[w + b > -0.5] = np.sin(x)
+    return np.sum(a * b) + np.sum(a) * x
