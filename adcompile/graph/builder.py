@@ -9,7 +9,7 @@ builder in force.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,7 +23,7 @@ from adcompile.errors import (
     TypeMismatch,
     UnsupportedOperation,
 )
-from adcompile.graph.ir import RECORDS, Graph, Op, Record, Region, Value
+from adcompile.graph.ir import RECORDS, Graph, Op, Record, Region, Value, joined, resolved
 from adcompile.graph.types import (
     Array,
     Dim,
@@ -46,24 +46,6 @@ def current() -> Builder:
         raise InternalError("an operation was built outside any builder")
     builder: Builder = stack[-1]
     return builder
-
-
-def _resolved(same: Mapping[Symbol, Dim], dim: Dim) -> Dim:
-    while isinstance(dim, Symbol) and dim in same:
-        dim = same[dim]
-    return dim
-
-
-def _joined(same: Mapping[Symbol, Dim], further: Mapping[Symbol, Dim]) -> dict[Symbol, Dim]:
-    """What is equal by either: one may say of two extents what the other says the other way."""
-    joined = dict(same)
-    for one, other in further.items():
-        first, second = _resolved(joined, one), _resolved(joined, other)
-        if first != second and isinstance(first, int):
-            first, second = second, first
-        if first != second and isinstance(first, Symbol):
-            joined[first] = second
-    return joined
 
 
 class Builder:
@@ -93,7 +75,7 @@ class Builder:
         outer, self.region = self.region, region
         same, extents = self._same, self._extents
         if region not in self._known:
-            self._known[region] = _joined(same, region.same), {**extents, **region.extents}
+            self._known[region] = joined(same, region.same), {**extents, **region.extents}
         self._same, self._extents = self._known[region]
         try:
             yield region
@@ -158,7 +140,7 @@ class Builder:
 
     def borrow(self, other: Builder) -> None:
         """Know of extents what `other` knows: for a graph inside the one that it builds."""
-        self._same = _joined(self._same, other._same)
+        self._same = joined(self._same, other._same)
         self._known[self.graph.body] = self._same, self._extents
         self.graph.body.same = dict(self._same)
         for symbol, extent in other._extents.items():
@@ -182,7 +164,7 @@ class Builder:
 
     def resolve(self, dim: Dim) -> Dim:
         """The representative of all extents known to equal `dim`."""
-        return _resolved(self._same, dim)
+        return resolved(self._same, dim)
 
     def knows(self, symbol: Symbol) -> bool:
         """Whether a value holds this extent here."""

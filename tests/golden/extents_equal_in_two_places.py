@@ -14,7 +14,7 @@ def grad_extents_equal_in_two_places(x, v, w, m):
     # a, b = v * 1.0, np.zeros(m.shape[0])
     a = v.copy()
     b = np.zeros(m.shape[0])
-    t_tape = np.empty((2, w.shape[0]), np.bool_)
+    t_tape = np.empty((2, v.shape[0]), np.bool_)
     for _ in range(2):
         # a[w + b > -0.5] = np.sin(x)
         t = w + b > -0.5

@@ -44,7 +44,8 @@ def grad_left_at_once(x, w, m):
             array_bar = x[:4]
             if m.shape[0] != array_bar.shape[0]:
                 raise ValueError('m.shape[0] and array_bar.shape[0] must be equal: broadcast_to (line N)')
-            t = c.T @ (array_bar * 0.3 * (1.0 - t * t))
+            t_2 = 1.0 - t * t
+            t = array_bar * 0.3
             array_bar = m_bar[0]
-            array_bar += t
+            array_bar += c.T @ np.where(t != 0, t * t_2, 0.0)
     return x_bar, x.copy(), m_bar

@@ -6,40 +6,33 @@ def grad_masked_in_a_branch(m, s):
     m = m.copy()
     # if s > 0:
     t = s > 0
-    t_stack = []
-    t_stack_1 = []
     if t:
         chosen = m < 0.5
         # m[chosen] = np.sin(m[chosen]) * s
-        t_4, t_5 = np.nonzero(chosen)
-        t_3 = m[t_4, t_5]
+        t_1, t_4 = np.nonzero(chosen)
+        t_3 = m[t_1, t_4]
         t_2 = np.sin(t_3)
-        t_6 = t_2 * s
-        t_7, t_8 = np.nonzero(chosen)
-        if t_4.shape[0] != t_7.shape[0]:
+        t_7 = t_2 * s
+        t_5, t_6 = np.nonzero(chosen)
+        if t_1.shape[0] != t_5.shape[0]:
             raise ValueError('m[chosen].shape[0] and (m[chosen] = np.sin(m[chosen]) * s).shape[0] must be equal: assignment (line N)')
-        for k in range(t_4.shape[0]):
-            t_9 = t_7[k]
-            t_stack.append(t_9)
-            t_10 = t_8[k]
-            t_stack_1.append(t_10)
-            m[t_9, t_10] = t_6[k]
-        t_1 = t_4.shape[0]
+        for k in range(t_1.shape[0]):
+            m[t_5[k], t_6[k]] = t_7[k]
     # return np.sum(m * m)
     m_bar = m.copy()
     m_bar += m.copy()
     # if s > 0:
     if t:
         # m[chosen] = np.sin(m[chosen]) * s
-        array_bar = np.zeros(t_1)
-        for k in range(t_1 - 1, -1, -1):
-            t_11 = t_stack.pop()
-            t_12 = t_stack_1.pop()
-            t_13 = m_bar[t_11, t_12]
-            m_bar[t_11, t_12] = 0.0
-            array_bar[k] += t_13
+        array_bar = np.zeros(t_1.shape)
+        for k in range(t_1.shape[0] - 1, -1, -1):
+            t_8 = t_5[k]
+            t_9 = t_6[k]
+            t_10 = m_bar[t_8, t_9]
+            m_bar[t_8, t_9] = 0.0
+            array_bar[k] += t_10
         s_bar = np.sum(array_bar * t_2)
-        np.add.at(m_bar, (t_4, t_5), array_bar * s * np.cos(t_3))
+        np.add.at(m_bar, (t_1, t_4), array_bar * s * np.cos(t_3))
     else:
         s_bar = 0.0
     return m_bar, s_bar

@@ -27,7 +27,7 @@ from adcompile.graph.clone import clone_graph
 from adcompile.graph.interpret import interpret
 from adcompile.graph.ir import Graph
 from adcompile.graph.trees import as_tuples, leaves, mapped
-from adcompile.graph.types import is_float, type_of
+from adcompile.graph.types import is_continuous, type_of
 from tests.random_programs.program import Program
 from tests.random_programs.running import LONGEST, limited, loaded, recorded, with_wrappers
 from tests.random_programs.values import (
@@ -130,7 +130,7 @@ class _Run:
         self.function = self.module.program
         self.args = self._precise(0)
         self.wrt = tuple(
-            k for k, a in enumerate(self.args) if any(map(is_float, leaves(type_of(a))))
+            k for k, a in enumerate(self.args) if any(map(is_continuous, leaves(type_of(a))))
         )
         rng = np.random.default_rng(program.seed + 1)
         self.direction = random_like(self.args, rng)
