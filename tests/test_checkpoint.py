@@ -137,3 +137,24 @@ def test_memory_is_that_of_the_square_root():
     small, large = (gradient.explain(np.ones(8), n).tape_bytes for n in (10_000, 1_000_000))
     assert 9 * small < large < 11 * small
     assert large < 8 * 8 * 4 * 1000
+
+
+def test_a_loop_that_hands_nothing_on():
+    def program(x, z):
+        for k in range(3):
+            for i in ad.checkpoint(range(len(z))):
+                _ = z[i] * k
+        return x * x
+
+    assert ad.grad(program, target="python")(3.0, X) == 6.0
+
+
+def test_extents_that_are_found_equal_after_the_loop():
+    def program(x, v, m):
+        s = x
+        for i in ad.checkpoint(range(m.shape[0])):
+            m[:, 1:] *= s
+            s *= 0.7
+        return s * x + np.sum(v * np.zeros(m.shape[0]))
+
+    assert ad.grad(program, target="python")(3.0, X, np.ones((3, 2))) == pytest.approx(6 * 0.7**3)

@@ -16,7 +16,7 @@ from adcompile.graph.builder import Builder
 from adcompile.graph.calls import inline_calls
 from adcompile.graph.clone import inline
 from adcompile.graph.ir import Graph, Op, Region, Value
-from adcompile.graph.types import Array, is_continuous
+from adcompile.graph.types import Array, is_continuous, shape_of
 from adcompile.ops.elementwise import match, of_kind
 from adcompile.ops.memory import zeros_like
 
@@ -107,7 +107,11 @@ class Forward:
 
     def _rule(self, op: Op, tangents: list[Value | None]) -> list[Value | None]:
         if op.record.view and isinstance(op.result.type, Array) and op.name != "reshape":
-            return [self.builder.op(op.name, tangents[0], *op.inputs[1:], **op.attrs)]
+            view = self.builder.op(op.name, tangents[0], *op.inputs[1:], **op.attrs)
+            self.builder.record_extents(op.result)
+            for own, primal in zip(shape_of(view.type), shape_of(op.result.type), strict=True):
+                self.builder.assume(own, primal)  # also where the bounds got other values
+            return [view]
         if op.record.jvp is None:
             raise NotDifferentiable(f"`{op.name}` has no forward rule", op.location)
         results: list[Value | None] = op.record.jvp(tangents, op.outputs, op.inputs, op.attrs)

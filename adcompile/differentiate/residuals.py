@@ -170,8 +170,10 @@ class _Settlement(TapeSizes):
 
     def run(self) -> None:
         """Rewrite all reverse regions, then insert what they need."""
-        for reverse in list(self.mirror.reverse.values()):
-            self._rewrite(reverse)
+        left = {inner for op in self.body.walk() for inner in op.regions}
+        for reverse in self.mirror.reverse.values():
+            if reverse in left:  # what a region wants that was pruned is pruned, too
+                self._rewrite(reverse)
         self._rewrite_body()
         for region, reverse in self.mirror.reverse.items():
             reverse.extents = {

@@ -128,10 +128,7 @@ class ControlEmitter:
         for value, held in zip(op.outputs, helds, strict=True):
             name = self.names.of.get(held) if held is not None else None
             if name is None or name in targets or not self.names.holds(name, held):  # type: ignore[arg-type]
-                name = self.names.reserve(value, region, self.position - 1)
-                number = 1
-                while name in targets:
-                    name, number = f"{name}_{number}", number + 1
+                name = self.names.reserve(value, region, self.position - 1, targets)
             self.flush(name=name, keep=[test])
             targets.append(name)
         return targets
@@ -229,10 +226,7 @@ class ControlEmitter:
                 if self.names.may_take(own, output, region, self.position):  # type: ignore[arg-type]
                     names.append(own)  # type: ignore[arg-type]
                     continue
-            name = self.names.reserve(output, region, self.position - 1)
-            number, base = 1, name
-            while name in names:
-                name, number = f"{base}_{number}", number + 1
+            name = self.names.reserve(output, region, self.position - 1, names)
             names.append(name)
             self.names.lend(name, region)
             todo.append((name, value))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from adcompile.graph.ir import Graph, Region, Value
@@ -88,13 +88,15 @@ class Names:
         self._holder[name] = (value, region)
         self._types[name] = _kind(value)
 
-    def reserve(self, value: Value, region: Region, position: int) -> str:
-        """A name for `value` whose old holder is not read at or after `position`."""
+    def reserve(
+        self, value: Value, region: Region, position: int, taken: Collection[str] = ()
+    ) -> str:  # fmt: skip
+        """A name for `value`, none of `taken`, whose old holder is not read after `position`."""
         own = identifier(value.hint or "t")
         for base in (identifier(self.preferred.get(value) or own), own):
-            if self.may_take(base, value, region, position):
+            if base not in taken and self.may_take(base, value, region, position):
                 return base
-        return self._unused(own)
+        return self._unused(own, taken)
 
     def may_take(self, name: str, value: Value, region: Region, position: int) -> bool:
         """Whether `value`, defined at `position` of `region`, may be called `name`."""
@@ -138,9 +140,9 @@ class Names:
         """Go back to a snapshot."""
         self.of, self._holder = dict(state[0]), dict(state[1])
 
-    def _unused(self, base: str) -> str:
+    def _unused(self, base: str, taken: Collection[str] = ()) -> str:
         name, number = base, 1
-        while name in self._holder or name in self.avoid or _reserved(name):
+        while any(name in names for names in (self._holder, self.avoid, taken)) or _reserved(name):
             name, number = f"{base}_{number}", number + 1
         return name
 

@@ -7,7 +7,7 @@ or last iteration in place of each loop index, the inner loops first.
 
 from __future__ import annotations
 
-from adcompile.graph.ir import Graph, Op, Region, Value
+from adcompile.graph.ir import Graph, Op, Region, Value, joined, resolved
 from adcompile.graph.types import Array, Dim, Scalar, Symbol, is_integer
 
 Atom = Value | Symbol
@@ -49,7 +49,7 @@ class Bounds:
         around: tuple[Op, ...],
     ) -> None:  # fmt: skip
         self._around[region] = around
-        self._same[region] = same = {**same, **region.same}
+        self._same[region] = same = joined(same, region.same)
         self._extents[region] = extents = {**extents, **region.extents}
         for value in region.params:
             self._number[value] = len(self._number)
@@ -121,9 +121,7 @@ class Bounds:
 
     def extent(self, dim: Dim, region: Region) -> Sum:
         """An extent as a sum."""
-        same = self._same[region]
-        while isinstance(dim, Symbol) and dim in same:
-            dim = same[dim]
+        dim = resolved(self._same[region], dim)
         if isinstance(dim, int):
             return Sum(dim)
         holder = self._extents[region].get(dim)

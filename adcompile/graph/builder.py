@@ -23,7 +23,7 @@ from adcompile.errors import (
     TypeMismatch,
     UnsupportedOperation,
 )
-from adcompile.graph.ir import RECORDS, Graph, Op, Record, Region, Value
+from adcompile.graph.ir import RECORDS, Graph, Op, Record, Region, Value, joined, resolved
 from adcompile.graph.types import (
     Array,
     Dim,
@@ -75,7 +75,7 @@ class Builder:
         outer, self.region = self.region, region
         same, extents = self._same, self._extents
         if region not in self._known:
-            self._known[region] = {**same, **region.same}, {**extents, **region.extents}
+            self._known[region] = joined(same, region.same), {**extents, **region.extents}
         self._same, self._extents = self._known[region]
         try:
             yield region
@@ -140,9 +140,9 @@ class Builder:
 
     def borrow(self, other: Builder) -> None:
         """Know of extents what `other` knows: for a graph inside the one that it builds."""
-        for symbol, dim in other._same.items():
-            self._same.setdefault(symbol, dim)
-            self.graph.body.same.setdefault(symbol, dim)
+        self._same = joined(self._same, other._same)
+        self._known[self.graph.body] = self._same, self._extents
+        self.graph.body.same = dict(self._same)
         for symbol, extent in other._extents.items():
             self._extents.setdefault(symbol, extent)
 
@@ -164,9 +164,7 @@ class Builder:
 
     def resolve(self, dim: Dim) -> Dim:
         """The representative of all extents known to equal `dim`."""
-        while isinstance(dim, Symbol) and dim in self._same:
-            dim = self._same[dim]
-        return dim
+        return resolved(self._same, dim)
 
     def knows(self, symbol: Symbol) -> bool:
         """Whether a value holds this extent here."""
@@ -179,6 +177,7 @@ class Builder:
 
     def shape(self, value: Value) -> list[Value]:
         """The values that hold all extents of an array."""
+        self.record_extents(value)  # a region may have arrays whose extents it did not need
         return [self.extent(dim) for dim in shape_of(value.type)]
 
     def dim_of(self, extent: Value) -> Dim:

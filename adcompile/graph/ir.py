@@ -7,7 +7,7 @@ around them. Arrays are references: the order of reads and writes is the order o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -268,17 +268,41 @@ class Graph:
         return self.body.yields
 
 
+def resolved(same: Mapping[Symbol, Dim], dim: Dim) -> Dim:
+    """The representative of all extents that are equal to one."""
+    while isinstance(dim, Symbol) and dim in same:
+        dim = same[dim]
+    return dim
+
+
+def joined(same: Mapping[Symbol, Dim], further: Mapping[Symbol, Dim]) -> dict[Symbol, Dim]:
+    """What is equal by either: one may say of two extents what the other says the other way."""
+    both = dict(same)
+    for one, other in further.items():
+        first, second = resolved(both, one), resolved(both, other)
+        if first != second and isinstance(first, int):
+            first, second = second, first
+        if first != second and isinstance(first, Symbol):
+            both[first] = second
+    return both
+
+
 def extent_in(dim: Dim, regions: Sequence[Region]) -> int | Value | None:
     """An extent as seen from the last of nested regions: a number, or the value that holds it.
 
     None where no value does.
     """
-    same = {one: other for region in regions for one, other in region.same.items()}
-    while isinstance(dim, Symbol) and dim in same:
-        dim = same[dim]
-    if isinstance(dim, int):
-        return dim
-    return next((r.extents[dim] for r in reversed(regions) if dim in r.extents), None)
+    same: dict[Symbol, Dim] = {}
+    for region in regions:
+        same = joined(same, region.same)
+    wanted = resolved(same, dim)
+    if isinstance(wanted, int):
+        return wanted
+    for region in reversed(regions):
+        for known, value in region.extents.items():
+            if resolved(same, known) is wanted:
+                return value
+    return None
 
 
 def free_name(name: str, taken: Collection[str]) -> str:

@@ -75,6 +75,8 @@ def _segments(builder: Builder, loop: Op, aliases: Aliases) -> list[Value]:
         bounds = [start + begin * step, start + end * step]
         rule = Rule("checkpoint")
         results = op("call", *bounds, *carried, *captured, graph=graph, rule=rule)
+        if results is None:  # the loop hands nothing on
+            return []
         return list(results) if isinstance(results, tuple) else [results]
 
     segments = -op("floordiv", -count, length)

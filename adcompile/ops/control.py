@@ -151,11 +151,18 @@ register(
         notes="the value is kept, the derivative is zero",
     )
 )  # fmt: skip
+
+
+def _undefined(type: Type) -> Any:
+    """Nothing; of an array, one without elements, for its extents may be asked for."""
+    return np.empty((0,) * type.ndim, type.dtype) if isinstance(type, Array) else None
+
+
 register(
     Record(
         "undefined",
         lambda builder, types, attrs: [attrs["type"]],
-        lambda type: None,
+        _undefined,
         reads=False,
         inactive=True,
         notes="the other side of a branch that saves a value for the reverse sweep",

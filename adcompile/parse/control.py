@@ -22,6 +22,7 @@ from adcompile.parse.leaving import GuardedFor
 from adcompile.parse.liveness import Liveness
 from adcompile.parse.objects import ObjectLowering
 from adcompile.parse.scope import (
+    NEVER,
     Environment,
     Maybe,
     Unbound,
@@ -360,7 +361,8 @@ class ControlLowering(ObjectLowering):
         for _ in range(12):
             params = {n: [Value(t) for t in types[n]] for n in start}
             self.environment = dict(before)
-            self.environment |= {n: Unbound(_CHANGES) for n in names if n not in start}
+            unknown = {n: Unbound(_CHANGES) for n in names if n not in start}
+            self.environment |= unknown
             for name, values in params.items():
                 self._enter(name, start[name], values)
             regions = body([v for values in params.values() for v in values])
@@ -371,7 +373,9 @@ class ControlLowering(ObjectLowering):
                 break
         loop = self._finish_loop(kind, inputs, regions, before, start, ends, types)
         for name in names:
-            if name not in start:
+            if name in unknown and ends[name] is unknown[name]:  # no round assigns it
+                self.environment[name] = before.get(name, Unbound(NEVER))
+            elif name not in start:
                 self.environment[name] = self._after_loop(ends.get(name))
         return loop
 
@@ -470,7 +474,13 @@ class ControlLowering(ObjectLowering):
         outputs = self.builder.structured(kind, [*inputs, *first], regions, params)
         self.environment = dict(before)
         results = regroup(tuple(start.values()), iter(outputs))
-        for name, item in zip(start, results, strict=True):
+        lasts = regroup(tuple(start.values()), iter(last))
+        begins = regroup(tuple(start.values()), iter(params))
+        for name, item, begin, end in zip(start, results, begins, lasts, strict=True):
+            carried = list(flatten(begin))
+            scalars = all(isinstance(v.type, Scalar) for v in carried)
+            if scalars and carried == list(flatten(end)):
+                continue  # no round changes it
             self.environment[name] = item
             if self.bindings is not None and self.builder.region is self.builder.graph.body:
                 single = item if isinstance(item, Value) else None

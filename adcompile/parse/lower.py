@@ -33,13 +33,15 @@ from adcompile.parse.control import NOTHING, RAISED, ControlLowering
 from adcompile.parse.expressions import FOLDING
 from adcompile.parse.fence import refuse
 from adcompile.parse.instead import close_to
-from adcompile.parse.leaving import returns, without_leaving
+from adcompile.parse.leaving import SureName, returns, without_leaving
 from adcompile.parse.liveness import Liveness
 from adcompile.parse.objects import Owner
 from adcompile.parse.operators import BINARY
 from adcompile.parse.scope import (
+    NEVER,
     Environment,
     LocalFunction,
+    Unbound,
     assigned_names,
     flatten,
     is_data,
@@ -194,7 +196,7 @@ class Lowering(ControlLowering):
             with self.builder.at(location):
                 try:
                     if isinstance(statement, ast.Return):
-                        return None if statement.value is None else self.expression(statement.value)
+                        return self._returned(statement)
                     if isinstance(statement, ast.If) and returns([statement]):
                         return self._if_returning(statement, statements[position + 1 :])
                     if self._statement(statement) is RAISED:
@@ -204,6 +206,14 @@ class Lowering(ControlLowering):
                 except FOLDING as error:
                     raise TypeMismatch(str(error), location) from None
         return NOTHING
+
+    def _returned(self, node: ast.Return) -> Any:
+        if isinstance(node.value, SureName):
+            item = self.environment.get(node.value.id)
+            if isinstance(item, Unbound) and item.reason is NEVER:  # no path leads here
+                self.require(False, f"`{node.value.id}` {NEVER}", "UnboundLocalError")
+                return RAISED
+        return None if node.value is None else self.expression(node.value)
 
     def _statement(self, node: ast.stmt) -> Any:
         method = getattr(self, f"_do_{type(node).__name__.lower()}", None)

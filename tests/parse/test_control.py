@@ -220,3 +220,30 @@ def test_negative_powers_of_integers(target):
         run(1.5, np.arange(3) - 1)
     with pytest.raises(ad.TypeMismatch, match="negative power"):
         ad.grad(lambda x, n: np.sum(n**-1 * x), target=target)(1.5, np.arange(3))
+
+
+def test_an_exit_that_is_never_taken():
+    """The compiler knows `count`, so nothing in the loop leaves it."""
+
+    def program(x, n):
+        count = 0
+        for _ in range(n):
+            if count > 2:
+                return x
+        return x * x
+
+    assert ad.grad(program, target="python")(3.0, 2) == 6.0
+
+
+def test_an_exit_of_an_inner_loop_that_is_never_taken():
+    def program(x, n):
+        count = 0
+        for _ in range(n):
+            for _ in range(n):
+                if x > 2.0:
+                    x = x * 0.5
+                elif count > 2:
+                    return x
+        return x * x
+
+    assert ad.grad(program, target="python")(3.0, 2) == 1.5

@@ -301,3 +301,28 @@ def extent_of_a_dead_slice(x):
     for i in range(3):
         total += np.sum(x[1:] ** 2 * i)
     return total
+
+
+@program(0.8, 0.0)
+def condition_with_a_common_name(x, y):
+    t = np.sin(x)
+    if t:
+        y = np.sin(y * x) * np.cos(y)
+    return y * x
+
+
+@program(V, W, M)
+def left_at_once(x, w, m):
+    c = np.zeros(m.shape)
+    for _ in range(2):
+        for _ in x:
+            w[:4] += 0.3 * np.tanh(c @ m[0])
+            break
+    return np.sum(x * w)
+
+
+@program(V[:4], -0.3)
+def part_added_in_a_branch(x, s):
+    if s < 0.0:
+        x[::2] *= np.ones((2, 2)).sum(axis=1) * s
+    return np.sum(x)

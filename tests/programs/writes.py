@@ -96,3 +96,26 @@ def masks_of_axes(m):
     m[:, m[0] > -0.4] -= 1.5 * m[0, 0]
     m[m[:, 0] > -0.1, 1] = m[0, 0] * 5
     return np.sum(m**2 * np.arange(12).reshape(3, 4))
+
+
+@program(M, 0.3)
+def masked_in_a_branch(m, s):
+    if s > 0:
+        chosen = m < 0.5
+        m[chosen] = np.sin(m[chosen]) * s
+    return np.sum(m * m)
+
+
+@program(X, 1)
+def slices_that_a_loop_moves(x, k):
+    for i in range(4, -1, -1):
+        x[k:i] -= 0.3 * np.sin(x * x)[k:i]
+    return np.sum(x)
+
+
+@program(0.7, X[:3], X[1:4], M)
+def extents_equal_in_two_places(x, v, w, m):
+    a, b = v * 1.0, np.zeros(m.shape[0])
+    for _ in range(2):
+        a[w + b > -0.5] = np.sin(x)
+    return np.sum(a * b) + np.sum(a) * x
