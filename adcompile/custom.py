@@ -31,7 +31,7 @@ class _Special:
     __adcompile_static__ = True  # the class itself may be called in compiled code
 
     def __init__(self, function: Function) -> None:
-        functools.update_wrapper(self, function)
+        functools.update_wrapper(self, function, updated=())  # no state of another of its kind
         self.function = function
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

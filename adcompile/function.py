@@ -89,7 +89,7 @@ class CompiledFunction:
     ) -> None:
         if target not in _TARGETS:
             raise TypeMismatch(f"target={target!r}", hint=f"one of {', '.join(_TARGETS)}")
-        functools.update_wrapper(self, function)
+        functools.update_wrapper(self, function, updated=())  # no state of another of its kind
         self.__name__ = name
         self.__signature__ = signature
         self.target = target

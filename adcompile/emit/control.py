@@ -71,7 +71,7 @@ class ControlEmitter:
         """Emit `a if c else b` where both sides are short expressions."""
         if len(op.outputs) != 1 or sum(len(r.ops) for r in op.regions) > 8:
             return False
-        if any(inner.record.writes for r in op.regions for inner in r.ops):
+        if any(inner.written or inner.keeps for r in op.regions for inner in r.ops):
             return False
         condition = op.inputs[0]
         saved = self.names.snapshot(), dict(self.pending), dict(self.inline_always)

@@ -21,6 +21,7 @@ from adcompile.parse.expressions import looked_up
 from adcompile.parse.leaving import GuardedFor
 from adcompile.parse.liveness import Liveness
 from adcompile.parse.objects import ObjectLowering
+from adcompile.parse.recursion import Unknown
 from adcompile.parse.scope import (
     Environment,
     Maybe,
@@ -72,13 +73,19 @@ class ControlLowering(ObjectLowering):
     # -- branches -------------------------------------------------------------------------------
 
     def _sides(self, node: ast.If, rest: Sequence[ast.stmt] = ()) -> list[Side]:
-        before = self.environment
+        before, unknown = self.environment, False
         sides = []
         for statements in (node.body, node.orelse):
             self.environment = dict(before)
             with self.builder.inside(Region()) as region:
-                outcome = self.block([*statements, *rest])
+                try:
+                    outcome = self.block([*statements, *rest])
+                except AdcompileError as error:
+                    self.recursion.skip(error)
+                    outcome, unknown = RAISED, True
             sides.append(Side(region, self.environment, outcome))
+        if unknown and all(side.raised for side in sides):
+            raise Unknown
         self.environment = before
         self.statement = node
         return sides
@@ -231,7 +238,7 @@ class ControlLowering(ObjectLowering):
 
         bounds = [as_value(b) for b in (source.start, source.stop, source.step)]
         loop = self._loop("for", node, bounds, names, body)
-        if source.segmented:
+        if source.segmented and loop is not None:
             loop.attrs["segmented"] = True
         return NOTHING
 
@@ -342,6 +349,19 @@ class ControlLowering(ObjectLowering):
         return outcome
 
     def _loop(
+        self, kind: str, node: ast.stmt, inputs: list[Value], names: list[str],
+        body: Callable[[list[Value]], list[Region]],
+    ) -> Op | None:  # fmt: skip
+        """Lower a loop; gives None if its body needs a result of a type that is not known yet."""
+        before = dict(self.environment)
+        try:
+            return self._carrying_loop(kind, node, inputs, names, body)
+        except AdcompileError as error:
+            self.recursion.skip(error)
+            self.environment = before
+            return None
+
+    def _carrying_loop(
         self, kind: str, node: ast.stmt, inputs: list[Value], names: list[str],
         body: Callable[[list[Value]], list[Region]],
     ) -> Op:  # fmt: skip

@@ -30,6 +30,7 @@ from adcompile.ops.spellings import as_value
 from adcompile.parse import indexing
 from adcompile.parse.fence import refuse
 from adcompile.parse.leaving import SureName
+from adcompile.parse.recursion import Recursion, Unknown
 from adcompile.parse.scope import (
     Environment,
     LocalFunction,
@@ -74,6 +75,8 @@ _COMPARE: dict[type[ast.cmpop], tuple[str, Callable[..., Any]]] = {
 class ExpressionLowering:
     """Expressions of one function; statements are added by the subclass in `lower`."""
 
+    recursion: Recursion
+
     def __init__(self, builder: Builder, source: FunctionSource, environment: Environment) -> None:
         self.builder = builder
         self.source = source
@@ -81,6 +84,7 @@ class ExpressionLowering:
         self.statement: ast.AST = source.node
         self.outer: ExpressionLowering | None = None  # the function around a nested one
         self.locals: frozenset[str] = frozenset()
+        self.path: tuple[Any, ...] = ()  # through which calls it was reached
 
     # provided by the subclasses
     def object_attribute(self, base: Any, name: str) -> Any:
@@ -238,7 +242,8 @@ class ExpressionLowering:
         defaults = {a.arg: self.expression(d) for a, d in named}
         pairs = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
         defaults |= {a.arg: self.expression(d) for a, d in pairs if d is not None}
-        return LocalFunction(node, self, defaults)
+        place = (self.source.function, node.lineno, node.col_offset, self.path)
+        return LocalFunction(node, self, defaults, place, self.recursion.count(place))
 
     def _binop(self, node: ast.BinOp) -> Any:
         left, right = self.expression(node.left), self.expression(node.right)
@@ -308,7 +313,11 @@ class ExpressionLowering:
         region = Region()
         before = dict(self.environment)
         with self.builder.inside(region):
-            rest = as_value(self._lazy(nodes[1:], is_and))
+            try:
+                rest = as_value(self._lazy(nodes[1:], is_and))
+            except AdcompileError as error:
+                self.recursion.skip(error)
+                return first
         self.environment = before
         if all(op.record.cheap and not op.record.reads for op in region.ops):
             self.builder.region.ops.extend(region.ops)  # nothing is lost by evaluating both
@@ -339,8 +348,15 @@ class ExpressionLowering:
             region = Region()
             before = dict(self.environment)
             with self.builder.inside(region):
-                sides.append((region, self.expression(branch)))
+                try:
+                    sides.append((region, self.expression(branch)))
+                except AdcompileError as error:
+                    self.recursion.skip(error)
             self.environment = before
+        if not sides:
+            raise Unknown
+        if len(sides) == 1:  # all that is known of the type for now
+            return sides[0][1]
         return self.join_branches(condition, sides, "the conditional expression")
 
     def join_branches(self, condition: Value, sides: list[tuple[Region, Any]], what: str) -> Any:

@@ -7,18 +7,26 @@ array that may be a view, or the array it may be a view of, is written afterward
 from __future__ import annotations
 
 import itertools
+from collections.abc import Collection
 
 from adcompile.errors import UnsupportedOperation
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.ir import Graph, Op, Region, Value, count_uses
+from adcompile.graph.procedures import Procedure, python_memory
 from adcompile.graph.types import Array
 
 
-def refuse_stale_views(graph: Graph) -> None:
-    """NumPy may give a view where the graph has a copy; that matters if its source is written."""
+def refuse_stale_views(graph: Graph, procedures: Collection[Procedure] = ()) -> None:
+    """NumPy may give a view where the graph has a copy; that matters if its source is written.
+
+    `procedures` are those of the user's own functions.
+    """
     aliases = Aliases(graph)
+    memory = python_memory(graph)
     copied = _copied_at_once(graph.body, count_uses(graph.body))
     for op in graph.body.walk():
+        if op.attrs.get("procedure") in procedures:
+            _refuse_shared(op, aliases, memory)
         if not _may_be_view(op) or op in copied:
             continue
         source = op.inputs[0]
@@ -48,6 +56,32 @@ def _copied_at_once(region: Region, uses: dict[Value, int]) -> set[Op]:
         for inner in op.regions:
             found |= _copied_at_once(inner, uses)
     return found
+
+
+def _refuse_shared(op: Op, aliases: Aliases, memory: dict[Value, frozenset[Value]]) -> None:
+    """Of a procedure, arguments are different arrays if it writes one, and results are fresh."""
+    procedure = op.attrs["procedure"]
+    nothing: frozenset[Value] = frozenset()
+    for written in op.written:
+        for k, other in enumerate(op.inputs):
+            if other is not written or op.inputs.index(other) != k:
+                if memory.get(written, nothing) & memory.get(other, nothing):
+                    raise UnsupportedOperation(
+                        f"`{procedure.name}` calls itself and writes `{written.hint or 'an array'}`"
+                        ", which it may also know by another name",
+                        op.location,
+                        "pass the array once, with the indices of its parts, or a copy of it",
+                    )
+    for output, places in zip(op.outputs, procedure.shares, strict=True):
+        for k in places:
+            partner = op.inputs[k] if k >= 0 else op.outputs[-1 - k]
+            if any(aliases.may_be_written_after(op, v) for v in (output, partner)):
+                raise UnsupportedOperation(
+                    f"`{procedure.name}` calls itself and may return the memory of "
+                    f"`{partner.hint or 'an array'}`, and one of them is written",
+                    op.location,
+                    "return a copy: a.copy()",
+                )
 
 
 def _contiguous(value: Value) -> bool:

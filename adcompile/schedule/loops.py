@@ -203,7 +203,7 @@ class LoopScheduler(Fusion, ReductionLoops):
 
     def _operation(self, op: Op) -> None:
         special = getattr(self, f"_{op.name}", None)
-        if op.record.writes or op.regions:
+        if op.written or op.regions:
             self._settle_memory(op)
         if op.name == "concatenate":
             self._see_concatenation(op)
@@ -254,6 +254,20 @@ class LoopScheduler(Fusion, ReductionLoops):
         ]
         results = self.builder.op(op.name, *inputs, **op.attrs)
         results = results if isinstance(results, tuple) else (results,)
+        for old, new in zip(op.outputs, results, strict=True):
+            self._name(old, new)
+
+    def _invoke(self, op: Op) -> None:
+        """A call of a procedure: arrays in memory, as they are."""
+        inputs = []
+        for value, parameter in zip(op.inputs, op.attrs["procedure"].graph.params, strict=True):
+            layout = getattr(parameter.type, "layout", "A")
+            given = self.value(value)
+            if isinstance(given.type, Array) and layout not in ("A", given.type.layout):
+                given = self.contiguous(value, layout)
+            inputs.append(given)
+        results = self.builder.op("invoke", *inputs, **op.attrs)
+        results = results if isinstance(results, tuple) else (results,) * len(op.outputs)
         for old, new in zip(op.outputs, results, strict=True):
             self._name(old, new)
 
