@@ -227,23 +227,7 @@ class ExpressionLowering:
             return "".join(parts)
         return Formatted(tuple(parts))
 
-    def _lambda(self, node: ast.Lambda) -> Any:
-        return self.local_function(node)
-
     _surename = _name
-
-    def local_function(self, node: ast.Lambda | ast.FunctionDef) -> LocalFunction:
-        """A nested function; its defaults are evaluated now, its free names when it is called."""
-        arguments = node.args
-        if arguments.vararg or arguments.kwarg:
-            raise UnsupportedSyntax("`*` in the parameters of a nested function")
-        positional = [*arguments.posonlyargs, *arguments.args]
-        named = zip(reversed(positional), reversed(arguments.defaults), strict=False)
-        defaults = {a.arg: self.expression(d) for a, d in named}
-        pairs = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-        defaults |= {a.arg: self.expression(d) for a, d in pairs if d is not None}
-        place = (self.source.function, node.lineno, node.col_offset, self.path)
-        return LocalFunction(node, self, defaults, place, self.recursion.count(place))
 
     def _binop(self, node: ast.BinOp) -> Any:
         left, right = self.expression(node.left), self.expression(node.right)

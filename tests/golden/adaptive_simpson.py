@@ -133,31 +133,33 @@ def _simpson_backward(a, b, w, y_bar, t_stack, t_stack_1, t_stack_2, t_stack_3, 
     fb_bar += t_23
     fm_bar += t_23
     right_bar += t_23 * 4
-    h_bar = second_bar * t_1 * 0.08333333333333333
+    h_bar = (second_bar * t_1 if second_bar != 0 else second_bar) * 0.08333333333333333
     # first = h / 12 * (fa + 4 * left + fm)
     t_24 = first_bar * t_4
     fm_bar += t_24
     fa_bar += t_24
     left_bar += t_24 * 4
-    h_bar += first_bar * t_3 * 0.08333333333333333
+    h_bar += (first_bar * t_3 if first_bar != 0 else first_bar) * 0.08333333333333333
     # h = b - a
     b_bar += h_bar
     # f = lambda t: math.exp(-w * t) * math.sin(3.0 * t * w)
-    t_25 = right_bar * t_6 * np.cos(t_15)
+    t_25 = (right_bar * t_6 if right_bar != 0 else right_bar) * np.cos(t_15)
     w_bar += t_25 * t_8
-    t_26 = right_bar * t_5 * t_6
-    w_bar -= t_26 * t_14
+    t_26 = right_bar * t_5
+    t_27 = t_26 * t_6 if t_26 != 0 else t_26
+    w_bar -= t_27 * t_14
     # left, right = f(0.5 * (a + m)), f(0.5 * (m + b))
-    t_27 = (t_25 * w * 3.0 + t_26 * t_9) * 0.5
-    m_bar += t_27
-    b_bar += t_27
+    t_28 = (t_25 * w * 3.0 + t_27 * t_9) * 0.5
+    m_bar += t_28
+    b_bar += t_28
     # f = lambda t: math.exp(-w * t) * math.sin(3.0 * t * w)
-    t_28 = left_bar * t_11 * np.cos(t_17)
-    w_bar += t_28 * t_13
-    t_29 = left_bar * t_10 * t_11
-    w_bar -= t_29 * t_16
+    t_29 = (left_bar * t_11 if left_bar != 0 else left_bar) * np.cos(t_17)
+    w_bar += t_29 * t_13
+    t_30 = left_bar * t_10
+    t_31 = t_30 * t_11 if t_30 != 0 else t_30
+    w_bar -= t_31 * t_16
     # left, right = f(0.5 * (a + m)), f(0.5 * (m + b))
-    m_bar += (t_28 * w * 3.0 + t_29 * t_9) * 0.5
+    m_bar += (t_29 * w * 3.0 + t_31 * t_9) * 0.5
     # m = 0.5 * (a + b)
     b_bar += m_bar * 0.5
     return b_bar, fa_bar, fm_bar, fb_bar, whole_bar, w_bar
@@ -296,38 +298,40 @@ def _simpson_backward_1(a, b, w, y_bar, t_stack, t_stack_1, t_stack_2, t_stack_3
     fb_bar += t_23
     fm_bar += t_23
     right_bar += t_23 * 4
-    h_bar = second_bar * t_1 * 0.08333333333333333
+    h_bar = (second_bar * t_1 if second_bar != 0 else second_bar) * 0.08333333333333333
     # first = h / 12 * (fa + 4 * left + fm)
     t_24 = first_bar * t_4
     fm_bar += t_24
     fa_bar += t_24
     left_bar += t_24 * 4
-    h_bar += first_bar * t_3 * 0.08333333333333333
+    h_bar += (first_bar * t_3 if first_bar != 0 else first_bar) * 0.08333333333333333
     # h = b - a
     b_bar += h_bar
     a_bar -= h_bar
     # f = lambda t: math.exp(-w * t) * math.sin(3.0 * t * w)
-    t_25 = right_bar * t_6 * np.cos(t_15)
+    t_25 = (right_bar * t_6 if right_bar != 0 else right_bar) * np.cos(t_15)
     w_bar += t_25 * t_8
-    t_26 = right_bar * t_5 * t_6
-    w_bar -= t_26 * t_14
+    t_26 = right_bar * t_5
+    t_27 = t_26 * t_6 if t_26 != 0 else t_26
+    w_bar -= t_27 * t_14
     # left, right = f(0.5 * (a + m)), f(0.5 * (m + b))
-    t_27 = (t_25 * w * 3.0 + t_26 * t_9) * 0.5
-    m_bar += t_27
-    b_bar += t_27
+    t_28 = (t_25 * w * 3.0 + t_27 * t_9) * 0.5
+    m_bar += t_28
+    b_bar += t_28
     # f = lambda t: math.exp(-w * t) * math.sin(3.0 * t * w)
-    t_28 = left_bar * t_11 * np.cos(t_17)
-    w_bar += t_28 * t_13
-    t_29 = left_bar * t_10 * t_11
-    w_bar -= t_29 * t_16
+    t_29 = (left_bar * t_11 if left_bar != 0 else left_bar) * np.cos(t_17)
+    w_bar += t_29 * t_13
+    t_30 = left_bar * t_10
+    t_31 = t_30 * t_11 if t_30 != 0 else t_30
+    w_bar -= t_31 * t_16
     # left, right = f(0.5 * (a + m)), f(0.5 * (m + b))
-    t_30 = (t_28 * w * 3.0 + t_29 * t_9) * 0.5
-    a_bar += t_30
-    m_bar += t_30
+    t_32 = (t_29 * w * 3.0 + t_31 * t_9) * 0.5
+    a_bar += t_32
+    m_bar += t_32
     # m = 0.5 * (a + b)
-    t_31 = m_bar * 0.5
-    a_bar += t_31
-    b_bar += t_31
+    t_33 = m_bar * 0.5
+    a_bar += t_33
+    b_bar += t_33
     return a_bar, b_bar, fa_bar, fm_bar, fb_bar, whole_bar, w_bar
 
 

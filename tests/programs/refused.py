@@ -64,7 +64,7 @@ def with_ever_more_axes(x, n):
     return np.sum(x) if n == 0 else with_ever_more_axes(x[None], n - 1)
 
 
-@refused("f8[:], i8", "is once a float64 scalar and once a 1-d float64 array",
+@refused("f8[:], i8", "is once a 1-d float64 array and once a float64 scalar",
          "x * scalar_or_array(x, n - 1) if n > 0 else x[0]")  # fmt: skip
 def scalar_or_array(x, n):
     return x * scalar_or_array(x, n - 1) if n > 0 else x[0]
