@@ -1,94 +1,98 @@
 import numpy as np
 
 
-def _subtree_forward(x, t_stack, t_stack_1, t_stack_2, t_stack_3, t_stack_4, t_stack_5, t_stack_6, t_stack_7):
+def _subtree_forward(x, FIRST_stack, FIRST_stack_1, t_stack, t_stack_1, FIRST_stack_2, FIRST_stack_3, t_stack_2, t_stack_3):
     """`_subtree`, saving what its reverse sweep reads."""
     # total = math.sin(x[node])
     t = x[0]
     total = np.sin(t)
     # for k in range(FIRST[node], FIRST[node + 1]):
-    t_1 = np.array([0, 2, 4, 4, 5, 5, 5], np.int64)[0]
-    t_2 = np.array([0, 2, 4, 4, 5, 5, 5], np.int64)[1]
-    for k in range(t_1, t_2):
+    FIRST = np.array([0, 2, 4, 4, 5, 5, 5], np.int64)
+    FIRST_1 = np.array([0, 2, 4, 4, 5, 5, 5], np.int64)
+    for k in range(FIRST[0], FIRST_1[1]):
         # total += x[node] * _subtree(x, CHILD[k])
-        t_3 = np.array([1, 2, 3, 4, 5], np.int64)[k]
-        t_4 = _subtree_forward_1(x, t_3, t_stack_4, t_stack_5, t_stack_6, t_stack_7)
-        total += t * t_4
-        t_stack_2.append(t_4)
-        t_stack_3.append(t_3)
-    t_stack.append(t_2)
-    t_stack_1.append(t_1)
+        t_1 = np.array([1, 2, 3, 4, 5], np.int64)[k]
+        t_2 = _subtree_forward_1(x, t_1, FIRST_stack_2, FIRST_stack_3, t_stack_2, t_stack_3)
+        total += t * t_2
+        t_stack.append(t_2)
+        t_stack_1.append(t_1)
+    FIRST_stack.append(FIRST_1)
+    FIRST_stack_1.append(FIRST)
     return total
 
 
-def _subtree_backward(x, total_bar, x_bar, t_stack, t_stack_1, t_stack_2, t_stack_3, t_stack_4, t_stack_5, t_stack_6, t_stack_7):
+def _subtree_backward(x, total_bar, x_bar, FIRST_stack, FIRST_stack_1, t_stack, t_stack_1, FIRST_stack_2, FIRST_stack_3, t_stack_2, t_stack_3):
     """The reverse sweep of `_subtree`."""
-    t = t_stack.pop()
-    t_1 = t_stack_1.pop()
+    FIRST = FIRST_stack.pop()
+    # for k in range(FIRST[node], FIRST[node + 1]):
+    t = FIRST[1]
+    FIRST = FIRST_stack_1.pop()
     # total = math.sin(x[node])
-    t_2 = x[0]
+    t_1 = x[0]
     # for k in range(FIRST[node], FIRST[node + 1]):
     t_bar = 0.0
-    for k in range(t - 1, t_1 - 1, -1):
-        t_3 = t_stack_2.pop()
-        t_4 = t_stack_3.pop()
+    for k in range(t - 1, FIRST[0] - 1, -1):
+        t_2 = t_stack.pop()
+        t_3 = t_stack_1.pop()
         # total += x[node] * _subtree(x, CHILD[k])
-        _subtree_backward_1(x, t_4, total_bar * t_2, x_bar, t_stack_4, t_stack_5, t_stack_6, t_stack_7)
-        t_bar += total_bar * t_3
+        _subtree_backward_1(x, t_3, total_bar * t_1, x_bar, FIRST_stack_2, FIRST_stack_3, t_stack_2, t_stack_3)
+        t_bar += total_bar * t_2
     # total = math.sin(x[node])
-    x_bar[0] += t_bar + total_bar * np.cos(t_2)
+    x_bar[0] += t_bar + total_bar * np.cos(t_1)
 
 
-def _subtree_forward_1(x, node, t_stack, t_stack_1, t_stack_2, t_stack_3):
+def _subtree_forward_1(x, node, FIRST_stack, FIRST_stack_1, t_stack, t_stack_1):
     """`_subtree`, saving what its reverse sweep reads."""
     # total = math.sin(x[node])
     t = x[node]
     total = np.sin(t)
     # for k in range(FIRST[node], FIRST[node + 1]):
-    t_1 = np.array([0, 2, 4, 4, 5, 5, 5], np.int64)[node]
-    t_2 = np.array([0, 2, 4, 4, 5, 5, 5], np.int64)[node + 1]
-    for k in range(t_1, t_2):
+    FIRST = np.array([0, 2, 4, 4, 5, 5, 5], np.int64)
+    FIRST_1 = np.array([0, 2, 4, 4, 5, 5, 5], np.int64)
+    for k in range(FIRST[node], FIRST_1[node + 1]):
         # total += x[node] * _subtree(x, CHILD[k])
-        t_3 = np.array([1, 2, 3, 4, 5], np.int64)[k]
-        t_4 = _subtree_forward_1(x, t_3, t_stack, t_stack_1, t_stack_2, t_stack_3)
-        total += t * t_4
-        t_stack_2.append(t_4)
-        t_stack_3.append(t_3)
-    t_stack.append(t_2)
-    t_stack_1.append(t_1)
+        t_1 = np.array([1, 2, 3, 4, 5], np.int64)[k]
+        t_2 = _subtree_forward_1(x, t_1, FIRST_stack, FIRST_stack_1, t_stack, t_stack_1)
+        total += t * t_2
+        t_stack.append(t_2)
+        t_stack_1.append(t_1)
+    FIRST_stack.append(FIRST_1)
+    FIRST_stack_1.append(FIRST)
     return total
 
 
-def _subtree_backward_1(x, node, total_bar, x_bar, t_stack, t_stack_1, t_stack_2, t_stack_3):
+def _subtree_backward_1(x, node, total_bar, x_bar, FIRST_stack, FIRST_stack_1, t_stack, t_stack_1):
     """The reverse sweep of `_subtree`."""
-    t = t_stack.pop()
-    t_1 = t_stack_1.pop()
+    FIRST = FIRST_stack.pop()
+    # for k in range(FIRST[node], FIRST[node + 1]):
+    t = FIRST[node + 1]
+    FIRST = FIRST_stack_1.pop()
     # total = math.sin(x[node])
-    t_2 = x[node]
+    t_1 = x[node]
     # for k in range(FIRST[node], FIRST[node + 1]):
     t_bar = 0.0
-    for k in range(t - 1, t_1 - 1, -1):
-        t_3 = t_stack_2.pop()
-        t_4 = t_stack_3.pop()
+    for k in range(t - 1, FIRST[node] - 1, -1):
+        t_2 = t_stack.pop()
+        t_3 = t_stack_1.pop()
         # total += x[node] * _subtree(x, CHILD[k])
-        _subtree_backward_1(x, t_4, total_bar * t_2, x_bar, t_stack, t_stack_1, t_stack_2, t_stack_3)
-        t_bar += total_bar * t_3
+        _subtree_backward_1(x, t_3, total_bar * t_1, x_bar, FIRST_stack, FIRST_stack_1, t_stack, t_stack_1)
+        t_bar += total_bar * t_2
     # total = math.sin(x[node])
-    x_bar[node] += t_bar + total_bar * np.cos(t_2)
+    x_bar[node] += t_bar + total_bar * np.cos(t_1)
 
 
 def grad_tree_of_index_arrays(x):
     """grad_tree_of_index_arrays: generated by adcompile from `tree_of_index_arrays`."""
+    FIRST_stack = []
+    FIRST_stack_1 = []
     t_stack = []
     t_stack_1 = []
+    FIRST_stack_2 = []
+    FIRST_stack_3 = []
     t_stack_2 = []
     t_stack_3 = []
-    t_stack_4 = []
-    t_stack_5 = []
-    t_stack_6 = []
-    t_stack_7 = []
     # return _subtree(x, 0)
-    _subtree_forward(x, t_stack, t_stack_1, t_stack_2, t_stack_3, t_stack_4, t_stack_5, t_stack_6, t_stack_7)
+    _subtree_forward(x, FIRST_stack, FIRST_stack_1, t_stack, t_stack_1, FIRST_stack_2, FIRST_stack_3, t_stack_2, t_stack_3)
     x_bar = np.zeros(x.shape)
-    _subtree_backward(x, 1.0, x_bar, t_stack, t_stack_1, t_stack_2, t_stack_3, t_stack_4, t_stack_5, t_stack_6, t_stack_7)
+    _subtree_backward(x, 1.0, x_bar, FIRST_stack, FIRST_stack_1, t_stack, t_stack_1, FIRST_stack_2, FIRST_stack_3, t_stack_2, t_stack_3)
     return x_bar,

@@ -1,7 +1,7 @@
 import numpy as np
 
 
-def _sort_forward(a, low, high, t_stack, t_stack_1, place_stack, t_stack_2, place_stack_1):
+def _sort_forward(a, low, high, place_stack, t_stack, place_stack_1):
     """`_sort`, saving what its reverse sweep reads."""
     # if low >= high:
     if not low >= high:
@@ -21,7 +21,7 @@ def _sort_forward(a, low, high, t_stack, t_stack_1, place_stack, t_stack_2, plac
                 place_1 = place + 1
             else:
                 place_1 = place
-            t_stack_2.append(t_1)
+            t_stack.append(t_1)
             place_stack_1.append(place)
             place = place_1
         # a[place], a[high] = a[high], a[place]
@@ -29,46 +29,39 @@ def _sort_forward(a, low, high, t_stack, t_stack_1, place_stack, t_stack_2, plac
         a[place] = a[high]
         a[high] = t
         # _sort(a, low, place - 1)
-        t_3 = place - 1
-        _sort_forward(a, low, t_3, t_stack, t_stack_1, place_stack, t_stack_2, place_stack_1)
+        _sort_forward(a, low, place - 1, place_stack, t_stack, place_stack_1)
         # _sort(a, place + 1, high)
-        t_4 = place + 1
-        _sort_forward(a, t_4, high, t_stack, t_stack_1, place_stack, t_stack_2, place_stack_1)
-        t_stack.append(t_4)
-        # _sort(a, low, place - 1)
-        t_stack_1.append(t_3)
+        _sort_forward(a, place + 1, high, place_stack, t_stack, place_stack_1)
         # for j in range(low, high):
         place_stack.append(place)
 
 
-def _sort_backward(low, high, a_bar, t_stack, t_stack_1, place_stack, t_stack_2, place_stack_1):
+def _sort_backward(low, high, a_bar, place_stack, t_stack, place_stack_1):
     """The reverse sweep of `_sort`."""
     # if low >= high:
     if not low >= high:
-        t = t_stack.pop()
-        t_1 = t_stack_1.pop()
         place = place_stack.pop()
         # _sort(a, place + 1, high)
-        _sort_backward(t, high, a_bar, t_stack, t_stack_1, place_stack, t_stack_2, place_stack_1)
+        _sort_backward(place + 1, high, a_bar, place_stack, t_stack, place_stack_1)
         # _sort(a, low, place - 1)
-        _sort_backward(low, t_1, a_bar, t_stack, t_stack_1, place_stack, t_stack_2, place_stack_1)
+        _sort_backward(low, place - 1, a_bar, place_stack, t_stack, place_stack_1)
         # a[place], a[high] = a[high], a[place]
-        t_2 = a_bar[high]
+        t = a_bar[high]
         a_bar[high] = 0.0
-        t_3 = a_bar[place]
-        a_bar[place] = t_2
-        a_bar[high] += t_3
+        t_1 = a_bar[place]
+        a_bar[place] = t
+        a_bar[high] += t_1
         # for j in range(low, high):
         for j in range(high - 1, low - 1, -1):
-            t_4 = t_stack_2.pop()
+            t_2 = t_stack.pop()
             place_1 = place_stack_1.pop()
             # if a[j] < pivot:
-            if t_4:
+            if t_2:
                 # a[place], a[j] = a[j], a[place]
-                t_5 = a_bar[j]
+                t_3 = a_bar[j]
                 a_bar[j] = 0.0
                 t_bar = a_bar[place_1]
-                a_bar[place_1] = t_5
+                a_bar[place_1] = t_3
             else:
                 t_bar = 0.0
             a_bar[j] += t_bar
@@ -79,15 +72,13 @@ def grad_weighted_order_statistics(x, weights):
     # return np.sum(a * weights * np.arange(1.0, 8.0))
     if x.shape[0] != weights.shape[0]:
         raise ValueError('x.shape[0] and weights.shape[0] must be equal: mul (line N)')
-    t_stack = []
-    t_stack_1 = []
     place_stack = []
-    t_stack_2 = []
+    t_stack = []
     place_stack_1 = []
     a = x * x
     # _sort(a, 0, len(a) - 1)
     t = x.shape[0] - 1
-    _sort_forward(a, 0, t, t_stack, t_stack_1, place_stack, t_stack_2, place_stack_1)
+    _sort_forward(a, 0, t, place_stack, t_stack, place_stack_1)
     # return np.sum(a * weights * np.arange(1.0, 8.0))
     t_1 = max(int(7.0), 0)
     t_2 = np.arange(t_1) + 1.0
@@ -96,7 +87,7 @@ def grad_weighted_order_statistics(x, weights):
     a_bar = t_2 * weights
     weights_bar = t_2 * a
     # _sort(a, 0, len(a) - 1)
-    _sort_backward(0, t, a_bar, t_stack, t_stack_1, place_stack, t_stack_2, place_stack_1)
+    _sort_backward(0, t, a_bar, place_stack, t_stack, place_stack_1)
     # a = x * x
     x_bar = a_bar * x
     x_bar = x_bar + a_bar * x

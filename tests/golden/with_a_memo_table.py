@@ -4,8 +4,8 @@ import numpy as np
 def _memoised_forward(x, n, memo, known, t_stack, t_stack_1):
     """`_memoised`, saving what its reverse sweep reads."""
     # if known[n] > 0:
-    t = known[n] > 0
-    if t:
+    t = known[n]
+    if t > 0:
         # return memo[n]
         t_1 = memo[n]
     else:
@@ -29,7 +29,7 @@ def _memoised_backward(x, n, y_bar, memo_bar, t_stack, t_stack_1):
     """The reverse sweep of `_memoised`."""
     t = t_stack.pop()
     # if known[n] > 0:
-    if t:
+    if t > 0:
         # return memo[n]
         memo_bar[n] += y_bar
         # if known[n] > 0:
