@@ -33,7 +33,7 @@ class _Special:
 
     def __init__(self, function: Function) -> None:
         call_signature(function)  # raises for what is no function
-        functools.update_wrapper(self, function)
+        functools.update_wrapper(self, function, updated=())  # no state of another of its kind
         self.function = function
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -66,6 +66,8 @@ class Decision:
         return "".join(parts) + f"\n    {self.because}"
 
     def _size(self) -> str:
+        if self.kind == "saved" and self.storage == "stack" and not self.loops:
+            return f"{self.size} bytes per run of the function, in a growing stack"
         if self.kind != "saved" or not self.loops:
             return f"{self.size} bytes"
         rounds = []

@@ -60,3 +60,9 @@ def executable(source: str, name: str) -> Callable[..., Any]:
     space: dict[str, Any] = {}
     exec(compile(ast.parse(source), file, "exec"), space)
     return space[name]  # type: ignore[no-any-return]
+
+
+def name_of(function: Any) -> str:
+    """The name of what a function was made of."""
+    name: str = getattr(function, "__name__", "function")
+    return name

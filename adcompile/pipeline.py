@@ -18,6 +18,14 @@ from adcompile.graph.builder import Builder
 from adcompile.graph.calls import inline_calls
 from adcompile.graph.ir import Graph, Note, Op, Value
 from adcompile.graph.part_views import refuse_stale_parts
+from adcompile.graph.procedures import (
+    Procedure,
+    drop_unused_parameters,
+    invocations,
+    note_effects,
+    procedures_of,
+    separate_results,
+)
 from adcompile.graph.prune import prune
 from adcompile.graph.rewrite import replace
 from adcompile.graph.segments import cut_segments
@@ -30,7 +38,7 @@ from adcompile.optimize.accumulate import merge_accumulations
 from adcompile.optimize.buffers import reuse_buffers
 from adcompile.optimize.checks import hoist_checks
 from adcompile.optimize.common import share_common
-from adcompile.optimize.copies import drop_copies, separate_results
+from adcompile.optimize.copies import drop_copies
 from adcompile.optimize.loads import hoist_loads, share_loads
 from adcompile.optimize.signs import decide_signs
 from adcompile.optimize.simplify import simplify
@@ -38,6 +46,7 @@ from adcompile.optimize.squares import square_sizes
 from adcompile.optimize.sums import carry_sums
 from adcompile.parse.lower import lower_function
 from adcompile.parse.source import read_source
+from adcompile.schedule.depth import count_depth
 from adcompile.schedule.loops import schedule_loops
 
 PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
@@ -60,7 +69,25 @@ SCALAR_PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
 )
 
 
-def optimise(graph: Graph, passes: Sequence[tuple[Callable[[Graph], None], str]] = PASSES) -> Graph:
+Passes = Sequence[tuple[Callable[[Graph], None], str]]
+
+
+def optimise(graph: Graph, passes: Passes = PASSES) -> Graph:
+    """Run passes over a graph and the procedures it reaches."""
+    _optimise_one(graph, passes)
+    done: set[Procedure] = set()
+    while todo := [p for p in procedures_of(graph) if p not in done]:
+        for procedure in todo:
+            _optimise_one(procedure.graph, passes)
+            done.add(procedure)
+    if passes is PASSES:
+        note_effects(procedures_of(graph))
+        drop_unused_parameters(graph)
+        prune(graph)
+    return graph
+
+
+def _optimise_one(graph: Graph, passes: Passes) -> None:
     """Run passes until the graph stops shrinking, at most five times."""
     size = -1
     for _ in range(5):
@@ -72,7 +99,6 @@ def optimise(graph: Graph, passes: Sequence[tuple[Callable[[Graph], None], str]]
         size = new
     if passes is PASSES:
         separate_results(graph)
-    return graph
 
 
 def function_graph(
@@ -85,13 +111,14 @@ def function_graph(
     """
     inner = getattr(function, "__adcompile_graph__", None)
     graph = inner(tuple(types)) if inner is not None else lower_function(function, types, keep)
-    if not prints:
-        drop_prints(graph)
-    cut_segments(graph)
-    refuse_stale_parts(graph)
-    square_sizes(graph)
-    share_loads(graph)
-    hoist_loads(graph)
+    for body in [graph, *(p.graph for p in procedures_of(graph))]:
+        if not prints:
+            drop_prints(body)
+        cut_segments(body)
+        refuse_stale_parts(body)
+        square_sizes(body)
+        share_loads(body)
+        hoist_loads(body)
     _refuse_written_captures(graph)
     written = written_arguments(graph)
     protect_arguments(graph, inplace)
@@ -178,9 +205,21 @@ def readable_source(graph: Graph) -> str:
 
 def compiler_source(graph: Graph) -> str:
     """The derivative as loops for the compiler."""
-    return emit_cpu(scheduled(graph))
+    loops = scheduled(graph)
+    copies = {p: Procedure(p.name) for p in procedures_of(graph)}
+    for procedure, copy in copies.items():
+        copy.written, copy.keeps = procedure.written, procedure.keeps
+        copy.results = procedure.results
+        copy.settle(scheduled(procedure.graph))
+    for body in [loops, *(p.graph for p in copies.values())]:
+        for op in invocations(body):
+            op.attrs["procedure"] = copies[op.attrs["procedure"]]
+    count_depth(loops, copies.values())
+    return emit_cpu(loops)
 
 
 def scheduled(graph: Graph) -> Graph:
     """The graph of loops that the compiler sees."""
-    return optimise(schedule_loops(graph), SCALAR_PASSES)
+    loops = schedule_loops(graph)
+    _optimise_one(loops, SCALAR_PASSES)
+    return loops

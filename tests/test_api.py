@@ -249,3 +249,11 @@ def test_an_array_of_no_axis_is_the_number_it_holds(target):
     assert pair((np.array(2.0), np.array(3.0))) == (9.0, 12.0)
     single = ad.jit(lambda x: x * np.ones(2, np.float32), target=target)
     assert single(np.array(2.0, np.float32)).dtype == np.float32
+
+
+@pytest.mark.parametrize("target", ["cpu", "python"])
+def test_the_derivative_of_a_derivative_that_has_been_called(target):
+    first = ad.grad(lambda x: x**3, target=target)
+    assert first(2.0) == 12.0
+    assert ad.grad(first, target=target)(2.0) == 12.0
+    assert ad.grad(ad.grad(first))(2.0) == 6.0

@@ -12,13 +12,16 @@ from collections.abc import Collection
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.flow import dependencies
 from adcompile.graph.ir import Graph, Value
-from adcompile.graph.types import StackOf, is_continuous
+from adcompile.graph.types import StackOf, Type, is_continuous
 
 
 class Activity:
     """Varied and useful values of one graph."""
 
-    def __init__(self, graph: Graph, aliases: Aliases, inputs: Collection[Value]) -> None:
+    def __init__(
+        self, graph: Graph, aliases: Aliases, inputs: Collection[Value],
+        outputs: Collection[Value] | None = None,
+    ) -> None:  # fmt: skip
         self.aliases = aliases
         self._ops = list(graph.body.walk())
         self.varied: set[Value] = set()
@@ -27,7 +30,7 @@ class Activity:
         while self._spread_forward():
             pass
         self.useful: set[Value] = set()
-        for value in graph.outputs:
+        for value in graph.outputs if outputs is None else outputs:
             self._mark(value, self.useful)
         while self._spread_backward():
             pass
@@ -38,15 +41,13 @@ class Activity:
 
     def _mark(self, value: Value, marks: set[Value]) -> bool:
         """Mark a float value; with an array, all that may share its memory."""
-        if value in marks or not (is_continuous(value.type) or isinstance(value.type, StackOf)):
+        if value in marks or not _holds_floats(value.type):
             return False
         marks.add(value)
         roots = self.aliases.roots.get(value)
         if roots and roots & self.aliases.written:
             for other, others in self.aliases.roots.items():
-                if others & roots and (
-                    is_continuous(other.type) or isinstance(other.type, StackOf)
-                ):
+                if others & roots and _holds_floats(other.type):
                     marks.add(other)
         return True
 
@@ -69,3 +70,7 @@ class Activity:
                 if target in self.useful:
                     changed |= self._mark(source, self.useful)
         return changed
+
+
+def _holds_floats(type_: Type) -> bool:
+    return is_continuous(type_.item if isinstance(type_, StackOf) else type_)

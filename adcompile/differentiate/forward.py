@@ -14,23 +14,36 @@ from adcompile.errors import NotDifferentiable
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
 from adcompile.graph.calls import inline_calls
-from adcompile.graph.clone import inline
+from adcompile.graph.clone import clone_graph, inline
 from adcompile.graph.ir import Graph, Op, Region, Value
-from adcompile.graph.types import Array, is_continuous, shape_of
+from adcompile.graph.procedures import (
+    Procedure,
+    note_effects,
+    procedures_of,
+    separate_results,
+)
+from adcompile.graph.types import Array, StackOf, beside, is_continuous, shape_of
 from adcompile.ops.elementwise import match, of_kind
 from adcompile.ops.memory import zeros_like
 
 
 def append_forward(graph: Graph, tangents: Mapping[Value, Value]) -> list[Value]:
     """Interleave tangent operations; gives the tangent of each output of the graph."""
-    return Forward(graph, tangents).run()
+    procedures = ProcedureTangents()
+    results = Forward(graph, tangents, procedures).run()
+    note_effects(procedures_of(graph))
+    return results
 
 
 class Forward:
     """One forward sweep over one graph."""
 
-    def __init__(self, graph: Graph, tangents: Mapping[Value, Value]) -> None:
+    def __init__(
+        self, graph: Graph, tangents: Mapping[Value, Value], procedures: ProcedureTangents,
+        written_outside: bool = False,
+    ) -> None:  # fmt: skip
         self.graph = graph
+        self.procedures = procedures
         inline_calls(graph, lambda rule: rule is None or rule.kind == "checkpoint")
         self.builder = Builder(graph)
         self.aliases = Aliases(graph)
@@ -38,6 +51,8 @@ class Forward:
         self.tangents: dict[Value, Value] = dict(tangents)
         self._extents: dict[Value, list[Op]] = {}
         self._buffers: set[Value] = set()  # tangents whose memory is written, and views of it
+        if written_outside:  # by the caller, once this graph has run
+            self._buffers |= {t for t in tangents.values() if isinstance(t.type, Array)}
 
     def run(self) -> list[Value]:
         """Transform the body; gives the tangents of the outputs."""
@@ -207,6 +222,31 @@ class Forward:
             is_array = isinstance(tangent.type, Array)
             self._settle(op, value, self.builder.op("copy", tangent) if is_array else tangent)
 
+    def _forward_invoke(self, op: Op) -> None:
+        """The call gives the tangents of its results, too, and of what it writes."""
+        moving = tuple(self._varied(v) and v in self.tangents for v in op.inputs)
+        if not any(moving):
+            self._keep(op)
+            return
+        floats = [v for v in op.outputs if is_continuous(v.type)]
+        given = [self._handed(v) for v, moves in zip(op.inputs, moving, strict=True) if moves]
+        tangents = [Value(v.type, f"{v.hint or 't'}_dot", v.named) for v in floats]
+        procedure = self.procedures.of(op.attrs["procedure"], moving)
+        together = Op(op.record, [*op.inputs, *given], {"procedure": procedure},
+                      [*op.outputs, *tangents], location=op.location)  # fmt: skip
+        self._keep(together)
+        for value, tangent in zip(floats, tangents, strict=True):
+            self._settle(op, value, tangent)
+
+    def _handed(self, value: Value) -> Value:
+        """The tangent of an argument; memory that is written is handed on as it is."""
+        tangent = self.tangents[value]
+        if isinstance(value.type, Array) and isinstance(tangent.type, Array):
+            shapes = zip(tangent.type.shape, value.type.shape, strict=False)
+            if tangent.type.ndim == value.type.ndim and not any(d == 1 != e for d, e in shapes):
+                return tangent
+        return tangent if isinstance(value.type, StackOf) else match(tangent, value)
+
     # -- control flow ---------------------------------------------------------------------------
 
     def _forward_if(self, op: Op) -> None:
@@ -258,3 +298,44 @@ class Forward:
             if self._needs_buffer(value):
                 self._buffers.add(tangent)
         op.outputs = op.outputs + [self.tangents[op.outputs[k]] for k in active]
+
+
+class ProcedureTangents:
+    """The procedures that also compute tangents, one for each choice of moving arguments."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[Procedure, tuple[bool, ...]], Procedure] = {}
+
+    def of(self, procedure: Procedure, moving: tuple[bool, ...]) -> Procedure:
+        """Takes the arguments and the tangents of moving ones; gives results, then tangents."""
+        key = (procedure, moving)
+        if key not in self._made:
+            made = self._made[key] = Procedure(f"{procedure.name}_jvp")
+            floats = [t for t in procedure.results if is_continuous(t)]
+            made.results = [*procedure.results, *floats]
+            place = [sum(moving[:k]) + len(moving) for k in range(len(moving))]
+            made.written = (*procedure.written, *(place[k] for k in procedure.written if moving[k]))
+            made.keeps = procedure.keeps
+            self._fill(made, procedure, moving)
+        return self._made[key]
+
+    def _fill(self, made: Procedure, procedure: Procedure, moving: tuple[bool, ...]) -> None:
+        graph, _ = clone_graph(procedure.graph)
+        tangents = {}
+        with Builder(graph) as builder:
+            first, graph.body.ops = graph.body.ops, []
+            for value, moves in list(zip(graph.params, moving, strict=True)):
+                if moves:
+                    type_ = beside(value.type)
+                    tangents[value] = builder.parameter(type_, f"{value.hint}_dot")
+            graph.body.ops += first
+        groups = [[tangents[v] for v in group if v in tangents] for group in graph.overlapping]
+        graph.overlapping += [group for group in groups if group]
+        results = Forward(graph, tangents, self, written_outside=True).run()
+        floats = [is_continuous(v.type) for v in graph.outputs]
+        graph.body.yields = [
+            *graph.outputs, *(r for r, wanted in zip(results, floats, strict=True) if wanted)
+        ]  # fmt: skip
+        graph.doc = f"`{procedure.name}` and its tangents."
+        made.settle(graph)
+        separate_results(graph)

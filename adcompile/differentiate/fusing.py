@@ -107,7 +107,7 @@ class Fusing:
             if not values & {*op.inputs, *inside}:
                 continue
             arrays = any(isinstance(v.type, Array) for v in [*op.inputs, *op.outputs])
-            if op.regions or arrays or op.record.keeps or op.record.writes:
+            if op.regions or arrays or op.keeps or op.written:
                 return None
             found.add(op)
             values.update(op.outputs)

@@ -29,7 +29,7 @@ class Independence:
         """The scratch arrays of a loop whose iterations stand alone, None for other loops."""
         body = loop.regions[0]
         inner = list(body.walk())
-        if any(op.name in _SEQUENTIAL for op in inner):
+        if any(op.name in _SEQUENTIAL or (op.name == "invoke" and op.keeps) for op in inner):
             return None
         if any(isinstance(v.type, StackOf) for op in inner for v in op.inputs):
             return None
@@ -37,7 +37,7 @@ class Independence:
             if not _is_sum(body, param, end):
                 return None
         own = {v for op in inner for v in op.outputs}
-        roots = {r for op in inner if op.record.writes for r in self.aliases.roots[op.inputs[0]]}
+        roots = {r for op in inner for v in op.written for r in self.aliases.roots[v]}
         outside = sorted(roots - own, key=lambda v: v.hint)
         for root in outside:
             if not self._only_in(root, loop) or not self._written_first(root, body):

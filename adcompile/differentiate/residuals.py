@@ -23,10 +23,16 @@ _OVERWRITTEN = "it is overwritten, and the reverse sweep reads what it was"
 
 
 class Mirror:
-    """Pairs every forward region with its reverse, and remembers snapshots of written arrays."""
+    """Pairs every forward region with its reverse, and remembers snapshots of written arrays.
 
-    def __init__(self, graph: Graph, aliases: Aliases) -> None:
+    `run` is the region of one run of a procedure: what its reverse reads of it goes to `stacks`,
+    which all runs share.
+    """
+
+    def __init__(self, graph: Graph, aliases: Aliases, run: Region | None = None) -> None:
         self.graph = graph
+        self.run = run
+        self.stacks: list[Value] = []
         self.aliases = aliases
         self.home = dict(aliases.home)
         self.reverse: dict[Region, Region] = {}
@@ -225,6 +231,8 @@ class _Settlement(TapeSizes):
             return self.mirror.index[value]
         if self.obstacles.of(value) is None:
             return self._again(value, home)
+        if self.mirror.run is not None:
+            return self._push(value, home)
         owner, outer = self.mirror.parents[home]
         if owner.name == "if" and not self.mirror.loops(home):
             return self._resolve(self._hand_out(value, owner, home, outer))
@@ -387,6 +395,25 @@ class _Settlement(TapeSizes):
         with self.builder.inside(Region()) as saving:
             self.builder.op("push", stack, value)
         self._insert_after(value, home, saving.ops)
+        with self.builder.inside(Region()) as loading:
+            saved: Value = self.builder.op("pop", stack, type=value.type)
+        saved.hint, saved.named = value.hint, True
+        reverse = self.mirror.reverse_of(home)
+        self.front.setdefault(reverse, []).extend(loading.ops)
+        reverse.extents = {**loading.extents, **reverse.extents}
+        return saved
+
+    def _push(self, value: Value, home: Region) -> Value:
+        """Save on a stack that the runs of a procedure share.
+
+        Runs inside this one use the stack, too: so it is the last that a region does, and the first
+        that its reverse undoes.
+        """
+        stack = Value(StackOf(value.type), f"{value.hint or 't'}_stack", True)  # type: ignore[arg-type]
+        stack.location = value.location
+        self.mirror.stacks.append(stack)
+        with self.builder.inside(home), self.builder.at(value.location):
+            self.builder.op("push", stack, value)
         with self.builder.inside(Region()) as loading:
             saved: Value = self.builder.op("pop", stack, type=value.type)
         saved.hint, saved.named = value.hint, True

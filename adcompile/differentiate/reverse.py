@@ -12,18 +12,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from adcompile.differentiate.activity import Activity
+from adcompile.differentiate.memory import MemoryReverse
 from adcompile.differentiate.residuals import Mirror, settle
-from adcompile.differentiate.shadows import Shadows, invertible
+from adcompile.differentiate.shadows import Shadows
 from adcompile.differentiate.structured import Adjoints, StructuredReverse
+from adcompile.differentiate.sweeps import SplitRun, Sweep, Sweeps
 from adcompile.differentiate.transfers import separate_transfers
 from adcompile.errors import NotDifferentiable
 from adcompile.graph.builder import Builder
 from adcompile.graph.calls import Rule, inline_calls
 from adcompile.graph.clone import clone_graph, inline
-from adcompile.graph.ir import Graph, Note, Op, Parameter, Region, Value
+from adcompile.graph.ir import RECORDS, Graph, Note, Op, Parameter, Region, Value
+from adcompile.graph.procedures import overlaps
 from adcompile.graph.prune import prune
 from adcompile.graph.trees import leaves
-from adcompile.graph.types import Array, StackOf, is_complex, is_continuous
+from adcompile.graph.types import Array, Scalar, StackOf, is_complex, is_continuous
 from adcompile.ops.elementwise import match, of_kind
 from adcompile.ops.memory import zeros_like
 
@@ -107,26 +110,32 @@ def _calls(region: Region) -> Iterator[tuple[Region, Op]]:
             yield from _calls(inner)
 
 
-class Reverse(StructuredReverse):
+class Reverse(StructuredReverse, MemoryReverse):
     """One reverse sweep over one graph.
 
     given      arrays whose shadows are there before, and are only added to
+    sweeps     the derivatives of procedures, if another sweep has begun them
+    run        of a procedure: the region of one run of it
+    outputs    what is differentiated, if it is not what the graph gives
     """
 
     def __init__(
-        self, graph: Graph, wrt: Sequence[Value], given: dict[Value, Value] | None = None
-    ) -> None:
+        self, graph: Graph, wrt: Sequence[Value], given: dict[Value, Value] | None = None,
+        sweeps: Sweeps | None = None, run: Region | None = None,
+        outputs: Sequence[Value] | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.graph = graph
         self.wrt = list(wrt)
+        self.sweeps = Sweeps(_split) if sweeps is None else sweeps
         inline_calls(graph, lambda rule: rule is None)
         expose_residuals(graph)
         self.builder = Builder(graph)
         self.aliases = separate_transfers(graph)
-        self.activity = Activity(graph, self.aliases, [*wrt, *(given or ())])
+        self.activity = Activity(graph, self.aliases, [*wrt, *(given or ())], outputs)
         self.shadows = Shadows(graph, self.aliases)
         self.shadows.shadowed.update(dict.fromkeys(given or (), "it is added to outside"))
-        self.mirror = Mirror(graph, self.aliases)
+        self.mirror = Mirror(graph, self.aliases, run)
         self.forward_ops = list(graph.body.ops)
         self.adjoints: Adjoints = {}
         self.shadow_values.update(given or {})
@@ -143,6 +152,7 @@ class Reverse(StructuredReverse):
         self.graph.body.yields = [*keep, *results]
         settle(self.mirror)
         inline_calls(self.graph, lambda rule: rule is not None and rule.kind == "residuals")
+        self.sweeps.finish(self.graph)
 
     def _final(self, value: Value) -> Value:
         if value in self._results:
@@ -236,88 +246,6 @@ class Reverse(StructuredReverse):
             if contribution is not None:
                 self.accumulate(value, contribution)
 
-    def _reverse_slice(self, op: Op) -> None:
-        if self.shadows.has_shadow(op.result) or not self.activity.active(op.result):
-            return
-        cotangent = self.adjoint(op.result)
-        if cotangent is None:
-            return
-        assert invertible(op)
-        items = op.attrs["spec"]
-        spec = tuple("index" if item == "new" else item for item in items)
-        zeros = [self.builder.constant(0)] * items.count("new")
-        source = op.inputs[0]
-        self.accumulate(source, self.builder.op("slice", cotangent, *zeros, spec=spec))
-
-    def _reverse_load(self, op: Op) -> None:
-        cotangent = self.adjoints.get(op.result)
-        array = op.inputs[0]
-        if cotangent is not None and self.activity.active(array):
-            self.builder.op("accumulate_at", self.shadow(array), cotangent, *op.inputs[1:])
-
-    def _reverse_gather(self, op: Op) -> None:
-        cotangent = self.adjoint(op.result)
-        array = op.inputs[0]
-        if cotangent is not None and self.activity.active(array):
-            indices = self.mirror.contents(op)[0][1:]
-            axis = op.attrs["axis"]
-            self.builder.op("scatter_add", self.shadow(array), cotangent, *indices, axis=axis)
-
-    def _reverse_store(self, op: Op) -> None:
-        array, value, *index = op.inputs
-        if not self.activity.active(array):
-            return
-        shadow = self.shadow(array)
-        if self.activity.active(value):
-            cotangent = self.builder.op("load", shadow, *index)
-            self.accumulate(value, match(cotangent, value))
-        self.builder.op("store", shadow, 0.0, *index)
-
-    def _reverse_accumulate_at(self, op: Op) -> None:
-        array, value, *index = op.inputs
-        if self.activity.active(array) and self.activity.active(value):
-            cotangent = self.builder.op("load", self.shadow(array), *index)
-            self.accumulate(value, match(cotangent, value))
-
-    def _reverse_assign(self, op: Op) -> None:
-        target, value = op.inputs
-        if not self.activity.active(target):
-            return
-        shadow = self.shadow(target)
-        if self.activity.active(value):
-            self.accumulate(value, match(self.builder.op("copy", shadow), value))
-        self.builder.op("assign", shadow, 0.0)
-
-    def _reverse_accumulate(self, op: Op) -> None:
-        target, value = op.inputs
-        if self.activity.active(target) and self.activity.active(value):
-            shadow = self.builder.op("copy", self.shadow(target))
-            self.accumulate(value, match(shadow, value))
-
-    def _reverse_scatter_add(self, op: Op) -> None:
-        array, value, *_ = op.inputs
-        if self.activity.active(array) and self.activity.active(value):
-            indices = self.mirror.contents(op)[0][2:]
-            part = self.builder.op("gather", self.shadow(array), *indices, **op.attrs)
-            self.accumulate(value, match(part, value))
-
-    def _reverse_pop(self, op: Op) -> None:
-        stack = op.inputs[0]
-        if not self.activity.active(stack):
-            return
-        cotangent = self.adjoint(op.result)
-        if cotangent is None:
-            cotangent = zeros_like(self.builder, op.result)
-        elif isinstance(cotangent.type, Array):
-            cotangent = self.builder.op("copy", cotangent)
-        self.builder.op("push", self.shadow(stack), cotangent)
-
-    def _reverse_push(self, op: Op) -> None:
-        stack, value = op.inputs
-        if self.activity.active(stack):
-            cotangent = self.builder.op("pop", self.shadow(stack), type=value.type)
-            self.accumulate(value, cotangent)
-
     def _reverse_call(self, op: Op) -> None:
         rule = op.attrs["rule"]
         results = op.outputs[: rule.results] if rule.kind == "residuals" else op.outputs
@@ -345,3 +273,64 @@ class Reverse(StructuredReverse):
     def swept(self, graph: Graph, wrt: Sequence[Value], shadows: dict[Value, Value]) -> Reverse:
         """A reverse sweep over another graph, which adds to the given shadows."""
         return Reverse(graph, wrt, shadows)
+
+    def _reverse_invoke(self, op: Op) -> None:
+        """Call the reverse sweep of a procedure; its forward part saves what that reads."""
+        active = self.activity.active
+        if not any(active(v) for v in [*op.outputs, *op.written]):
+            return
+        sweep = self.sweeps.of(
+            op.attrs["procedure"], list(map(active, op.inputs)), list(map(active, op.outputs)),
+            [self._is_settled(op, v) for v in op.inputs], overlaps(op, self.aliases),
+        )  # fmt: skip
+        cotangents = [self._or_zero(self.adjoint(v), v) for v in op.outputs if active(v)]
+        shadows = [self.shadow(v) for v in op.inputs if active(v) and not _is_number(v)]
+        moving = [v for v in op.inputs if active(v) and _is_number(v)]
+        op.attrs = {"procedure": sweep.forward}
+        primals = [v for v in op.inputs if not isinstance(v.type, StackOf)]
+        inputs = [*primals, *cotangents, *shadows]
+        found = self.builder.op("invoke", *inputs, procedure=sweep.backward) or ()
+        found = found if isinstance(found, tuple) else (found,)
+        for value, contribution in zip(moving, found, strict=True):
+            self.accumulate(value, contribution)
+
+    def _is_settled(self, op: Op, value: Value) -> bool:
+        """Whether nobody writes an argument from the call on."""
+        if not isinstance(value.type, Array):
+            return True
+        return value not in op.written and not self.aliases.may_be_written_after(op, value)
+
+
+class ProcedureReverse(Reverse):
+    """The reverse sweep of one run of a procedure: `run` is the region of its forward part."""
+
+    def sweep(self, seeds: Sequence[tuple[Value, Value]]) -> Region:
+        """The region that gives the adjoints of the numbers among the arguments.
+
+        seeds      outputs of the run, each with its cotangent
+        """
+        run = self.mirror.run
+        assert run is not None
+        reverse = Region()
+        self.mirror.pair(run, reverse)
+        with self.builder, self.builder.inside(reverse):
+            for output, seed in seeds:
+                self.accumulate(output, seed)
+            self._region(run.ops)
+            reverse.yields = [self._final(v) for v in self.wrt if _is_number(v)]
+        self.graph.body.ops.append(Op(RECORDS["scope"], [], {}, [], [reverse]))
+        settle(self.mirror)
+        return reverse
+
+
+def _split(sweep: Sweep, sweeps: Sweeps) -> None:
+    """Fill in both parts of the reverse of a procedure."""
+    work = SplitRun(sweep)
+    reverse = ProcedureReverse(work.graph, work.moving, work.shadows, sweeps, work.run, work.useful)
+    work.take(reverse.sweep(work.seeds), reverse.mirror.stacks)
+    for procedure in (sweep.forward, sweep.backward):
+        inline_calls(procedure.graph, lambda rule: rule is not None and rule.kind == "residuals")
+
+
+def _is_number(value: Value) -> bool:
+    return isinstance(value.type, Scalar)

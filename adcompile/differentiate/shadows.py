@@ -67,6 +67,9 @@ class Shadows:
                 if op.record.writes:
                     reason = "it is written in place"
                 self.shadowed.setdefault(self.owner(op.inputs[0]), reason)
+            if op.name == "invoke":
+                for value in op.inputs:
+                    self.shadowed.setdefault(self.owner(value), "a call may write or index it")
             self._nested_uses(op.inputs, region)
             for inner in op.regions:
                 self._scan(inner)

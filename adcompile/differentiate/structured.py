@@ -99,7 +99,7 @@ class StructuredReverse(Fusing):
     def _touches_active(self, op: Op) -> bool:
         inner = [o for region in op.regions for o in region.walk()]
         for o in inner:
-            if o.record.writes and self.activity.active(o.inputs[0]):
+            if any(self.activity.active(v) for v in o.written):
                 return True
             if any(self.activity.active(v) for v in o.outputs):
                 return True

@@ -70,7 +70,7 @@ class ControlEmitter:
     def _ternary(self, op: Op) -> bool:
         """Emit `a if c else b` where both sides are short expressions."""
         inside = [inner for region in op.regions for inner in region.walk()]
-        if len(op.outputs) != 1 or len(inside) > 8 or any(o.record.writes for o in inside):
+        if len(op.outputs) != 1 or len(inside) > 8 or any(o.written or o.keeps for o in inside):
             return False  # also of branches in branches: each would be tried twice
         condition = op.inputs[0]
         saved = self.names.snapshot(), dict(self.pending), dict(self.inline_always)

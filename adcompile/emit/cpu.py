@@ -10,22 +10,26 @@ import ast
 
 from adcompile.emit import assemble
 from adcompile.emit.kernels import kernel_statements
-from adcompile.emit.python import PythonEmitter
+from adcompile.emit.python import PythonEmitter, module
 from adcompile.graph.ir import Graph, Op
+from adcompile.graph.procedures import Procedure
 from adcompile.graph.types import Array, Scalar, is_complex
 
 
 def emit_cpu(graph: Graph) -> str:
     """The source of a module that defines the function `graph.name`."""
-    return CpuEmitter(graph).module()
+    return module(CpuEmitter, graph)
 
 
 class CpuEmitter(PythonEmitter):
     """Emits one function for the compiler."""
 
-    def __init__(self, graph: Graph) -> None:
-        super().__init__(graph)
-        self._quotient = "quotient" if graph.name != "quotient" else "quotient_1"
+    def __init__(
+        self, graph: Graph, procedures: dict[Procedure, str] | None = None, number: int = 0
+    ) -> None:
+        super().__init__(graph, procedures, number)
+        taken = {graph.name, *self.procedures.values()}
+        self._quotient = "quotient" if "quotient" not in taken else "quotient_1"
         self._divides = False  # whether the module has that function
         kernels = [op.record.kernel for op in graph.body.walk() if op.record.kernel is not None]
         self.helpers += kernel_statements(kernels)
@@ -72,7 +76,8 @@ class CpuEmitter(PythonEmitter):
         """
         names = [f"item_{k}" for k in range(len(op.inputs))]
         items: list[ast.expr] = [assemble.name(n) for n in names]
-        plain, compiled = (f"{word}_{len(self.helpers)}" for word in ("show", "print"))
+        number = self.number + len(self.helpers)
+        plain, compiled = (f"{word}_{number}" for word in ("show", "print"))
         call = ast.Expr(ast.Call(assemble.name(plain), items, []))
         switch = ast.withitem(ast.Call(assemble.name("objmode"), [], []))
         leave = assemble.function(compiled, names, [ast.With([switch], [call], lineno=0)])

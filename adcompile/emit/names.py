@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from adcompile.graph.ir import Graph, Region, Value
+from adcompile.graph.procedures import Procedure
 
 _FREE = object()  # the region of a name whose holder's region has ended
 
@@ -71,13 +72,13 @@ def _read_by_name(values: Sequence[Value]) -> Iterator[Value]:
 class Names:
     """Names of the values of one function."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, functions: Iterable[str] = ()) -> None:
         self.last = LastUses(graph)
         self.of: dict[Value, str] = {}
         self.preferred: dict[Value, str] = {}
         self._holder: dict[str, tuple[Value | None, Any]] = {}
         self._types: dict[str, str] = {}
-        self.avoid: set[str] = set()
+        self.avoid: set[str] = set(functions)
         for value in graph.params:
             self.give(value, self._unused(identifier(value.hint)), graph.body)
         self._holder.setdefault(identifier(graph.name), (None, None))
@@ -149,6 +150,20 @@ class Names:
 
 def _reserved(name: str) -> bool:
     return name in _RESERVED or keyword.iskeyword(name)
+
+
+def procedure_names(entry: str, procedures: Sequence[Procedure]) -> dict[Procedure, str]:
+    """A name for each procedure of a module with the function `entry`."""
+    names: dict[Procedure, str] = {}
+    taken = {entry, *_RESERVED}
+    for procedure in procedures:
+        base = identifier(procedure.name)
+        name, number = base, 1
+        while name in taken or keyword.iskeyword(name):
+            name, number = f"{base}_{number}", number + 1
+        names[procedure] = name
+        taken.add(name)
+    return names
 
 
 def identifier(hint: str) -> str:

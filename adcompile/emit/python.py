@@ -14,10 +14,11 @@ from typing import Any
 
 from adcompile.emit import assemble
 from adcompile.emit.control import ControlEmitter
-from adcompile.emit.names import Names, identifier
+from adcompile.emit.names import Names, identifier, procedure_names
 from adcompile.emit.printer import to_source
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.ir import Graph, Op, Region, Value, count_uses
+from adcompile.graph.procedures import Procedure, procedures_of
 from adcompile.graph.trees import as_tuples
 from adcompile.graph.types import Array, Scalar, Structure
 
@@ -53,17 +54,36 @@ class Block:
 
 
 def emit_python(graph: Graph) -> str:
-    """The source of a module that defines the function `graph.name`."""
-    return PythonEmitter(graph).module()
+    """The source of a module that defines the function `graph.name`, and what that calls."""
+    return module(PythonEmitter, graph)
+
+
+def module(emitter: type[PythonEmitter], graph: Graph) -> str:
+    """The text of a module: the procedures that `graph` calls, then its function."""
+    procedures = procedures_of(graph)
+    names = procedure_names(graph.name, procedures)
+    statements: dict[str, ast.stmt] = {}  # functions may need the same helpers
+    for body, name in [*((p.graph, names[p]) for p in procedures), (graph, graph.name)]:
+        made = emitter(body, names, len(statements)).function(name)
+        statements.update((ast.dump(statement), statement) for statement in made)
+    texts = (to_source(ast.Module([statement], [])) for statement in statements.values())
+    text = "\n\n\n".join(piece.strip("\n") for piece in texts) + "\n"
+    code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
+    imports = [full for full, used in _MODULES if re.search(rf"\b{re.escape(used)}", code)]
+    return "\n\n".join(imports) + "\n\n\n" * bool(imports) + text.lstrip("\n")
 
 
 class PythonEmitter(ControlEmitter):
-    """Emits one function."""
+    """Emits one function; `number` tells the helpers it needs from those of others."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(
+        self, graph: Graph, procedures: dict[Procedure, str] | None = None, number: int = 0
+    ) -> None:
         self.graph = graph
+        self.procedures = procedures or {}
+        self.number = number
         self.aliases = Aliases(graph)
-        self.names = Names(graph)
+        self.names = Names(graph, self.procedures.values())
         self.uses = count_uses(graph.body)
         self.pending: dict[Value, Pending] = {}
         self.inline_always: dict[Value, ast.expr] = {}
@@ -71,13 +91,13 @@ class PythonEmitter(ControlEmitter):
         self.position = 0
         self.helpers: list[ast.stmt] = []  # functions that the function calls
 
-    def module(self) -> str:
-        """The text of the module."""
+    def function(self, name: str) -> list[ast.stmt]:
+        """The definition of the function, called `name`, after the helpers it calls."""
         unpack: list[ast.stmt] = []
         arguments = []
         for parameter in self.graph.parameters:
-            name = self._parameter(parameter.name, as_tuples(parameter.structure), unpack)
-            arguments.append(name)
+            structure = as_tuples(parameter.structure)
+            arguments.append(self._parameter(parameter.name, structure, unpack))
         self.region_statements(self.graph.body)
         outputs = iter([self.read(v) for v in self.graph.outputs])
         result = self._result(as_tuples(self.graph.result), outputs)
@@ -87,12 +107,7 @@ class PythonEmitter(ControlEmitter):
         head: list[ast.stmt] = []
         if self.graph.doc:
             head.append(ast.Expr(ast.Constant(self.graph.doc)))
-        function = assemble.function(self.graph.name, arguments, [*head, *unpack, *tail])
-        texts = [to_source(node).strip("\n") for node in (*self.helpers, function)]
-        text = "\n\n\n".join(texts) + "\n"
-        code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
-        imports = [full for full, used in _MODULES if re.search(rf"\b{re.escape(used)}", code)]
-        return "\n\n".join(imports) + "\n\n\n" * bool(imports) + text
+        return [*self.helpers, assemble.function(name, arguments, [*head, *unpack, *tail])]
 
     def _parameter(self, name: str, structure: Structure, unpack: list[ast.stmt]) -> str:
         if structure == ():
@@ -188,6 +203,8 @@ class PythonEmitter(ControlEmitter):
             self.add(self.print_statement(op), op)
         elif op.name == "seed":
             self.add(ast.Expr(self._template(op)), op)
+        elif op.name == "invoke":
+            self._invoke(op)
         elif op.record.writes:
             self._write(op)
         elif op.name == "undefined" or (op.name == "dim" and op.result not in self.uses):
@@ -196,6 +213,18 @@ class PythonEmitter(ControlEmitter):
             self._several(op)
         else:
             self._value(op)
+
+    def _invoke(self, op: Op) -> None:
+        inputs = [self.read(v) for v in op.inputs]
+        if op.written or op.keeps:
+            self.flush(only_memory=True, keep=inputs)
+        node = ast.Call(assemble.name(self.procedures[op.attrs["procedure"]]), inputs, [])
+        if not any(v in self.uses for v in op.outputs):
+            self.add(ast.Expr(node), op)
+        elif len(op.outputs) == 1:
+            self._wait_or_assign(op.result, node, op, True)
+        else:
+            self._unpack(op, node)
 
     def print_statement(self, op: Op) -> ast.stmt:
         """`print(...)`."""
@@ -265,7 +294,7 @@ class PythonEmitter(ControlEmitter):
         self._wait_or_assign(value, node, op, True)
 
     def _wait_or_assign(self, value: Value, node: ast.expr, op: Op, reads: bool) -> None:
-        if self._inlines(value, node) and not op.record.keeps:
+        if self._inlines(value, node) and not op.keeps and not op.written:
             self.pending[value] = Pending(node, reads, assemble.names_in(node), op)
         else:
             self.assign(value, node, op)
@@ -297,7 +326,9 @@ class PythonEmitter(ControlEmitter):
         return 0 <= last < len(region.ops) and value in region.ops[last].inputs
 
     def _several(self, op: Op) -> None:
-        node = self._template(op)
+        self._unpack(op, self._template(op))
+
+    def _unpack(self, op: Op, node: ast.expr) -> None:
         targets: list[ast.expr] = []
         for value in op.outputs:
             name = self.names.reserve(value, self.block.region, self.position)

@@ -5,6 +5,7 @@ Enters: the text of a module of plain Python. Leaves: a Numba dispatcher for one
 
 from __future__ import annotations
 
+import ast
 import re
 import warnings
 from typing import Any
@@ -27,9 +28,11 @@ def compile_source(
 
     fastmath   allow contraction and reassociation of sums; NaN and infinities keep their meaning
     parallel   let Numba run `prange` loops on several threads
-    cache      keep machine code on disk
+    cache      keep machine code on disk, unless a function calls itself: Numba 0.68 keeps the
+               address of such a call empty when it loads the code again
     boundscheck raise IndexError for an index that does not exist
     """
+    cache = cache and not calls_itself(source)
     flags = sorted(_FASTMATH) if fastmath else False
     decorator = (
         f'@njit(error_model="numpy", boundscheck={boundscheck}, '
@@ -45,6 +48,17 @@ def compile_source(
             if isinstance(item, Dispatcher) and not isinstance(item._cache, MachineCode):
                 item._cache = MachineCode(item.py_func)
     return getattr(module, entry)
+
+
+def calls_itself(source: str) -> bool:
+    """Whether a function of a module is reached from itself."""
+    functions = [n for n in ast.parse(source).body if isinstance(n, ast.FunctionDef)]
+    reached = {f.name: {n.id for n in ast.walk(f) if isinstance(n, ast.Name)} for f in functions}
+    for middle in reached:  # paths through ever more functions
+        for names in reached.values():
+            if middle in names:
+                names |= reached[middle]
+    return any(name in names for name, names in reached.items())
 
 
 def _flags(flags: Any) -> str:

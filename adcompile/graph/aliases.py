@@ -26,12 +26,13 @@ class Aliases:
         self._root_path: dict[Value, Path] = {}
         for value in graph.params:
             self._fresh(value, graph.body, ())
+        for group in graph.overlapping:
+            self.roots.update(dict.fromkeys(group, self.roots[group[0]]))
         self._scan(graph.body, (), None, 0)
         while self._spread(graph.body):
             pass
         for op in graph.body.walk():
-            if op.record.writes:
-                self._writes.append((op, self.roots[op.inputs[0]]))
+            self._writes += [(op, self.roots[value]) for value in op.written]
         self.written = frozenset(r for _, roots in self._writes for r in roots)
 
     def _fresh(self, value: Value, home: Region, path: Path) -> None:

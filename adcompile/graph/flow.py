@@ -29,6 +29,6 @@ def dependencies(op: Op) -> Iterator[tuple[Value, Value]]:
         for target in op.outputs:  # pop
             yield target, op.inputs[0]
     else:
-        for target in op.outputs:
+        for target in [*op.outputs, *op.written]:
             for source in op.inputs:
                 yield target, source

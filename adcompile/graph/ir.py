@@ -197,6 +197,20 @@ class Op:
         (value,) = self.outputs
         return value
 
+    @property
+    def written(self) -> list[Value]:
+        """The inputs whose memory is written."""
+        if self.record.writes:
+            return self.inputs[:1]
+        procedure = self.attrs.get("procedure")
+        return [] if procedure is None else [self.inputs[k] for k in procedure.written]
+
+    @property
+    def keeps(self) -> bool:
+        """Whether it must not be removed though its result is not used."""
+        procedure = self.attrs.get("procedure")
+        return self.record.keeps or (procedure is not None and procedure.keeps)
+
     def __repr__(self) -> str:
         return f"<op {self.name}>"
 
@@ -243,6 +257,7 @@ class Graph:
     reads after the call, because they are written in place. `captured` pairs values of the graph
     around a nested function with the parameters that stand for them; callers pass these themselves.
     `notes` are decisions that left no operation behind.
+    `overlapping` are groups of parameters that may be one memory.
     """
 
     name: str
@@ -256,6 +271,7 @@ class Graph:
     kept: list[Value] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     captured: list[tuple[Value, Value]] = field(default_factory=list)
+    overlapping: list[list[Value]] = field(default_factory=list)
 
     @property
     def params(self) -> list[Value]:

@@ -24,12 +24,12 @@ def refuse_stale_parts(graph: Graph) -> None:
     aliases = Aliases(graph)
     for op in parts:
         for other in ops:
-            if other.record.writes and op.result in aliases.roots[other.inputs[0]]:
+            if any(op.result in aliases.roots[v] for v in other.written):
                 raise UnsupportedOperation(
                     f"`z.{op.name}` is a view of the array, and is written",
                     other.location, "write the array: z[...] = a + 1j * b",
                 )  # fmt: skip
-        writes = [w for w in ops if w.record.writes and _changes(aliases, op, w)]
+        writes = [w for w in ops if w.written and _changes(aliases, op, w)]
         if any(_is_seen(graph, aliases, op.result, write) for write in writes):
             raise UnsupportedOperation(
                 f"`z.{op.name}` is a view of the array, which is written before the view is read",
@@ -39,7 +39,8 @@ def refuse_stale_parts(graph: Graph) -> None:
 
 def _changes(aliases: Aliases, op: Op, write: Op) -> bool:
     """Whether a write may change the array after its part was taken."""
-    shared = aliases.roots[op.inputs[0]] & aliases.roots[write.inputs[0]]
+    written = frozenset(r for v in write.written for r in aliases.roots[v])
+    shared = aliases.roots[op.inputs[0]] & written
     again = any(aliases.repeats(op, write, root) for root in shared)
     return bool(shared) and (again or aliases.follows(op, write))
 

@@ -68,9 +68,9 @@ class _Liveness:
     def _is_live(self, op: Op) -> bool:
         if any(v in self.values for v in op.outputs):
             return True
-        if op.record.writes:
-            return bool(self.aliases.roots[op.inputs[0]] & self.roots)
-        if op.record.keeps:
+        if any(self.aliases.roots[v] & self.roots for v in op.written):
+            return True
+        if op.keeps and not op.record.writes:
             return True
         if op.name == "dim":  # costs nothing, and later stages may ask for the extent
             array = op.inputs[0]
@@ -80,6 +80,10 @@ class _Liveness:
         return any(inner in self.ops for region in op.regions for inner in region.ops)
 
     def _visit_structured(self, op: Op) -> None:
+        if op.name == "scope":
+            for value in op.regions[0].yields:
+                self._read(value)
+            return
         if op.name == "if":
             self._read(op.inputs[0])
             for k, output in enumerate(op.outputs):

@@ -94,7 +94,7 @@ def _segments(builder: Builder, loop: Op, aliases: Aliases) -> list[Value]:
 def _written(loop: Op, aliases: Aliases) -> list[Value]:
     """The arrays from outside that the loop writes; each is known in it by one name only."""
     free = list(dict.fromkeys(free_values(loop.regions[0])))
-    roots = [o.inputs[0] for o in loop.regions[0].walk() if o.record.writes]
+    roots = [v for o in loop.regions[0].walk() for v in o.written]
     if any(isinstance(v.type, StackOf) for v in roots):
         raise InternalError("a stack in a loop that is not differentiated yet", loop.location)
     touched = {r for v in roots for r in aliases.roots[v]}

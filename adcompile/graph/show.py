@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from html import escape
 
 from adcompile.graph.ir import Graph, Op, Region, Value, count_uses
+from adcompile.graph.procedures import procedures_of
 
 
 class GraphView:
@@ -20,7 +21,8 @@ class GraphView:
         self._names = _name_values(graph)
 
     def __str__(self) -> str:
-        return "\n".join(self._lines())
+        procedures = [GraphView(p.graph) for p in procedures_of(self.graph)]
+        return "\n\n".join("\n".join(view._lines()) for view in [self, *procedures])
 
     __repr__ = __str__
 
@@ -55,9 +57,9 @@ class GraphView:
         shown = {k: v for k, v in op.attrs.items() if k in ("axes", "axis", "keepdims", "message")}
         attrs = "".join(f", {k}={v!r}" for k, v in shown.items())
         outputs = ", ".join(self._typed(v) for v in op.outputs)
-        return (
-            f"{outputs} = {op.name}({inputs}{attrs})" if outputs else f"{op.name}({inputs}{attrs})"
-        )
+        name = op.attrs["procedure"].name if op.name == "invoke" else op.name
+        call = f"{name}({inputs}{attrs})"
+        return f"{outputs} = {call}" if outputs else call
 
     def name(self, value: Value) -> str:
         """How a value is called in pictures and text."""

@@ -159,4 +159,4 @@ class Sizes:
 
 def _is_pure(op: Op) -> bool:
     record = op.record
-    return not (op.regions or record.keeps or record.writes or record.evaluate is None)
+    return not (op.regions or op.keeps or op.written or record.evaluate is None)

@@ -159,6 +159,13 @@ def is_single_precision(type_: Type) -> bool:
     return real_dtype(type_.dtype) == "float32"
 
 
+def beside(type_: Type) -> Type:
+    """The type of a tangent or shadow of a value: fresh memory is laid out in C order."""
+    if isinstance(type_, Array) and type_.layout == "F":
+        return Array(type_.dtype, type_.shape, "A")
+    return type_
+
+
 def has_derivative(leaf: Any) -> bool:
     """Whether a run-time leaf is a float or complex number or array."""
     return not is_static(leaf) and is_continuous(type_of(leaf))

@@ -8,11 +8,18 @@ from __future__ import annotations
 
 from adcompile.errors import InternalError
 from adcompile.graph.ir import Graph, Op, Region, Value
-from adcompile.graph.types import Array, Scalar, Type, leaves
+from adcompile.graph.procedures import procedures_of
+from adcompile.graph.types import Array, Scalar, StackOf, Type, leaves
 
 
 def verify(graph: Graph) -> None:
-    """Raise InternalError if `graph` breaks a rule."""
+    """Raise InternalError if `graph`, or a procedure that it calls, breaks a rule."""
+    _function(graph)
+    for procedure in procedures_of(graph):
+        _function(procedure.graph)
+
+
+def _function(graph: Graph) -> None:
     params = {v for p in graph.parameters for v in leaves(p.structure)}
     if params | {inner for _, inner in graph.captured} != set(graph.params):
         raise InternalError(f"{graph.name}: parameters and their structure differ")
@@ -46,6 +53,10 @@ def _region(region: Region, outer: set[Value]) -> None:
 
 
 def _operation(op: Op, known: set[Value]) -> None:
+    if op.name == "invoke":
+        called = op.attrs["procedure"]
+        _agree(op, [v.type for v in op.inputs], [v.type for v in called.graph.params])
+        _agree(op, [v.type for v in op.outputs], [v.type for v in called.graph.outputs])
     for region in op.regions:
         _region(region, known)
     if op.name == "for":
@@ -66,6 +77,8 @@ def _agree(op: Op, first: list[Type], second: list[Type]) -> None:
     for one, other in zip(first, second, strict=True):
         scalars = isinstance(one, Scalar) and isinstance(other, Scalar)
         arrays = isinstance(one, Array) and isinstance(other, Array) and one.ndim == other.ndim
-        if type(one) is not type(other) or one.dtype != other.dtype or not (scalars or arrays):
+        if isinstance(one, StackOf) and isinstance(other, StackOf):
+            _agree(op, [one.item], [other.item])
+        elif type(one) is not type(other) or one.dtype != other.dtype or not (scalars or arrays):
             if not (type(one) is type(other) and one == other):
                 raise InternalError(f"{op}: {one} does not agree with {other}", op.location)

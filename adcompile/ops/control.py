@@ -14,7 +14,7 @@ import numpy as np
 from adcompile.errors import ShapeError
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Op, Record, register
-from adcompile.graph.types import Array, Scalar, Type
+from adcompile.graph.types import Array, Scalar, Symbol, Type
 
 Attrs = dict[str, Any]
 
@@ -206,3 +206,44 @@ register(
         notes="a graph with a derivative of its own; replaced by its operations afterwards",
     )
 )
+
+
+def _invoke_infer(builder: Builder, types: list[Type], attrs: Attrs) -> list[Type]:
+    fresh: dict[Symbol, Symbol] = {}
+    found: list[Type] = []
+    for type_ in attrs["procedure"].results:
+        if isinstance(type_, Array):
+            shape = (
+                fresh.setdefault(d, Symbol(d.name)) if isinstance(d, Symbol) else d
+                for d in type_.shape
+            )
+            type_ = Array(type_.dtype, tuple(shape))
+        found.append(type_)
+    return found
+
+
+def _invoke(*inputs: Any, procedure: Any) -> Any:
+    from adcompile.graph.interpret import interpret_flat
+
+    results = tuple(interpret_flat(procedure.graph, inputs))
+    return results if len(results) != 1 else results[0]
+
+
+register(
+    Record(
+        "invoke", _invoke_infer, _invoke,
+        notes="a call of a function that may call itself; what it writes is known to it",
+    )
+)  # fmt: skip
+register(
+    Record(
+        "scope", _structured,
+        notes="one run of such a function, while its forward and reverse sweeps are taken apart",
+    )
+)  # fmt: skip
+register(
+    Record(
+        "clobber", lambda builder, types, attrs: [], writes=True, keeps=True, inactive=True,
+        notes="a write by a caller, after the function has returned and before its reverse sweep",
+    )
+)  # fmt: skip

@@ -89,10 +89,9 @@ class _Loop:
                 self._fill(array, op.inputs[0], op.inputs[1:], [])
         position = self.body.ops.index(op)
         self.body.ops[position : position + 1] = filling.ops
-        for symbol in attrs["shape"]:
+        for symbol, extent in zip(shape_of(array.type), extents, strict=True):
             if isinstance(symbol, Symbol) and symbol in self.body.extents:
-                holder = self.body.extents[symbol]
-                self.region.extents.setdefault(symbol, self._outside(holder))
+                self.region.extents.setdefault(symbol, extent)
 
     def _fill(self, array: Value, value: Value, extents: list[Value], index: list[Value]) -> None:
         if len(index) == len(extents):

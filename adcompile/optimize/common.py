@@ -43,7 +43,7 @@ def _region(
 
 
 def _key(op: Op, mapping: dict[Value, Value], aliases: Aliases) -> Any:
-    if len(op.outputs) != 1 or op.regions or op.record.writes or op.record.keeps:
+    if len(op.outputs) != 1 or op.regions or op.written or op.keeps:
         return None
     if op.record.view:
         return _view_key(op, mapping)

@@ -1,13 +1,12 @@
 """Copies that nobody could tell from their originals.
 
 Enters: a graph. Leaves: the same graph without copies of fresh arrays that are read by the copy
-alone, and with copies of results that would otherwise share memory with an argument or each other.
+alone.
 """
 
 from __future__ import annotations
 
 from adcompile.graph.aliases import Aliases
-from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Graph, Op, Region, Value, count_uses
 from adcompile.graph.rewrite import final, replace
 from adcompile.graph.types import Array
@@ -56,22 +55,6 @@ def _read_at_once(copy: Op, region: Region, uses: dict[Value, int]) -> bool:
     for op in region.ops[region.ops.index(copy) + 1 :]:
         if copy.result in op.inputs:
             return op.record.scalar is not None or op.name in ("sum", "mean", "max", "min")
-        if op.record.writes or op.regions:
+        if op.written or op.regions:
             return False
     return False
-
-
-def separate_results(graph: Graph) -> None:
-    """Copy results that are views or share memory, so that the caller may change them."""
-    aliases = Aliases(graph)
-    taken = {root for v in graph.params for root in aliases.roots.get(v, ())}
-    with Builder(graph) as builder:
-        for k, value in enumerate(graph.outputs):
-            roots = aliases.roots.get(value)
-            if roots is None:
-                continue
-            if roots & taken or (value.op is not None and value.op.record.view):
-                copy = builder.op("copy", value)
-                copy.hint = value.hint
-                graph.body.yields[k] = copy
-            taken |= roots

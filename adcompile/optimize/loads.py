@@ -76,12 +76,9 @@ def defined(region: Region) -> set[Value]:
 def changed(op: Op, aliases: Aliases) -> frozenset[Value]:
     """The roots whose memory an operation, or one inside it, may write."""
     found: frozenset[Value] = frozenset()
-    if op.record.writes:
-        found |= aliases.roots.get(op.inputs[0], frozenset())
-    for region in op.regions:
-        for inner in region.walk():
-            if inner.record.writes:
-                found |= aliases.roots.get(inner.inputs[0], frozenset())
+    for inner in [op, *(o for region in op.regions for o in region.walk())]:
+        for value in inner.written:
+            found |= aliases.roots.get(value, frozenset())
     return found
 
 
@@ -112,7 +109,7 @@ class _Sharing:
                     self._take(op.result, known[key])
                     continue
                 known[key] = op.result
-            elif op.record.writes or op.regions:
+            elif op.written or op.regions:
                 self._write(op, region, known)
             kept.append(op)
         region.ops = kept

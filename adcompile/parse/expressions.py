@@ -37,6 +37,7 @@ from adcompile.parse.instead import (
 )
 from adcompile.parse.leaving import SureName
 from adcompile.parse.operators import OperatorLowering, has_value
+from adcompile.parse.recursion import Recursion, Unknown
 from adcompile.parse.scope import (
     Environment,
     LocalFunction,
@@ -60,6 +61,8 @@ FOLDING = (TypeError, ValueError, ZeroDivisionError, IndexError, OverflowError)
 class ExpressionLowering(OperatorLowering):
     """Expressions of one function; statements are added by the subclass in `lower`."""
 
+    recursion: Recursion
+
     def __init__(self, builder: Builder, source: FunctionSource, environment: Environment) -> None:
         self.builder = builder
         self.source = source
@@ -67,6 +70,7 @@ class ExpressionLowering(OperatorLowering):
         self.statement: ast.AST = source.node
         self.outer: ExpressionLowering | None = None  # the function around a nested one
         self.locals: frozenset[str] = frozenset()
+        self.path: tuple[Any, ...] = ()  # through which calls it was reached
 
     # provided by the subclasses
     def object_attribute(self, base: Any, name: str) -> Any:
@@ -201,24 +205,7 @@ class ExpressionLowering(OperatorLowering):
             return "".join(parts)
         return Formatted(tuple(parts))
 
-    def _lambda(self, node: ast.Lambda) -> Any:
-        return self.local_function(node)
-
     _surename = _name
-
-    def local_function(self, node: ast.Lambda | ast.FunctionDef) -> LocalFunction:
-        """A nested function; its defaults are evaluated now, its free names when it is called."""
-        arguments = node.args
-        if arguments.vararg or arguments.kwarg:
-            raise UnsupportedSyntax(
-                "`*` in the parameters of a nested function", hint="name each parameter"
-            )
-        positional = [*arguments.posonlyargs, *arguments.args]
-        named = zip(reversed(positional), reversed(arguments.defaults), strict=False)
-        defaults = {a.arg: self.expression(d) for a, d in named}
-        pairs = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-        defaults |= {a.arg: self.expression(d) for a, d in pairs if d is not None}
-        return LocalFunction(node, self, defaults)
 
     def _ifexp(self, node: ast.IfExp) -> Any:
         condition = self.truth(node.test)
@@ -229,8 +216,15 @@ class ExpressionLowering(OperatorLowering):
             region = Region()
             before = dict(self.environment)
             with self.builder.inside(region):
-                sides.append((region, self.expression(branch)))
+                try:
+                    sides.append((region, self.expression(branch)))
+                except AdcompileError as error:
+                    self.recursion.skip(error)
             self.environment = before
+        if not sides:
+            raise Unknown
+        if len(sides) == 1:  # all that is known of the type for now
+            return sides[0][1]
         return self.join_branches(condition, sides, "the conditional expression")
 
     def join_branches(self, condition: Value, sides: list[tuple[Region, Any]], what: str) -> Any:

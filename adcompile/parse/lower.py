@@ -37,6 +37,7 @@ from adcompile.parse.leaving import SureName, returns, without_leaving
 from adcompile.parse.liveness import Liveness
 from adcompile.parse.objects import Owner
 from adcompile.parse.operators import BINARY
+from adcompile.parse.recursion import Callee, Recursion
 from adcompile.parse.scope import (
     NEVER,
     Environment,
@@ -48,7 +49,6 @@ from adcompile.parse.scope import (
     is_single,
 )
 from adcompile.parse.source import FunctionSource, read_source
-from adcompile.parse.views import refuse_stale_views
 
 
 def lower_function(candidate: Any, types: Sequence[Structure], keep: Sequence[str] = ()) -> Graph:
@@ -57,16 +57,22 @@ def lower_function(candidate: Any, types: Sequence[Structure], keep: Sequence[st
     `keep` names variables that must stay values of their own, to be differentiated by name.
     """
     source = read_source(candidate)
-    graph = Graph(source.name, [], Region(), doc=inspect.getdoc(source.function) or "")
-    builder = Builder(graph)
     place = source.location(source.node)
-    with builder, builder.at(place):
-        _check_signature(source, types)
-        environment = _environment(builder, source.signature, types)
-        lowering = Lowering(builder, source, environment, graph.bindings, tuple(keep))
-        _lower_body(lowering, graph, place)
-    refuse_stale_views(graph)
-    return graph
+    recursion = Recursion(source.function)
+
+    def lower() -> Graph:
+        graph = Graph(source.name, [], Region(), doc=inspect.getdoc(source.function) or "")
+        builder = Builder(graph)
+        with builder, builder.at(place):
+            _check_signature(source, types)
+            environment = _environment(builder, source.signature, types)
+            lowering = Lowering(
+                builder, source, environment, recursion, graph.bindings, tuple(keep)
+            )
+            _lower_body(lowering, graph, place)
+        return graph
+
+    return recursion.rounds(lower)
 
 
 def _environment(
@@ -96,8 +102,13 @@ def _lower_body(lowering: Lowering, graph: Graph, place: Location) -> None:
     """Lower a function into `graph`, and set what the graph gives."""
     for item in lowering.environment.values():
         lowering.owner.enter_all(item, graph.body)
-    result = lowering.run()
-    if result is None and any(op.record.writes for op in graph.body.walk()):
+    if lowering.identity in lowering.recursion.recursive and not lowering.keep:
+        result = lowering.recursion.call(
+            lowering.builder, lowering.callee(), dict(lowering.environment)
+        )
+    else:
+        result = lowering.run()
+    if result is None and any(op.written for op in graph.body.walk()):
         result = ()  # a procedure: what it does is write its arguments
     if not is_data(result):
         raise TypeMismatch(
@@ -156,17 +167,27 @@ class Lowering(ControlLowering):
         builder: Builder,
         source: FunctionSource,
         environment: Environment,
+        recursion: Recursion,
         bindings: dict[str, list[Value | None]] | None = None,
         keep: tuple[str, ...] = (),
-        callers: tuple[Any, ...] = (),
-        nested: ast.Lambda | ast.FunctionDef | None = None,
+        caller: Lowering | None = None,
+        function: LocalFunction | None = None,
     ) -> None:
         super().__init__(builder, source, environment)
-        self.owner = Owner()
+        self.owner = Owner() if caller is None else caller.owner
+        self.recursion = recursion
         self.bindings = bindings
         self.keep = keep
-        self.callers = (*callers, nested or source.function.__code__)
-        self.node = nested or source.node
+        self.function = function
+        self.outer = None if function is None else function.frame
+        self.identity = source.function if function is None else function.place
+        self.callers: tuple[Any, ...] = (self.identity,)
+        self.path = (self.identity,)
+        if caller is not None:
+            place = builder.location
+            self.callers = (*caller.callers, self.identity)
+            self.path = (*caller.path, place and (place.line, place.column), self.identity)
+        self.node = source.node if function is None else function.node
         self.statement = self.node
         if isinstance(self.node, ast.FunctionDef):
             self.statements = without_leaving(self.node.body, _all_names(self.node))
@@ -389,21 +410,24 @@ class Lowering(ControlLowering):
     # -- calls ----------------------------------------------------------------------------------
 
     def call_python(self, function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
-        """Inline a call: the callee is lowered into the same graph."""
+        """Inline a call: the callee is lowered into the same graph, unless it calls itself."""
         if isinstance(function, LocalFunction):
-            return self._call_local(function, arguments, keywords)
-        source = replace(read_source(function), call=self.source.call)
-        if source.function.__code__ in self.callers:
-            raise UnsupportedSyntax(
-                f"`{source.name}` calls itself", hint="write the recursion as a loop"
-            )
-        try:
-            bound = source.signature.bind(*arguments, **keywords)
-        except TypeError as error:
-            raise TypeMismatch(f"calling `{source.name}`: {error}") from None
-        bound.apply_defaults()
-        callee = Lowering(self.builder, source, dict(bound.arguments), callers=self.callers)
-        callee.owner = self.owner
+            name = getattr(function.node, "name", "lambda")
+            bound = _bound(function, name, arguments, keywords)
+            source, local = function.frame.source, function
+        else:
+            source, local = replace(read_source(function), call=self.source.call), None
+            try:
+                bindings = source.signature.bind(*arguments, **keywords)
+            except TypeError as error:
+                raise TypeMismatch(f"calling `{source.name}`: {error}") from None
+            bindings.apply_defaults()
+            bound = dict(bindings.arguments)
+        callee = Lowering(self.builder, source, bound, self.recursion, caller=self, function=local)
+        if callee.identity in self.recursion.recursive:
+            return self.recursion.call(self.builder, callee.callee(), bound)
+        if callee.identity in self.callers:
+            self.recursion.meet(callee.identity)
         return callee.run()
 
     def call_program(
@@ -416,9 +440,24 @@ class Lowering(ControlLowering):
         except TypeError as error:
             raise UnsupportedOperation(f"`{name}`: {error}") from None
         bound.apply_defaults()
-        callee = Lowering(self.builder, source, dict(bound.arguments), callers=self.callers)
-        callee.owner = self.owner
-        return callee.run()
+        return Lowering(
+            self.builder, source, dict(bound.arguments), self.recursion, caller=self
+        ).run()
+
+    def callee(self) -> Callee:
+        """This function as one to be called, not inlined."""
+
+        def lower(builder: Builder, environment: Environment, key: Any) -> Any:
+            inside = Lowering(
+                builder, self.source, environment, self.recursion, function=self.function
+            )
+            inside.path = (key,)
+            return inside.run()
+
+        name = self.source.name if self.function is None else self.function.__name__
+        number = 0 if self.function is None else self.function.number
+        place = self.source.location(self.node)
+        return Callee((self.identity, number), name, place, lower, self.function is not None)
 
     def lower_local(self, function: LocalFunction, types: Sequence[Structure]) -> Graph:
         """A nested function as a graph of its own; what it reads around it is captured."""
@@ -428,25 +467,11 @@ class Lowering(ControlLowering):
             environment = _environment(builder, function.__signature__, types)
             builder.borrow(self.builder)
             callee = Lowering(
-                builder, self.source, environment, callers=self.callers, nested=function.node
+                builder, self.source, environment, self.recursion, caller=self, function=function
             )
-            callee.outer = self
+            callee.owner = Owner()
             _lower_body(callee, inside, function.location)
         return closed(inside, self.builder)
-
-    def _call_local(
-        self, function: LocalFunction, arguments: list[Any], keywords: dict[str, Any]
-    ) -> Any:
-        name = getattr(function.node, "name", "lambda")
-        if function.node in self.callers:
-            raise UnsupportedSyntax(f"`{name}` calls itself", hint="write the recursion as a loop")
-        bound = _bound(function, name, arguments, keywords)
-        frame = function.frame
-        callee = Lowering(
-            self.builder, frame.source, bound, callers=self.callers, nested=function.node
-        )
-        callee.outer, callee.owner = frame, self.owner
-        return callee.run()
 
 
 def _bound(

@@ -166,6 +166,26 @@ class ObjectLowering(ExpressionLowering):
     def _assign(self, target: ast.expr, item: Any) -> None:
         raise AssertionError
 
+    # -- functions -------------------------------------------------------------------------------
+
+    def _lambda(self, node: ast.Lambda) -> Any:
+        return self.local_function(node)
+
+    def local_function(self, node: ast.Lambda | ast.FunctionDef) -> LocalFunction:
+        """A nested function; its defaults are evaluated now, its free names when it is called."""
+        arguments = node.args
+        if arguments.vararg or arguments.kwarg:
+            raise UnsupportedSyntax(
+                "`*` in the parameters of a nested function", hint="name each parameter"
+            )
+        positional = [*arguments.posonlyargs, *arguments.args]
+        named = zip(reversed(positional), reversed(arguments.defaults), strict=False)
+        defaults = {a.arg: self.expression(d) for a, d in named}
+        pairs = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+        defaults |= {a.arg: self.expression(d) for a, d in pairs if d is not None}
+        place = (self.source.function, node.lineno, node.col_offset, self.path)
+        return LocalFunction(node, self, defaults, place, self.recursion.count(place))
+
     # -- attributes and items -------------------------------------------------------------------
 
     def object_attribute(self, base: Any, name: str) -> Any:

@@ -12,7 +12,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from adcompile.errors import Location, TypeMismatch
+from adcompile.errors import AdcompileError, Location, TypeMismatch
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Region, Value
 from adcompile.graph.trees import is_container
@@ -20,6 +20,7 @@ from adcompile.graph.types import Array, Scalar
 from adcompile.ops.effects import Formatted
 from adcompile.ops.spellings import as_value, described, of_truths, power
 from adcompile.parse.fence import refuse
+from adcompile.parse.recursion import Recursion
 from adcompile.parse.scope import Environment, flatten
 
 BINARY: dict[type[ast.operator], tuple[str, Callable[..., Any]]] = {
@@ -52,6 +53,7 @@ class OperatorLowering:
 
     builder: Builder
     environment: Environment
+    recursion: Recursion
 
     def expression(self, node: ast.expr) -> Any:
         """Lower one expression."""
@@ -180,7 +182,11 @@ class OperatorLowering:
         condition = self._as_truth(first, nodes[0], _OPERAND)
         if not isinstance(condition, Value):
             return self._one_of(nodes[1:], is_and) if bool(condition) == is_and else first
-        region, rest = self._aside(lambda: self._one_of(nodes[1:], is_and))
+        try:
+            region, rest = self._aside(lambda: self._one_of(nodes[1:], is_and))
+        except AdcompileError as error:
+            self.recursion.skip(error)
+            return first
         if _is_truth(first) and _is_truth(rest):
             return self._joined(condition, region, rest, is_and)
         sides = [(region, rest), (Region(), first)]
@@ -193,15 +199,21 @@ class OperatorLowering:
             return first
         if not isinstance(first, Value):
             return self._lazy(nodes[1:], is_and) if bool(first) == is_and else first
-        region, rest = self._aside(lambda: self._lazy(nodes[1:], is_and))
+        try:
+            region, rest = self._aside(lambda: self._lazy(nodes[1:], is_and))
+        except AdcompileError as error:
+            self.recursion.skip(error)
+            return first
         return self._joined(first, region, rest, is_and)
 
     def _aside(self, lower: Callable[[], Any]) -> tuple[Region, Any]:
         """What is evaluated only on one side of a condition."""
         region, before = Region(), dict(self.environment)
-        with self.builder.inside(region):
-            item = lower()
-        self.environment = before
+        try:
+            with self.builder.inside(region):
+                item = lower()
+        finally:
+            self.environment = before
         return region, item
 
     def _joined(self, first: Value, region: Region, item: Any, is_and: bool) -> Any:

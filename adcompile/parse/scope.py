@@ -48,6 +48,8 @@ class LocalFunction(Leaf):
     node: ast.Lambda | ast.FunctionDef
     frame: Any
     defaults: dict[str, Any]
+    place: Any  # tells it from functions written elsewhere, also when the source is read again
+    number: int  # tells it from others made at the same place
 
     @property
     def __name__(self) -> str:

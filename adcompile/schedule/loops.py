@@ -203,7 +203,7 @@ class LoopScheduler(Fusion, ReductionLoops):
 
     def _operation(self, op: Op) -> None:
         special = getattr(self, f"_{op.name}", None)
-        if op.record.writes or op.regions:
+        if op.written or op.regions:
             self._settle_memory(op)
         if op.name == "concatenate":
             self._see_concatenation(op)
@@ -211,7 +211,7 @@ class LoopScheduler(Fusion, ReductionLoops):
             self._structured(op)
         elif special is not None:
             special(op)
-        elif op.record.library:
+        elif op.record.library or op.name == "invoke":
             self._library(op)
         elif op.name in _REAL or not any(
             isinstance(v.type, Array) for v in [*op.inputs, *op.outputs]
@@ -249,11 +249,11 @@ class LoopScheduler(Fusion, ReductionLoops):
     def _library(self, op: Op) -> None:
         """A call of a routine on arrays in memory."""
         inputs = [
-            self.contiguous(v, "CF") if isinstance(v.type, Array) else self.value(v)
-            for v in op.inputs
+            self.contiguous(v, _layouts(op, k)) if isinstance(v.type, Array) else self.value(v)
+            for k, v in enumerate(op.inputs)
         ]
         results = self.builder.op(op.name, *inputs, **op.attrs)
-        results = results if isinstance(results, tuple) else (results,)
+        results = results if isinstance(results, tuple) else (results,) * len(op.outputs)
         for old, new in zip(op.outputs, results, strict=True):
             self._name(old, new)
 
@@ -482,6 +482,14 @@ class LoopScheduler(Fusion, ReductionLoops):
         self.region, self.old_extents = outer, outer_extents
         self.values, self.accesses, self.seen = known
         return region
+
+
+def _layouts(op: Op, k: int) -> str:
+    """What the layout of an argument may be: a procedure writes some where they are."""
+    if op.name != "invoke":
+        return "CF"
+    layout = getattr(op.attrs["procedure"].graph.params[k].type, "layout", "A")
+    return "ACF" if layout == "A" else layout
 
 
 def _known_before(region: Region) -> dict[Symbol, Dim]:

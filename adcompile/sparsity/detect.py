@@ -186,6 +186,12 @@ class _Run:
             return self._evaluate
         return self._outline if any(isinstance(v.type, Array) for v in op.outputs) else None
 
+    def _run_invoke(self, op: Op) -> None:
+        name = op.attrs["procedure"].name
+        raise SparsityError(
+            f"`{name}` calls itself, so its pattern cannot be detected", op.location, _HINT
+        )
+
     def _combine(self, op: Op) -> None:
         """An elementwise operation on numbers."""
         result: Any = EMPTY

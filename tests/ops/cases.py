@@ -489,6 +489,9 @@ for _number, (_name, _arguments, _function, _smooth) in enumerate(SPELLED):
 UNTESTED = {
     "undefined": "a marker on the branch not taken, read by nothing",
     "call": "replaced by what it calls before code is made; tests/test_custom.py runs it",
+    "invoke": "what it calls is known to it alone; tests/test_recursion.py runs it",
+    "scope": "gone once the sweeps of a procedure are apart; tests/test_recursion.py needs it",
+    "clobber": "gone once the sweeps of a procedure are apart; tests/test_recursion.py needs it",
     "print": "gives no value; tests/test_effects.py runs it",
     "draw": "gives another value each time; tests/test_effects.py runs it",
     "seed": "gives no value; tests/test_effects.py runs it",

@@ -717,4 +717,11 @@ def sparse_product(values, x, y):
     return total
 
 
-from tests.programs import classics, containers, control, matrices, writes  # noqa: E402, F401
+from tests.programs import (  # noqa: E402, F401
+    classics,
+    containers,
+    control,
+    matrices,
+    recursion,
+    writes,
+)

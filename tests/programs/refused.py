@@ -6,6 +6,8 @@ import os
 
 import numpy as np
 
+import adcompile as ad
+
 REFUSED = []
 
 
@@ -43,9 +45,85 @@ def with_comprehension(x, n):
     return sum([x * i for i in range(n)])
 
 
-@refused("f8", "calls itself", "with_recursion(x - 1)")
-def with_recursion(x):
-    return x if x < 0 else with_recursion(x - 1)
+@refused("f8", "every path of `without_end` calls it again", "def without_end(x):")
+def without_end(x):
+    y = without_end(x - 1)
+    return x if y < 0 else y
+
+
+@refused("f8, i8", "gives values of different kinds", "if n == 0:")
+def nested_ever_deeper(x, n):
+    if n == 0:
+        return x
+    return (x, nested_ever_deeper(x, n - 1))
+
+
+@refused("f8[:], i8", "calls itself with ever other kinds of arguments",
+         "with_ever_more_axes(x[None], n - 1)")  # fmt: skip
+def with_ever_more_axes(x, n):
+    return np.sum(x) if n == 0 else with_ever_more_axes(x[None], n - 1)
+
+
+@refused("f8[:], i8", "is once a 1-d float64 array and once a float64 scalar",
+         "x * scalar_or_array(x, n - 1) if n > 0 else x[0]")  # fmt: skip
+def scalar_or_array(x, n):
+    return x * scalar_or_array(x, n - 1) if n > 0 else x[0]
+
+
+@refused("f8, i8", "calls itself with ever other kinds of arguments",
+         "_continued(x, n - 1, lambda t: then(t) * x)")  # fmt: skip
+def continuation_passing(x, n):
+    return _continued(x, n, lambda t: t)
+
+
+def _continued(x, n, then):
+    return then(x) if n == 0 else _continued(x, n - 1, lambda t: then(t) * x)
+
+
+@refused("f8[:]", "`_scaled` calls itself and writes `y`, which it may also know by another name",
+         "_scaled(y, y[1:], 2)")  # fmt: skip
+def writes_under_two_names(x):
+    y = x * 2.0
+    _scaled(y, y[1:], 2)
+    return y[0]
+
+
+def _scaled(a, b, n):
+    if n > 0:
+        a[0] = a[0] * b[0]
+        _scaled(a, b, n - 1)
+
+
+@refused("f8[:]", "`_itself` calls itself and may return the memory of `y`, and one of them is "
+         "written", "_itself(y, 3)")  # fmt: skip
+def writes_what_was_returned(x):
+    y = x * 1.0
+    z = _itself(y, 3)
+    z[0] = 5.0
+    return np.sum(y)
+
+
+def _itself(x, n):
+    return x if n == 0 else _itself(x, n - 1)
+
+
+@refused("f8", "this list was made outside", "items.append(x)")
+def appends_on_the_way(x):
+    items = []
+    return _appended(x, 3, items) + len(items)
+
+
+def _appended(x, n, items):
+    if n == 0:
+        return x
+    items.append(x)
+    return _appended(x, n - 1, items)
+
+
+@refused("f8, i8", "calls what a decorator or transformation made of it",
+         "ad.grad(derived_from_itself)(x, n - 1)")  # fmt: skip
+def derived_from_itself(x, n):
+    return x * x if n == 0 else ad.grad(derived_from_itself)(x, n - 1)
 
 
 @refused("f8", "there is no key 'b'", '{"a": x}["b"]')
@@ -337,14 +415,6 @@ def decorated_inside(x):
     @math.sqrt
     def inner(y):
         return y
-
-    return inner(x)
-
-
-@refused("f8", "`inner` calls itself", "inner(y - 1)")
-def recursive_inside(x):
-    def inner(y):
-        return y if y < 0 else inner(y - 1)
 
     return inner(x)
 
