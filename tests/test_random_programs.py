@@ -21,12 +21,11 @@ def compiled_seeds():
     return sorted(range(COUNT), key=lambda seed: len(draw_program(seed).text))[20:80:12]
 
 
-@pytest.mark.parametrize("part", range(PARTS))
-def test_random_programs(part, compiled_seeds):
+def _run(seeds, compiled_seeds=()):
+    """Check programs; at most 15 in 100 may be refused or stand at a kink."""
     kinds = Counter()
-    for seed in range(part, COUNT, PARTS):
-        program = draw_program(seed)
-        compiled = seed in compiled_seeds
+    for seed in seeds:
+        program, compiled = draw_program(seed), seed in compiled_seeds
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the plain program: overflow, empty means
             outcome = check(program, extras(seed), compiled)
@@ -35,9 +34,20 @@ def test_random_programs(part, compiled_seeds):
             pytest.fail(script(reduced(program, again, 400), outcome))
         assert outcome.kind != "invalid", (seed, outcome.reason)
         kinds[outcome.kind] += 1
-    total = sum(kinds.values())
-    print(f"{total} programs: {dict(kinds)}")
-    assert kinds["kink"] + kinds["refused"] <= 0.15 * total, kinds
+    print(f"{len(seeds)} programs: {dict(kinds)}")
+    assert kinds["kink"] + kinds["refused"] <= 0.15 * len(seeds), kinds
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_random_programs(part, compiled_seeds):
+    _run(range(part, COUNT, PARTS), compiled_seeds)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("part", range(20))
+def test_many_random_programs(part):
+    start = 1000 + 200 * part
+    _run(range(start, start + 200), range(start, start + 200, 20))
 
 
 def test_a_seed_gives_one_program():

@@ -13,7 +13,7 @@ from typing import Any
 
 from adcompile.emit.printer import Comment, expression_text, to_source
 from adcompile.graph.ir import Op
-from adcompile.graph.types import shape_of
+from adcompile.graph.types import Array, Scalar, shape_of
 
 
 def name(text: str) -> ast.Name:
@@ -87,6 +87,21 @@ def _shorten_shape(node: ast.expr, op: Op) -> None:
 def names_in(node: ast.AST) -> frozenset[str]:
     """The variables an expression reads."""
     return frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name))
+
+
+def zero(type_: Scalar | Array) -> str:
+    """The spelling of nothing of a type: zero, or an array without elements."""
+    if isinstance(type_, Array):
+        dtype = "bool_" if type_.dtype == "bool" else type_.dtype
+        return f"np.empty({(0,) * type_.ndim}, np.{dtype})"
+    return "False" if type_.dtype == "bool" else typed(0, type_.dtype)
+
+
+def typed(number: int, dtype: str) -> str:
+    """The spelling of a number of a type."""
+    if dtype in ("float64", "int64"):
+        return str(float(number) if dtype == "float64" else number)
+    return f"np.{dtype}({number})"
 
 
 def text_of(node: ast.expr) -> str:

@@ -27,6 +27,7 @@ class ControlEmitter:
     uses: dict[Value, int]
     pending: dict[Value, Any]
     inline_always: dict[Value, ast.expr]
+    handed_on: frozenset[Value]  # what regions give, or loops start with
     block: Any
     position: int
 
@@ -105,6 +106,7 @@ class ControlEmitter:
         helds = [self._held_yield(op, k) for k in range(len(op.outputs))]
         targets = self._branch_targets(op, helds, test)
         bodies = []
+        self._assign_handed_on(op)
         for inner in op.regions:
             for k, (name, held) in enumerate(zip(targets, helds, strict=True)):
                 if held is not None and self.names.of.get(held) == name:
@@ -121,6 +123,15 @@ class ControlEmitter:
             test, then, otherwise = assemble.negated(test), otherwise, []
         if then or otherwise:
             self.add(ast.If(test, then or [ast.Pass()], otherwise), op)
+
+    def _assign_handed_on(self, op: Op) -> None:
+        """What is handed on, perhaps under another name, has a value after both sides."""
+        for k, output in enumerate(op.outputs):
+            if output in self.handed_on:
+                for value in (inner.yields[k] for inner in op.regions):
+                    if _undefined(value):
+                        text = assemble.zero(value.type)  # type: ignore[arg-type]
+                        self.inline_always[value] = ast.parse(text, mode="eval").body
 
     def _branch_targets(self, op: Op, helds: Sequence[Value | None], test: ast.expr) -> list[str]:
         targets: list[str] = []
@@ -160,7 +171,8 @@ class ControlEmitter:
             return
         todo = []
         for target, value in ends:
-            if _undefined(value) or self.names.of.get(value) == target:
+            absent = _undefined(value) and value not in self.inline_always
+            if absent or self.names.of.get(value) == target:
                 if value not in self.pending:
                     continue
             todo.append((target, value))

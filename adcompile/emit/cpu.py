@@ -37,12 +37,12 @@ class CpuEmitter(PythonEmitter):
     def spelling(self, op: Op) -> str:
         """The compiler's spelling of an operation."""
         if op.name == "cast" and op.inputs[0].type.dtype == "bool":
-            one, zero = (_typed(number, op.attrs["dtype"]) for number in (1, 0))
+            one, zero = (assemble.typed(number, op.attrs["dtype"]) for number in (1, 0))
             return f"{one} if {{0}} else {zero}"
         if op.name == "cast":
             return _CASTS.get(op.attrs["dtype"], f"np.{op.attrs['dtype']}({{0}})")
         if op.name == "stack":  # an empty list that has a type
-            return f"[{_zero(op.attrs['type'].item)} for _ in range(0)]"
+            return f"[{assemble.zero(op.attrs['type'].item)} for _ in range(0)]"
         if op.name == "matmul":
             return "np.dot({0}, {1})"
         if op.record.scalar is not None and is_complex(op.result.type):
@@ -67,7 +67,7 @@ class CpuEmitter(PythonEmitter):
             self.helpers += ast.parse(_QUOTIENT.replace("quotient", self._quotient)).body
         if op.name == "div":
             return f"{self._quotient}({{0}}, {{1}})"
-        return f"{self._quotient}({_typed(1, op.result.type.dtype)}, {{0}})"
+        return f"{self._quotient}({assemble.typed(1, op.result.type.dtype)}, {{0}})"
 
     def print_statement(self, op: Op) -> ast.stmt:
         """A call of a function in which the compiler gives way to Python to print.
@@ -111,19 +111,6 @@ def quotient(a, b):
     scale = b.imag + b.real * ratio
     return complex((a.real * ratio + a.imag) / scale, (a.imag * ratio - a.real) / scale)
 '''
-
-
-def _zero(type_: Scalar | Array) -> str:
-    if isinstance(type_, Array):
-        dtype = "bool_" if type_.dtype == "bool" else type_.dtype
-        return f"np.empty({(0,) * type_.ndim}, np.{dtype})"
-    return "False" if type_.dtype == "bool" else _typed(0, type_.dtype)
-
-
-def _typed(number: int, dtype: str) -> str:
-    if dtype in ("float64", "int64"):
-        return str(float(number) if dtype == "float64" else number)
-    return f"np.{dtype}({number})"
 
 
 _CASTS = {"float64": "float({0})", "int64": "int({0})", "bool": "bool({0})"}

@@ -85,6 +85,11 @@ class PythonEmitter(ControlEmitter):
         self.aliases = Aliases(graph)
         self.names = Names(graph, self.procedures.values())
         self.uses = count_uses(graph.body)
+        structured = [op for op in graph.body.walk() if op.regions]
+        self.handed_on = frozenset(
+            [v for op in structured for r in op.regions for v in r.yields]
+            + [v for op in structured for v in op.inputs]
+        )
         self.pending: dict[Value, Pending] = {}
         self.inline_always: dict[Value, ast.expr] = {}
         self.block = Block(graph.body)

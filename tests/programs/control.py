@@ -326,3 +326,17 @@ def part_added_in_a_branch(x, s):
     if s < 0.0:
         x[::2] *= np.ones((2, 2)).sum(axis=1) * s
     return np.sum(x)
+
+
+@program(0.7, V, False)
+def read_where_it_was_assigned(x, v, on):
+    s = x * 0.5
+    if v[0] > 0.1:
+        if on:
+            late = np.tanh(v[1] - s)
+        v *= np.sin(v)
+        if on:
+            s = np.tanh(s + late)
+    else:
+        return x
+    return s * np.sum(v)

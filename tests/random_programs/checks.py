@@ -65,11 +65,12 @@ class Outcome:
     reason: str = ""
     stage: str = ""
     done: list[str] = field(default_factory=list)
+    detail: str = ""  # of an exception: what differs while the failure stays the same
 
     @property
     def text(self) -> str:
         """The stage and what came of it."""
-        return f"{self.stage}: {self.reason}"
+        return f"{self.stage}: {self.reason} {self.detail}".strip()
 
     @property
     def needs(self) -> frozenset[str]:
@@ -114,9 +115,10 @@ def check(program: Program, extra: frozenset[str] = ALL, compiled: bool = False)
         return Outcome("failed", str(error), run.stage, run.done)
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{Path(place.filename).name}:{place.name}"
-        text = f"{type(error).__name__} in {where}: {str(error)[:300]}"
-        return Outcome("failed", text, run.stage, run.done)
+        made = place.filename.startswith("<adcompile")
+        where = "generated code" if made else f"{Path(place.filename).name}:{place.name}"
+        text = f"{type(error).__name__} in {where}"
+        return Outcome("failed", text, run.stage, run.done, str(error)[:300])
     return Outcome("kink" if run.kink else "clean", "", "", run.done)
 
 
