@@ -255,7 +255,10 @@ class ControlEmitter:
         region = op.regions[1]
         outer, position = self.block, self.position
         self.block = type(outer)(region)
+        kept = set(names) - self.names.avoid  # the body reads them, whatever the test reads
+        self.names.avoid |= kept
         self.region_statements(region)
+        self.names.avoid -= kept
         test = self.read(region.yields[0])
         statements = assemble.comments(self.block.statements, op)
         self.block, self.position = outer, position

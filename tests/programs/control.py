@@ -340,3 +340,12 @@ def read_where_it_was_assigned(x, v, on):
     else:
         return x
     return s * np.sum(v)
+
+
+@program(0.3)
+def long_condition(x):
+    t, k = np.sin(x), 0
+    while k < 3 and sum([0.33 * x * factor for factor in (x, 0.7, 1)]) > -0.8:
+        t *= 0.9
+        k += 1
+    return t * x
