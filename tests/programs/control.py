@@ -349,3 +349,14 @@ def long_condition(x):
         t *= 0.9
         k += 1
     return t * x
+
+
+@program(0.3, V, W, np.array([1, 0, 2, 3, 5, 1]))
+def saved_in_a_while_in_a_for(x, v, w, places):
+    k = 0
+    while k < 2:
+        k += 1
+        for _ in range(2):
+            w[places] = 0.5 * np.sin(np.roll(v, 1) * x)
+            x = x * np.sum(w)
+    return x
