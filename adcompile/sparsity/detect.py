@@ -18,7 +18,7 @@ import numpy as np
 from adcompile.errors import AdcompileError, SparsityError
 from adcompile.graph.closures import free_values
 from adcompile.graph.interpret import static_attributes, stored
-from adcompile.graph.ir import Graph, Op, Region, Value
+from adcompile.graph.ir import Graph, Op, Region, Value, joined, resolved
 from adcompile.graph.types import Array, Dim, Symbol, is_continuous
 from adcompile.sparsity.pattern import Pattern, pattern_of
 from adcompile.sparsity.roles import Roles
@@ -68,7 +68,7 @@ class _Run:
         self._same: dict[Symbol, Dim] = dict(graph.body.same)
         for op in graph.body.walk():
             for region in op.regions:
-                self._same.update(region.same)
+                self._same = joined(self._same, region.same)
         for value, item in zip(graph.params, items, strict=True):
             if value is seed:
                 self.sets = Sets(int(np.size(item)))
@@ -130,8 +130,10 @@ class _Run:
         return np.broadcast_to(np.zeros((), value.type.dtype), self._shape(op, value))
 
     def _extent(self, dim: Dim) -> int:
-        while isinstance(dim, Symbol) and dim not in self._extents:
-            dim = self._same[dim]
+        if isinstance(dim, Symbol) and dim not in self._extents:
+            dim = resolved(self._same, dim)
+        if isinstance(dim, Symbol) and dim not in self._extents:
+            dim = next(d for d in self._extents if resolved(self._same, d) is dim)
         return self._extents[dim] if isinstance(dim, Symbol) else dim
 
     def _shape(self, op: Op, value: Value) -> tuple[int, ...]:
