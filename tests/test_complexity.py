@@ -37,14 +37,14 @@ def work(op, frame):
 def count(monkeypatch):
     """Counts the work of one call of a compiled function."""
     total = 0
-    execute = interpret.execute
+    execute = interpret.Interpreter.execute
 
-    def counting(op, frame):
+    def counting(machine, op):
         nonlocal total
-        execute(op, frame)
-        total += work(op, frame)
+        execute(machine, op)
+        total += work(op, machine.frame)
 
-    monkeypatch.setattr(interpret, "execute", counting)
+    monkeypatch.setattr(interpret.Interpreter, "execute", counting)
 
     def run(function, args):
         nonlocal total

@@ -180,7 +180,7 @@ def test_copied_and_written_arguments():
 
     (copy,) = ad.grad(scaled).explain(X).of("copied")
     assert (copy.what, copy.nbytes) == ("x", X.nbytes)
-    given = ad.grad(scaled, inplace="x").explain(X)
+    given = ad.grad(scaled, inplace=("x",)).explain(X)
     assert not given.of("copied")
     assert [d.what for d in given.of("in place")] == ["x"]
 

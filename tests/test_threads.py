@@ -144,7 +144,7 @@ def test_written_arguments_defaults_and_extents_of_one(target):
 
 def test_sources_and_refusals_at_once():
     gradient = ad.grad(cube)
-    refusing = ad.grad(lambda x: np.sum(np.unwrap(x)))
+    refusing = ad.grad(lambda x: np.sum(np.frexp(x)[0]))
 
     def work(k):
         if k % 2:

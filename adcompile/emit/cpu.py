@@ -58,6 +58,9 @@ class CpuEmitter(PythonEmitter):
         return super().spelling(op)
 
     def _complex_spelling(self, op: Op) -> str:
+        if op.name == "log2":  # `cmath` has none
+            scale = "1.4426950408889634" if op.result.type.dtype == "complex128" else _LOG2_E
+            return f"cmath.log({{0}}) * {scale}"
         if op.name not in ("div", "reciprocal"):
             return op.record.scalar.replace("math.", "cmath.")  # type: ignore[union-attr]
         if op.name == "div" and not is_complex(op.inputs[1].type):
@@ -113,4 +116,5 @@ def quotient(a, b):
 '''
 
 
+_LOG2_E = "np.float32(1.4426950408889634)"
 _CASTS = {"float64": "float({0})", "int64": "int({0})", "bool": "bool({0})"}
