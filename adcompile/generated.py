@@ -6,7 +6,6 @@ whose lines tracebacks and debuggers know.
 
 from __future__ import annotations
 
-import ast
 import inspect
 import linecache
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from typing import Any
 
 from adcompile.arguments import EXACT, usual
 from adcompile.graph.ir import free_name
+from adcompile.syntax import parsed
 
 
 def template(name: str, signature: inspect.Signature) -> Callable[..., Any]:
@@ -58,7 +58,7 @@ def executable(source: str, name: str) -> Callable[..., Any]:
     file = f"<adcompile {name} {hash(source) & 0xFFFFFFFF:08x}>"
     linecache.cache[file] = (len(source), None, source.splitlines(True), file)
     space: dict[str, Any] = {}
-    exec(compile(ast.parse(source), file, "exec"), space)
+    exec(compile(parsed(source), file, "exec"), space)
     return space[name]  # type: ignore[no-any-return]
 
 

@@ -11,14 +11,15 @@ _PACKAGE = Path(__file__).resolve().parents[1] / "adcompile"
 _STAGES = {"parse", "differentiate", "optimize", "schedule", "emit"}
 _MAY_IMPORT = {
     "errors": set(),
+    "syntax": set(),
     "graph": {"errors"},
     "ops": {"errors", "graph"},
-    **{stage: {"errors", "graph", "ops"} for stage in _STAGES},
-    "execute": {"errors"},
+    **{stage: {"errors", "graph", "ops", "syntax"} for stage in _STAGES},
+    "execute": {"errors", "syntax"},
     "sparsity": {"errors", "graph"},
     "pipeline": {"errors", "graph", "ops", *_STAGES},
     "explain": {"emit", "graph"},
-    "generated": {"arguments", "graph"},
+    "generated": {"arguments", "graph", "syntax"},
     "function": {
         "arguments",
         "generated",

@@ -14,6 +14,7 @@ from typing import Any
 from adcompile.emit.printer import Comment, expression_text, to_source
 from adcompile.graph.ir import Op
 from adcompile.graph.types import Array, Scalar, shape_of
+from adcompile.syntax import parsed, parsed_expression
 
 
 def name(text: str) -> ast.Name:
@@ -26,7 +27,7 @@ def _parsed(template: str, count: int) -> ast.expr:
     text = template
     for k in range(count):
         text = text.replace(f"{{{k}}}", f"_input_{k}_")
-    return ast.parse(text, mode="eval").body
+    return parsed_expression(text)
 
 
 class _Filler(ast.NodeTransformer):
@@ -244,6 +245,6 @@ def _normal(line: str) -> str:
     if text.startswith(("elif", "else")):
         return text
     try:
-        return ast.unparse(ast.parse(text))
+        return ast.unparse(parsed(text))
     except SyntaxError:
         return text

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from adcompile.emit import assemble
 from adcompile.graph.ir import Op, Region, Value
 from adcompile.graph.types import Scalar
+from adcompile.syntax import parsed_expression
 
 if TYPE_CHECKING:
     from adcompile.emit.names import Names
@@ -131,7 +132,7 @@ class ControlEmitter:
                 for value in (inner.yields[k] for inner in op.regions):
                     if _undefined(value):
                         text = assemble.zero(value.type)  # type: ignore[arg-type]
-                        self.inline_always[value] = ast.parse(text, mode="eval").body
+                        self.inline_always[value] = parsed_expression(text)
 
     def _branch_targets(self, op: Op, helds: Sequence[Value | None], test: ast.expr) -> list[str]:
         targets: list[str] = []

@@ -14,6 +14,7 @@ from adcompile.emit.python import PythonEmitter, module
 from adcompile.graph.ir import Graph, Op
 from adcompile.graph.procedures import Procedure
 from adcompile.graph.types import Array, Scalar, is_complex
+from adcompile.syntax import parsed
 
 
 def emit_cpu(graph: Graph) -> str:
@@ -67,7 +68,7 @@ class CpuEmitter(PythonEmitter):
             return "complex({0}.real / {1}, {0}.imag / {1})"
         if not self._divides:
             self._divides = True
-            self.helpers += ast.parse(_QUOTIENT.replace("quotient", self._quotient)).body
+            self.helpers += parsed(_QUOTIENT.replace("quotient", self._quotient)).body
         if op.name == "div":
             return f"{self._quotient}({{0}}, {{1}})"
         return f"{self._quotient}({assemble.typed(1, op.result.type.dtype)}, {{0}})"

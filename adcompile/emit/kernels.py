@@ -14,6 +14,8 @@ from functools import cache
 from types import FunctionType
 from typing import Any
 
+from adcompile.syntax import parsed, parsed_expression
+
 Kernel = Callable[..., Any]
 
 
@@ -34,14 +36,14 @@ def _collect(kernel: Kernel, found: dict[str, ast.stmt]) -> None:
         if isinstance(item, FunctionType) and item is not kernel:
             _collect(item, found)
         elif isinstance(item, (tuple, float)):
-            value = ast.parse(repr(item), mode="eval").body
+            value = parsed_expression(repr(item))
             found.setdefault(name, ast.Assign([ast.Name(name, ast.Store())], value, lineno=0))
     found[kernel.__name__] = definition
 
 
 @cache
 def _definition(kernel: Kernel) -> ast.FunctionDef:
-    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(kernel))).body
+    (definition,) = parsed(textwrap.dedent(inspect.getsource(kernel))).body
     assert isinstance(definition, ast.FunctionDef)
     for argument in definition.args.args:
         argument.annotation = None

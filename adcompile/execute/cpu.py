@@ -15,6 +15,7 @@ from numba.core.errors import NumbaPerformanceWarning, NumbaWarning
 
 from adcompile.execute.cache import module_from_source
 from adcompile.execute.machine_code import MachineCode
+from adcompile.syntax import parsed
 
 Dispatcher: Any = _dispatcher.Dispatcher  # its annotations lack the cache
 _FASTMATH = {"contract", "reassoc", "nsz"}
@@ -52,7 +53,7 @@ def compile_source(
 
 def calls_itself(source: str) -> bool:
     """Whether a function of a module is reached from itself."""
-    functions = [n for n in ast.parse(source).body if isinstance(n, ast.FunctionDef)]
+    functions = [n for n in parsed(source).body if isinstance(n, ast.FunctionDef)]
     reached = {f.name: {n.id for n in ast.walk(f) if isinstance(n, ast.Name)} for f in functions}
     for middle in reached:  # paths through ever more functions
         for names in reached.values():

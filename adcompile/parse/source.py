@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adcompile.errors import Location, SourceNotFound
+from adcompile.syntax import parsed
 
 
 @dataclass(eq=False)
@@ -110,7 +111,7 @@ def read_source(candidate: Callable[..., Any]) -> FunctionSource:
     file = inspect.getsourcefile(function) or function.__code__.co_filename
     if function.__name__ == "<lambda>":
         return _lambda_source(function, file)
-    tree = ast.parse(textwrap.dedent(text))
+    tree = parsed(textwrap.dedent(text))
     node = tree.body[0]
     if not isinstance(node, ast.FunctionDef):
         source = FunctionSource(function, node, file, first_line, indent)  # type: ignore[arg-type]
@@ -128,7 +129,7 @@ def _lambda_source(function: types.FunctionType, file: str) -> FunctionSource:
     line = function.__code__.co_firstlineno
     found = [
         node
-        for node in ast.walk(ast.parse(whole))
+        for node in ast.walk(parsed(whole))
         if isinstance(node, ast.Lambda) and node.lineno == line
     ]
     if len(found) > 1:
