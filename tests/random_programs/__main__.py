@@ -18,7 +18,8 @@ from typing import Any
 
 os.environ.setdefault("NUMBA_OPT", "1")  # compiling takes longest; read when Numba is imported
 
-from tests.random_programs.checks import Outcome, check, extras
+from tests.random_programs.checks import Outcome, check
+from tests.random_programs.one import outcome_of
 from tests.random_programs.program import draw_program
 from tests.random_programs.reduce import reduced, script
 
@@ -27,16 +28,10 @@ def outcomes(seeds: range, jobs: int, compiled: int) -> Iterator[tuple[int, Outc
     """The outcome of each seed; one in `compiled` is compiled, none if that is 0."""
     items = [(seed, compiled > 0 and seed % compiled == 0) for seed in seeds]
     if jobs == 1:
-        yield from map(_one, items)
+        yield from map(outcome_of, items)
         return
     with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        yield from pool.imap_unordered(_one, items, chunksize=4)
-
-
-def _one(item: tuple[int, bool]) -> tuple[int, Outcome]:
-    warnings.simplefilter("ignore")
-    seed, compiled = item
-    return seed, check(draw_program(seed), extras(seed), compiled)
+        yield from pool.imap_unordered(outcome_of, items, chunksize=4)
 
 
 def minimal(seed: int, outcome: Outcome, most: int = 1500) -> str:
