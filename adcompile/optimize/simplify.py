@@ -68,6 +68,9 @@ class _Simplifier:
 
     def _take(self, old: Value, new: Value) -> None:
         self.mapping[old] = new
+        roots = self.aliases.roots
+        if old in roots:  # what is written in the old memory is from now on written in the new
+            roots[new] = roots.get(new, frozenset()) | roots[old]
         fresh = new.op is not None and new.op.name != "dim" and new.constant is None
         if fresh and old.named and not new.named:
             new.hint, new.named = old.hint, True
@@ -130,6 +133,9 @@ class _Simplifier:
         return op
 
     def _written(self, value: Value) -> bool:
+        op = value.op
+        if value not in self.aliases.roots and op is not None and op.record.view:
+            return self._written(op.inputs[0])  # a view made by a rule
         return bool(self.aliases.roots.get(value, frozenset()) & self.aliases.written)
 
     def _negated(self, value: Value) -> Value | None:

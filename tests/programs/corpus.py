@@ -434,6 +434,18 @@ def gradient_needs_what_the_value_does_not(x, v):
 
 
 @program(0.7, V)
+def neutral_products_are_copies(x, v):
+    a = v * 1.0
+    b = 1.0 * a
+    a[0] = x
+    c = a * 1.0
+    c[1] = x * x
+    d = -(-c)
+    c[2] = 0.5
+    return np.sum(np.cos(b) * a + c * d)
+
+
+@program(0.7, V)
 def branch_rebinds_a_written_array(x, v):
     a = v.copy()
     if x > 0.5:
