@@ -152,6 +152,37 @@ def test_vmap_axes(target):
         ad.vmap(lambda a, b: a * b, (0,))
 
 
+def test_vmap_draws_once_an_element():
+    f = ad.vmap(lambda x: x * np.random.normal(), target="python")
+    np.random.seed(0)
+    found = f(np.ones(4))
+    np.random.seed(0)
+    np.testing.assert_array_equal(found, np.random.normal(size=4))
+    np.random.seed(0)
+    assert f(np.ones(0)).shape == (0,)
+    assert np.random.normal() == found[0]
+
+
+@TARGETS
+def test_vmap_runs_nothing_but_its_elements(target):
+    def loss(x, m, z):
+        s = x * m[0, 0]
+        c = np.zeros(m.shape)
+        c[1:] += x
+        for _ in ad.checkpoint(range(len(z))):
+            for _ in ad.checkpoint(range(len(z))):
+                s -= 0.5 * np.tanh(np.sum(c) * s)
+        return s
+
+    x, m, z = np.array([0.3, 0.5]), np.ones((2, 3, 2)), np.ones((2, 3))
+    batched = ad.vmap(ad.grad(loss, (0, 1)), target=target)
+    source = batched.source(x, m, z)
+    assert "for" not in source[: source.index("for i in range(x.shape[0])")]
+    gradient = ad.grad(loss, (0, 1), target=target)
+    singles, _ = zip(*map(gradient, x, m, z), strict=True)
+    np.testing.assert_allclose(batched(x, m, z)[0], singles, rtol=1e-13)
+
+
 @TARGETS
 def test_vmap_refuses_results_of_different_shapes(target):
     f = ad.vmap(lambda r: r[r > 0.5], target=target)

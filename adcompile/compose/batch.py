@@ -11,7 +11,9 @@ from collections.abc import Sequence
 
 from adcompile.compose.host import Host, with_own_extents
 from adcompile.errors import ShapeError
-from adcompile.graph.ir import Graph, Op, Region, Value
+from adcompile.graph.builder import Builder
+from adcompile.graph.ir import Graph, Value, resolved
+from adcompile.graph.prune import prune
 from adcompile.graph.trees import leaves
 from adcompile.graph.types import Array, Symbol, Type, shape_of
 from adcompile.ops import memory
@@ -41,8 +43,6 @@ def batched(graph: Graph, axes: Sequence[int | None], out_axis: int) -> Graph:
     with builder:
         arguments = dict(zip(axis_of, host.arguments, strict=True))
         lengths = [shape_of(arguments[v].type)[axis_of[v] or 0] for v in batched_types]
-        for length in lengths[1:]:
-            builder.unify(lengths[0], length, "vmap")
 
         def element(index: Value | int) -> list[Value]:
             return [
@@ -50,13 +50,17 @@ def batched(graph: Graph, axes: Sequence[int | None], out_axis: int) -> Graph:
                 for v, axis in axis_of.items()
             ]
 
-        before = list(host.graph.body.ops)
-        outside = host.call(with_own_extents(graph), element(0))  # only its extents are used
-        _drop_checks(host.graph.body, before)
+        extents = iter(host.call(_extents_alone(graph), element(0)))
+        for length in lengths[1:]:
+            builder.unify(lengths[0], length, "vmap")
         extent = builder.extent(lengths[0])
         results = []
-        for value in outside:
-            shape = builder.shape(value)
+        for value in graph.outputs:
+            shape = [next(extents) for _ in shape_of(value.type)]
+            for k, dim in enumerate(shape_of(value.type)):
+                own = resolved(graph.body.same, dim)
+                if not isinstance(own, Symbol) or builder.knows(own):  # also without an element
+                    shape[k] = builder.extent(own)
             place = out_axis if out_axis >= 0 else out_axis + len(shape) + 1
             if not 0 <= place <= len(shape):
                 raise ShapeError(f"out_axes={out_axis} for a result of {len(shape)} axes")
@@ -64,11 +68,11 @@ def batched(graph: Graph, axes: Sequence[int | None], out_axis: int) -> Graph:
             results.append(host.buffer(shape, value.type.dtype))
 
         def body(index: Value, _: list[Value]) -> list[Value]:
-            for buffer, value, probe in zip(
-                results, host.call(graph, element(index)), outside, strict=True
-            ):
-                for dim, wanted in zip(shape_of(value.type), shape_of(probe.type), strict=True):
-                    builder.unify(dim, wanted, "the result of each element of vmap")
+            for buffer, value in zip(results, host.call(graph, element(index)), strict=True):
+                wanted = list(shape_of(buffer.type))
+                del wanted[out_axis]
+                for dim, common in zip(shape_of(value.type), wanted, strict=True):
+                    builder.unify(dim, common, "the result of each element of vmap")
                 _put(host, buffer, index, value, out_axis)
             return []
 
@@ -76,6 +80,15 @@ def batched(graph: Graph, axes: Sequence[int | None], out_axis: int) -> Graph:
     host.graph.body.yields = results
     host.graph.result = graph.result
     return host.graph
+
+
+def _extents_alone(graph: Graph) -> Graph:
+    """A copy that computes the extents of the results and has no effects."""
+    copy = with_own_extents(graph)
+    with Builder(copy) as builder:
+        copy.body.yields = [e for value in copy.outputs for e in builder.shape(value)]
+    prune(copy, effects=False)
+    return copy
 
 
 def _taken(host: Host, array: Value, axis: int, index: Value | int) -> Value:
@@ -96,10 +109,3 @@ def _put(host: Host, buffer: Value, index: Value, value: Value, out_axis: int) -
     ndim = value.type.ndim + 1
     spec = tuple("index" if k == out_axis % ndim else memory.FULL for k in range(ndim))
     host.builder.op("assign", host.builder.op("slice", buffer, index, spec=spec), value)
-
-
-def _drop_checks(region: Region, before: Sequence[Op] = ()) -> None:
-    region.ops = [op for op in region.ops if op in before or op.outputs or not op.record.keeps]
-    for op in region.ops:
-        for inner in op.regions:
-            _drop_checks(inner)

@@ -11,9 +11,12 @@ from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Graph, Op, Region, Value
 
 
-def prune(graph: Graph) -> None:
-    """Remove dead operations and dead carried values in place."""
-    live = _Liveness(graph)
+def prune(graph: Graph, effects: bool = True) -> None:
+    """Remove dead operations and dead carried values in place.
+
+    Without `effects`, what no result needs goes even if it checks, prints or draws.
+    """
+    live = _Liveness(graph, effects)
     graph.body.ops = _drop_dead(graph.body, live)
     _sweep(Builder(graph), graph.body, live)
 
@@ -21,8 +24,9 @@ def prune(graph: Graph) -> None:
 class _Liveness:
     """Live values, and the roots whose contents are read by something live."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, effects: bool) -> None:
         self.aliases = Aliases(graph)
+        self._effects = effects
         self.values: set[Value] = set()
         self.roots: set[Value] = set()
         self.ops: set[Op] = set()
@@ -70,14 +74,15 @@ class _Liveness:
             return True
         if any(self.aliases.roots[v] & self.roots for v in op.written):
             return True
-        if op.keeps and not op.record.writes:
+        if self._effects and op.keeps and not op.record.writes:
             return True
         if op.name == "dim":  # costs nothing, and later stages may ask for the extent
             array = op.inputs[0]
             return array in self.values or array in self._params
         if any(p in self.values for region in op.regions for p in region.params):
             return True
-        return any(inner in self.ops for region in op.regions for inner in region.ops)
+        inside = (inner for region in op.regions for inner in region.ops)
+        return any(inner in self.ops and inner.name != "dim" for inner in inside)
 
     def _visit_structured(self, op: Op) -> None:
         if op.name == "scope":

@@ -11,8 +11,9 @@ def grad_neutral_products_are_copies(x, v):
     # c = a * 1.0
     c = a.copy()
     c[1] = x * x
-    # d = -(-c)
-    c_bar = --c
+    e = -c
+    # d = -e
+    c_bar = -e
     c[2] = 0.5
     # return np.sum(np.cos(b) * a + c * d)
     a_bar = np.cos(b)
@@ -20,7 +21,7 @@ def grad_neutral_products_are_copies(x, v):
     b_bar = a * -np.sin(b)
     # c[2] = 0.5
     c_bar[2] = 0.0
-    # d = -(-c)
+    # e = -c
     c_bar += d_bar
     # c[1] = x * x
     t = c_bar[1]

@@ -440,7 +440,8 @@ def neutral_products_are_copies(x, v):
     a[0] = x
     c = a * 1.0
     c[1] = x * x
-    d = -(-c)
+    e = -c
+    d = -e
     c[2] = 0.5
     return np.sum(np.cos(b) * a + c * d)
 
