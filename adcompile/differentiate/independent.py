@@ -147,12 +147,11 @@ def _is_sum(region: Region, param: Value, end: Value) -> bool:
     readers = [op for op in region.ops if param in op.inputs]
     nested = [o for op in region.ops for r in op.regions for o in r.walk()]
     regions = [r for op in region.walk() for r in op.regions]
-    if end is param:
-        unread = not readers and not any(param in o.inputs for o in nested)
-        return unread and region.yields.count(param) == 1
-    if len(readers) != 1 or any(param in o.inputs for o in nested):
+    if any(param in o.inputs for o in nested) or any(param in r.yields for r in regions):
         return False
-    if any(param in r.yields for r in regions) or region.yields.count(param):
+    if end is param:
+        return not readers and region.yields.count(param) == 1
+    if len(readers) != 1 or param in region.yields:
         return False
     (op,) = readers
     if op.inputs.count(param) != 1:

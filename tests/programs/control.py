@@ -360,3 +360,19 @@ def saved_in_a_while_in_a_for(x, v, w, places):
             w[places] = 0.5 * np.sin(np.roll(v, 1) * x)
             x = x * np.sum(w)
     return x
+
+
+@program(0.3, V, True)
+def partial_sum_read_in_a_branch(x, v, on):
+    t = x
+    for e in v:
+        for _ in range(3):
+            e -= 0.2
+            t += e * e if on else x
+    for k in range(len(v)):
+        s = v[k]
+        for _ in range(2):
+            s += x
+            while t < 3.0:
+                t += 0.5 + s * s
+    return t
