@@ -152,6 +152,19 @@ def test_vmap_axes(target):
         ad.vmap(lambda a, b: a * b, (0,))
 
 
+@TARGETS
+def test_hessian_of_a_choice_that_is_overwritten_by_what_was_made_of_it(target):
+    def f(v, places):
+        v = v.copy()
+        zero = np.zeros(len(v))
+        np.add.at(v, places, np.sin(np.where(v, v, zero)))
+        return np.sum(v)
+
+    v, places = np.array([0.3, 0.5, -0.7]), np.array([0, 2, 0])
+    found = ad.hessian(f, target=target)(v, places)
+    np.testing.assert_allclose(found, np.diag(-np.sin(v)), rtol=1e-14)
+
+
 def test_vmap_draws_once_an_element():
     f = ad.vmap(lambda x: x * np.random.normal(), target="python")
     np.random.seed(0)

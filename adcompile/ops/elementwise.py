@@ -13,7 +13,7 @@ import numpy as np
 
 from adcompile.errors import TypeMismatch
 from adcompile.graph.builder import Builder, current
-from adcompile.graph.ir import Record, Region, Value, register
+from adcompile.graph.ir import Op, Record, Region, Value, register
 from adcompile.graph.types import (
     Array,
     Scalar,
@@ -129,13 +129,34 @@ def scaled(value: Value, partial: Any) -> Value:
 def _cut(factor: Value, other: Value) -> Value | None:
     """The product with a factor that a mask has cut, None if none did."""
     op = factor.op
-    if op is not None and op.name == "where":
+    if op is not None and op.name == "where" and _as_then(op):
         condition, yes, no = op.inputs
         if no.constant == 0:
             return current().op("where", condition, scaled(yes, other), no)
         if yes.constant == 0:
             return current().op("where", condition, yes, scaled(no, other))
     return current().op("scale", factor, other) if _masked(factor) else None
+
+
+def _as_then(op: Op) -> bool:
+    """Whether no array that an operation has read can have been written since."""
+    read = {_root(v) for v in op.inputs if isinstance(v.type, Array)}
+    if not read:
+        return True
+    region = current().region
+    if op not in region.ops:
+        return False
+    since = Region(ops=region.ops[region.ops.index(op) + 1 :])
+    written = {_root(v) for later in since.walk() for v in later.written}
+    return not written or (not written & read and all(map(_has_own_memory, written | read)))
+
+
+def _has_own_memory(array: Value) -> bool:
+    """Whether an array is no other under a new name: not handed on by control flow."""
+    if array.op is None:
+        graph = current().graph
+        return array in graph.params and not any(array in group for group in graph.overlapping)
+    return not array.op.regions
 
 
 _CUTS_THROUGH = frozenset([

@@ -54,6 +54,7 @@ REASONS = (
     "gives values of different kinds",
     "is once a",
 )
+NO_FLOAT = "a gradient needs a float"  # right where plain Python gives an int
 ALL = frozenset({"second", "mixed", "batch", "scheduled"})
 
 
@@ -106,7 +107,8 @@ def check(program: Program, extra: frozenset[str] = ALL, compiled: bool = False)
         with limited(LONGEST):
             run.all(extra, compiled)
     except AdcompileError as error:
-        known = not isinstance(error, InternalError) and [r for r in REASONS if r in error.message]
+        reasons = (*REASONS, NO_FLOAT) if run.gives_int else REASONS
+        known = not isinstance(error, InternalError) and [r for r in reasons if r in error.message]
         if known:
             return Outcome("refused", known[0], run.stage, run.done)
         text = type(error).__name__ + ": " + error.message.split("\n")[0]
@@ -139,7 +141,8 @@ class _Run:
         self.stops: list[Any] = []
         self.both = ad.value_and_grad(self.function, self.wrt, target="python")
         with np.errstate(all="ignore"), self._stops(record=True):
-            self.value = float(self.function(*copied(self.args)))
+            result = self.function(*copied(self.args))
+        self.gives_int, self.value = isinstance(result, int), float(result)
         if not abs(self.value) < 1e4:
             raise ValueError(f"the value is {self.value}")
 
