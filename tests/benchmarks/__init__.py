@@ -1,0 +1,1 @@
+"""Time of values and gradients beside that of other tools, problem by problem."""

@@ -1,0 +1,3 @@
+"""The problems, by kind; importing this package registers them."""
+
+from tests.benchmarks.problems import loops  # noqa: F401
