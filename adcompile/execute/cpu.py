@@ -13,6 +13,7 @@ from typing import Any
 from numba.core import dispatcher as _dispatcher
 from numba.core.errors import NumbaPerformanceWarning, NumbaWarning
 
+from adcompile.execute import vector_math
 from adcompile.execute.cache import module_from_source
 from adcompile.execute.machine_code import MachineCode
 from adcompile.syntax import parsed
@@ -27,7 +28,9 @@ def compile_source(
 ) -> Any:  # fmt: skip
     """The dispatcher of function `entry`; every function of the module is compiled.
 
-    fastmath   allow contraction and reassociation of sums; NaN and infinities keep their meaning
+    fastmath   allow contraction, reassociation of sums, and functions of `math` that compute several
+               elements at once, within 4 units in the last place; NaN and infinities keep their
+               meaning
     parallel   let Numba run `prange` loops on several threads
     cache      keep machine code on disk, unless a function calls itself: Numba 0.68 keeps the
                address of such a call empty when it loads the code again
@@ -40,6 +43,9 @@ def compile_source(
         f"fastmath={_flags(flags)}, parallel={parallel}, cache={cache})"
     )
     text = re.sub(r"^def ", f"{decorator}\ndef ", source, flags=re.MULTILINE)
+    if fastmath and vector_math.AVAILABLE:
+        vectors = "from adcompile.execute import vector_math as math"
+        text = re.sub("^import math$", vectors, text, flags=re.MULTILINE)
     text = "from numba import njit\n" + text
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NumbaWarning)

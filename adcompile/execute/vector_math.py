@@ -1,0 +1,117 @@
+"""The functions of `math`, such that loops of compiled code compute several elements at once.
+
+Numba's own calls of `exp` and its kin keep a loop scalar. Here each call names its vector versions
+in glibc's `libmvec` (2.35 or later, x86-64), which LLVM takes where it vectorises a loop; they are
+within 4 units in the last place. A call that stays scalar goes to the same `libm` as ever.
+Generated modules import this module as `math` if `AVAILABLE`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+from math import *  # noqa: F403  (all that has no vector version)
+from typing import Any
+
+import llvmlite.binding as _llvm
+from llvmlite import ir as _ir
+from numba.core import cgutils as _cgutils
+from numba.core import types as _types
+from numba.extending import intrinsic as _intrinsic
+
+_UNARY = (
+    "exp", "expm1", "log", "log1p", "log2", "log10", "sin", "cos", "tan", "sinh", "cosh", "tanh",
+    "asin", "acos", "atan", "asinh", "acosh", "atanh", "erf", "erfc",
+)  # fmt: skip
+_BINARY = ("atan2", "hypot", "pow")
+# name of the instruction set in symbols, bytes of its vectors, what the processor must have
+_WIDTHS = (("b", 16, ""), ("d", 32, "+avx2"), ("e", 64, "+avx512f"))
+
+
+def _loaded() -> bool:
+    """Load the library for code to be linked with; gives whether it has what is needed."""
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return False
+    try:
+        library = ctypes.CDLL("libmvec.so.1")
+        _llvm.load_library_permanently("libmvec.so.1")
+    except (OSError, RuntimeError):
+        return False
+    return hasattr(library, "_ZGVbN2v_erfc")  # among the last to come, with glibc 2.35
+
+
+AVAILABLE = _loaded()
+
+
+def _function(name: str, count: int) -> Any:
+    """The function of `count` floats under its name in `math`."""
+
+    def typed(*arguments: Any) -> Any:
+        single = all(a == _types.float32 for a in arguments)
+        number = _types.float32 if single else _types.float64
+
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            features = str(context.codegen().magic_tuple()[-1])
+            return _call(builder, name, values, single, features)
+
+        known = all(isinstance(a, (_types.Float, _types.Integer)) for a in arguments)
+        return (number(*[number] * count), generate) if known else None
+
+    if count == 1:
+        made = _intrinsic(lambda typing_context, x: typed(x))
+    else:
+        made = _intrinsic(lambda typing_context, x, y: typed(x, y))
+    return made
+
+
+def _call(builder: Any, name: str, values: Any, single: bool, features: str) -> Any:
+    """A call of the scalar function that says which vector versions it has.
+
+    The scalar function is wrapped: LLVM would take the name `exp` for its own intrinsic, and forget
+    what the call says.
+    """
+    module = builder.module
+    symbol = f"{name}f" if single else name
+    number = values[0].type
+    type_ = _ir.FunctionType(number, [number] * len(values))
+    wrapper = module.globals.get(f"adcompile_{symbol}")
+    size, shape = (4 if single else 8), "v" * len(values)
+    variants = [
+        (f"_ZGV{isa}N{width // size}{shape}_{symbol}", width // size)
+        for isa, width, needed in _WIDTHS
+        if needed in features
+    ]
+    if wrapper is None:
+        wrapper = _ir.Function(module, type_, f"adcompile_{symbol}")
+        wrapper.linkage = "linkonce_odr"
+        wrapper.attributes.add("noinline")
+        inside = _ir.IRBuilder(wrapper.append_basic_block())
+        libm = _cgutils.get_or_insert_function(module, type_, symbol)
+        inside.ret(inside.call(libm, wrapper.args, tail=True))
+        for variant, lanes in variants:
+            vector = _ir.VectorType(number, lanes)
+            vectors = _ir.FunctionType(vector, [vector] * len(values))
+            _keep(module, _cgutils.get_or_insert_function(module, vectors, variant))
+    call = builder.call(wrapper, values)
+    named = ",".join(f"_ZGV_LLVM_N{n}{shape}_{wrapper.name}({v})" for v, n in variants)
+    for attribute in ("nounwind", "readnone", f'"vector-function-abi-variant"="{named}"'):
+        set.add(call.attributes, attribute)  # llvmlite's own `add` knows no such attributes
+    return call
+
+
+def _keep(module: Any, function: Any) -> None:
+    """Keep a declaration that nothing calls as yet."""
+    pointer = _ir.IntType(8).as_pointer()
+    kept = module.globals.get("llvm.compiler.used")
+    items = [] if kept is None else list(kept.initializer.constant)
+    items.append(function.bitcast(pointer))
+    type_ = _ir.ArrayType(pointer, len(items))
+    if kept is None:
+        kept = _ir.GlobalVariable(module, type_, "llvm.compiler.used")
+        kept.linkage, kept.section = "appending", "llvm.metadata"
+    kept.value_type, kept.type = type_, type_.as_pointer()
+    kept.initializer = _ir.Constant(type_, items)
+
+
+globals().update({_name: _function(_name, 1) for _name in _UNARY})
+globals().update({_name: _function(_name, 2) for _name in _BINARY})
