@@ -51,8 +51,8 @@ class CpuEmitter(PythonEmitter):
         if op.record.kernel is not None:
             return _kernel_call(op, op.record.kernel.__name__)
         if op.record.scalar is not None and isinstance(op.result.type, Scalar):
-            if op.name in ("maximum", "minimum") and op.result.type.dtype.startswith("int"):
-                return f"{op.name[:3]}({{0}}, {{1}})"
+            if op.name in ("maximum", "minimum"):
+                return _extremum(op)
             return op.record.scalar
         if op.name == "copy" and isinstance(op.result.type, Array):
             return "{0}.copy()"
@@ -89,6 +89,16 @@ class CpuEmitter(PythonEmitter):
         shown = ast.Lambda(show, assemble.print_call(op, items).value)
         self.helpers += [ast.Assign([assemble.name(plain)], shown, lineno=0), leave]
         return ast.Expr(ast.Call(assemble.name(compiled), [self.read(v) for v in op.inputs], []))
+
+
+def _extremum(op: Op) -> str:
+    dtype = op.result.type.dtype
+    if dtype.startswith("int"):
+        return f"{op.name[:3]}({{0}}, {{1}})"
+    if dtype.startswith("float") and all(v.type.dtype == dtype for v in op.inputs):
+        return f"exact.{op.name}({{0}}, {{1}})"
+    assert op.record.scalar is not None
+    return op.record.scalar
 
 
 def _kernel_call(op: Op, name: str) -> str:

@@ -22,6 +22,7 @@ _RESERVED = frozenset(
         "math",
         "cmath",
         "scipy",
+        "exact",
         "range",
         "len",
         "abs",

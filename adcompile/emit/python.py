@@ -31,6 +31,7 @@ _MODULES = (
     ("import scipy.linalg", "scipy.linalg."),
     ("import scipy.special", "scipy.special."),
     ("from numba import objmode", "with objmode"),
+    ("from adcompile.execute import exact", "exact."),
 )
 _ALWAYS_INLINE = frozenset({"constant", "dim"})
 
