@@ -40,10 +40,12 @@ from adcompile.optimize.checks import hoist_checks
 from adcompile.optimize.common import share_common
 from adcompile.optimize.copies import drop_copies
 from adcompile.optimize.loads import hoist_loads, share_loads
+from adcompile.optimize.merge import merge_loops
 from adcompile.optimize.signs import decide_signs
 from adcompile.optimize.simplify import simplify
 from adcompile.optimize.squares import square_sizes
 from adcompile.optimize.sums import carry_sums
+from adcompile.optimize.takeover import take_over
 from adcompile.parse.lower import lower_function
 from adcompile.parse.source import read_source
 from adcompile.schedule.depth import count_depth
@@ -64,7 +66,9 @@ SCALAR_PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
     (prune, "remove extents and conversions that no loop needs"),
     (share_loads, "read an element once, until its memory may have changed"),
     (hoist_loads, "read what a loop does not change before it"),
+    (merge_loops, "join loops over the same range that share arrays"),
     (carry_sums, "carry what a loop adds to one element in a variable"),
+    (take_over, "write a new array into one that is not read again"),
     (reuse_buffers, "make arrays that last one iteration once, before the loop"),
 )
 

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Bounds
+from adcompile.graph.folds import is_sum
 from adcompile.graph.ir import Graph, Op, Region, Value
-from adcompile.graph.types import Array, Scalar, StackOf, is_continuous
+from adcompile.graph.types import Array, StackOf
 
 _SEQUENTIAL = frozenset({"draw", "seed", "print", "push", "pop", "call"})
 
@@ -34,7 +35,7 @@ class Independence:
         if any(isinstance(v.type, StackOf) for op in inner for v in op.inputs):
             return None
         for param, end in zip(body.params[1:], body.yields, strict=True):
-            if not _is_sum(body, param, end):
+            if not is_sum(body, param, end):
                 return None
         own = {v for op in inner for v in op.outputs}
         roots = {r for op in inner for v in op.written for r in self.aliases.roots[v]}
@@ -138,30 +139,3 @@ def _element(op: Op, root: Value) -> list[Value] | None:
     if op.inputs[0] is not root or op.name not in ("load", "accumulate_at"):
         return None
     return op.inputs[1:] if op.name == "load" else op.inputs[2:]
-
-
-def _is_sum(region: Region, param: Value, end: Value) -> bool:
-    """Whether a region only adds to a carried number, and reads it for nothing else."""
-    if not isinstance(param.type, Scalar) or not is_continuous(param.type):
-        return False
-    readers = [op for op in region.ops if param in op.inputs]
-    nested = [o for op in region.ops for r in op.regions for o in r.walk()]
-    regions = [r for op in region.walk() for r in op.regions]
-    if any(param in o.inputs for o in nested) or any(param in r.yields for r in regions):
-        return False
-    if end is param:
-        return not readers and region.yields.count(param) == 1
-    if len(readers) != 1 or param in region.yields:
-        return False
-    (op,) = readers
-    if op.inputs.count(param) != 1:
-        return False
-    if op.name == "add" or (op.name == "sub" and op.inputs[0] is param):
-        return _is_sum(region, op.result, end)
-    if op.name == "for" and param in op.inputs[3:]:
-        k = op.inputs[3:].index(param)
-        body = op.regions[0]
-        return _is_sum(body, body.params[1 + k], body.yields[k]) and _is_sum(
-            region, op.outputs[k], end
-        )
-    return False

@@ -28,9 +28,9 @@ def compile_source(
 ) -> Any:  # fmt: skip
     """The dispatcher of function `entry`; every function of the module is compiled.
 
-    fastmath   allow contraction, reassociation of sums, and functions of `math` that compute several
-               elements at once, within 4 units in the last place; NaN and infinities keep their
-               meaning
+    fastmath   allow contraction, reassociation of sums, and functions of `math` that compute
+               several elements at once, within 4 units in the last place; NaN and infinities keep
+               their meaning
     parallel   let Numba run `prange` loops on several threads
     cache      keep machine code on disk, unless a function calls itself: Numba 0.68 keeps the
                address of such a call empty when it loads the code again

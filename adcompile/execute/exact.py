@@ -30,8 +30,8 @@ def _extremum(name: str, first_wins: str) -> Any:
                 return builder.select(builder.or_(wins, builder.fcmp_unordered("uno", x, x)), x, y)
             size = "f32" if result == _types.float32 else "f64"
             type_ = _ir.FunctionType(x.type, [x.type, x.type])
-            symbol = f"llvm.{name}.{size}"
-            return builder.call(_cgutils.get_or_insert_function(builder.module, type_, symbol), values)
+            made = _cgutils.get_or_insert_function(builder.module, type_, f"llvm.{name}.{size}")
+            return builder.call(made, values)
 
         return result(result, result), generate
 

@@ -1,0 +1,223 @@
+"""Neighbouring loops over the same range become one.
+
+Enters: a graph of loops. Leaves: the same graph where a loop is joined to an earlier one over the
+same range that shares an array with it, if iteration `i` of each touches only what no other
+iteration of the other does. What the first stored is then at hand where the second reads it, and an
+array that nobody else reads is not needed any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from adcompile.graph.aliases import Aliases
+from adcompile.graph.bounds import Bounds
+from adcompile.graph.folds import is_fold
+from adcompile.graph.ir import Graph, Op, Region, Value
+from adcompile.optimize.loads import changed
+
+_PLAIN = frozenset({"load", "store", "accumulate_at", "for", "if", "dim", "constant"})
+_CHECKS = 8  # pairs of arrays that LLVM compares before a loop, at most, to vectorise it
+_FARTHEST = 30  # operations between two loops
+
+
+def merge_loops(graph: Graph) -> None:
+    """Join loops in place, the outer ones first."""
+    while _Merging(graph).any(graph.body):
+        pass
+
+
+class _Merging:
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.aliases, self.bounds = Aliases(graph), Bounds(graph)
+
+    def any(self, region: Region) -> bool:
+        """Whether two loops have been joined."""
+        for place, first in enumerate(region.ops):
+            if not self._is_plain(first):
+                continue
+            for second in region.ops[place + 1 : place + _FARTHEST]:
+                if self._is_plain(second) and self._try(first, second, region):
+                    return True
+        return any(self.any(inner) for op in region.ops for inner in op.regions)
+
+    def _is_plain(self, op: Op) -> bool:
+        """Whether a loop reads and writes elements, adds up, and does nothing else."""
+        if op.name != "for":
+            return False
+        body = op.regions[0]
+        if not all(is_fold(body, p, e) for p, e in zip(body.params[1:], body.yields, strict=True)):
+            return False
+        return all(
+            o.name in _PLAIN or (o.record.scalar is not None and not o.keeps and not o.written)
+            for o in body.walk()
+        )
+
+    def _try(self, first: Op, second: Op, region: Region) -> bool:
+        if not self._same_range(first, second, region):
+            return False
+        late = self._late(first, second, region)
+        if late is None or not self._apart(first, second):
+            return False
+        if not self._worth(first, second):
+            return False
+        _join(first, second, region, late)
+        return True
+
+    def _same_range(self, first: Op, second: Op, region: Region) -> bool:
+        for one, other in zip(first.inputs[:3], second.inputs[:3], strict=True):
+            gap = self.bounds.sum_of(one, region).plus(self.bounds.sum_of(other, region), -1)
+            if gap.factors or gap.constant:
+                return False
+        return True
+
+    # -- what stands between --------------------------------------------------------------------
+
+    def _late(self, first: Op, second: Op, region: Region) -> list[Op] | None:
+        """What stands between and must come after both; None where that cannot be."""
+        start, end = region.ops.index(first), region.ops.index(second)
+        late: list[Op] = []
+        for op in region.ops[start + 1 : end]:
+            if any(self._conflict(before, op) for before in [first, *late]):
+                late.append(op)
+        if any(op.keeps and not op.written for op in late):
+            return None
+        if any(self._conflict(op, second) for op in late) or _reads(second, first.outputs):
+            return None
+        return late
+
+    def _conflict(self, one: Op, later: Op) -> bool:
+        """Whether two operations must stay in order."""
+        if _reads(later, one.outputs):
+            return True
+        written, touched = changed(one, self.aliases), self._touched(later)
+        if written & touched or self._touched(one) & changed(later, self.aliases):
+            return True
+        return _has_effects(one) and _has_effects(later)
+
+    def _touched(self, op: Op) -> frozenset[Value]:
+        """The roots of all memory that an operation reads or writes."""
+        found: frozenset[Value] = frozenset()
+        for inner in _all(op):
+            if inner.name != "dim":
+                for value in inner.inputs:
+                    found |= self.aliases.roots.get(value, frozenset())
+                for region in inner.regions:
+                    for value in region.yields:
+                        found |= self.aliases.roots.get(value, frozenset())
+        return found
+
+    # -- which iteration touches what -----------------------------------------------------------
+
+    def _apart(self, first: Op, second: Op) -> bool:
+        """Whether what one writes and the other touches belongs to one iteration of each."""
+        one, other = changed(first, self.aliases), changed(second, self.aliases)
+        shared = (one & self._touched(second)) | (self._touched(first) & other)
+        return all(self._by_counter(root, first, second) for root in shared)
+
+    def _by_counter(self, root: Value, first: Op, second: Op) -> bool:
+        """Whether each iteration touches the elements of an array at its own index of one axis."""
+        axes: set[int] | None = None
+        arrays = set()
+        for loop in (first, second):
+            body = loop.regions[0]
+            counter = body.params[0]
+            if not self.bounds.never_negative(counter, body):
+                return False
+            for op in body.walk():
+                if op.name == "dim" or not self._uses(op, root):
+                    continue
+                if op.name not in ("load", "store", "accumulate_at"):
+                    return False
+                arrays.add(op.inputs[0])
+                if any(root in self.aliases.roots.get(v, ()) for v in op.inputs[1:]):
+                    return False
+                index = op.inputs[1 if op.name == "load" else 2 :]
+                own = {k for k, v in enumerate(index) if v is counter}
+                axes = own if axes is None else axes & own
+        return bool(axes) and len(arrays) == 1
+
+    def _uses(self, op: Op, root: Value) -> bool:
+        values = [*op.inputs, *(v for r in op.regions for v in r.yields)]
+        return any(root in self.aliases.roots.get(v, ()) for v in values)
+
+    # -- worth it -------------------------------------------------------------------------------
+
+    def _worth(self, first: Op, second: Op) -> bool:
+        """Whether they share an array, and few enough arrays are left for vectors."""
+        one, other = self._touched(first), self._touched(second)
+        if not one & other:
+            return False
+        if any(_loops(loop) for loop in (first, second)):
+            return _loops(first) == _loops(second)
+        written = changed(first, self.aliases) | changed(second, self.aliases)
+        gone = changed(first, self.aliases) & other
+        gone -= self._read_elsewhere(gone, (first, second)) if gone else frozenset()
+        stored, read = len(written - gone), len((one | other) - written)
+        return stored * read + stored * (stored - 1) // 2 <= _CHECKS
+
+    def _read_elsewhere(self, roots: frozenset[Value], loops: Sequence[Op]) -> frozenset[Value]:
+        inside = {id(op) for loop in loops for op in _all(loop)}
+        found: frozenset[Value] = frozenset(self.graph.outputs) & roots
+        for op in self.graph.body.walk():
+            if id(op) in inside or op.name == "dim":
+                continue
+            for value in [*op.inputs, *(v for r in op.regions for v in r.yields)]:
+                found |= self.aliases.roots.get(value, frozenset()) & roots
+        for value in self.graph.outputs:
+            found |= self.aliases.roots.get(value, frozenset()) & roots
+        return found
+
+
+def _join(first: Op, second: Op, region: Region, late: Sequence[Op]) -> None:
+    """Put the second loop's iterations behind those of the first, and `late` behind both."""
+    body, more = first.regions[0], second.regions[0]
+    counter, own = body.params[0], more.params[0]
+    for op in more.walk():
+        op.inputs = [counter if v is own else v for v in op.inputs]
+        for inner in op.regions:
+            inner.yields = [counter if v is own else v for v in inner.yields]
+    if own.named and not counter.named:
+        counter.hint, counter.named = own.hint, True
+    body.params += more.params[1:]
+    body.ops += more.ops
+    body.yields += [counter if v is own else v for v in more.yields]
+    for symbol, value in more.extents.items():
+        body.extents.setdefault(symbol, value)
+    first.inputs += second.inputs[3:]
+    for value in second.outputs:
+        value.op = first
+    first.outputs += second.outputs
+    start, end = region.ops.index(first), region.ops.index(second)
+    early = [op for op in region.ops[start + 1 : end] if op not in late]
+    region.ops[start : end + 1] = [*early, first, *late]
+
+
+def _all(op: Op) -> Iterable[Op]:
+    yield op
+    for region in op.regions:
+        yield from region.walk()
+
+
+def _reads(op: Op, values: Sequence[Value]) -> bool:
+    """Whether an operation, or one inside it, reads one of the values."""
+    if not values:
+        return False
+    wanted = set(values)
+    for inner in _all(op):
+        if not wanted.isdisjoint(inner.inputs):
+            return True
+        if any(not wanted.isdisjoint(r.yields) for r in inner.regions):
+            return True
+    return False
+
+
+def _has_effects(op: Op) -> bool:
+    return any(inner.keeps and not inner.written for inner in _all(op))
+
+
+def _loops(loop: Op) -> int:
+    """How many loops are inside one another."""
+    inner = [op for region in loop.regions for op in region.walk() if op.name == "for"]
+    return max((1 + _loops(op) for op in inner), default=0)

@@ -1,0 +1,141 @@
+"""A new array is written into the memory of one that is read for the last time.
+
+Enters: a graph of loops. Leaves: the same graph where a loop that reads each element of a dying
+array just before it stores the same element of a new one stores into the old one: memory that is
+there already costs less than memory that the system has yet to give.
+"""
+
+from __future__ import annotations
+
+from adcompile.graph.aliases import Aliases
+from adcompile.graph.bounds import Bounds
+from adcompile.graph.builder import Builder
+from adcompile.graph.ir import Graph, Op, Region, Value
+from adcompile.graph.rewrite import replace
+from adcompile.graph.types import Array
+
+
+def take_over(graph: Graph) -> None:
+    """Rewrite in place, one array after the other."""
+    while _one(graph, graph.body, Builder(graph), Aliases(graph), Bounds(graph)):
+        pass
+
+
+def _one(graph: Graph, region: Region, builder: Builder, aliases: Aliases, bounds: Bounds) -> bool:
+    made = [op.result for op in region.ops if op.name in ("empty", "full")]
+    with builder.inside(region):
+        for new in [v for v in made if v.op is not None and v.op.name == "empty"]:
+            for old in made:
+                if (
+                    _same_kind(builder, old, new)
+                    and _Pair(region, old, new, aliases, bounds).fits()
+                ):
+                    assert new.op is not None
+                    region.ops.remove(new.op)
+                    if new.named:
+                        old.hint, old.named = new.hint, True
+                    replace(graph, {new: old})
+                    return True
+        return any(
+            _one(graph, inner, builder, aliases, bounds)
+            for op in region.ops
+            for inner in op.regions
+        )
+
+
+def _same_kind(builder: Builder, old: Value, new: Value) -> bool:
+    if old is new or not isinstance(old.type, Array) or not isinstance(new.type, Array):
+        return False
+    shapes = ([builder.resolve(d) for d in v.type.shape] for v in (old, new))  # type: ignore[union-attr]
+    first, second = shapes
+    return old.type.dtype == new.type.dtype and first == second
+
+
+class _Pair:
+    """Two arrays that are made in one region."""
+
+    def __init__(
+        self, region: Region, old: Value, new: Value, aliases: Aliases, bounds: Bounds
+    ) -> None:
+        self.region, self.old, self.new = region, old, new
+        self.aliases, self.bounds = aliases, bounds
+
+    def fits(self) -> bool:
+        """Whether the last operation that touches the old array is the first to touch the new."""
+        touching = [
+            (self._touches(op, self.old), self._touches(op, self.new)) for op in self.region.ops
+        ]
+        olds = [k for k, (old, _) in enumerate(touching) if old]
+        news = [k for k, (_, new) in enumerate(touching) if new]
+        if not olds or not news or olds[-1] != news[0]:
+            return False
+        loop = self.region.ops[olds[-1]]
+        if loop.name != "for" or any(
+            self._is(v, a) for v in self.region.yields for a in (self.old,)
+        ):
+            return False
+        inner = [o for o in loop.regions[0].walk() if self._touches_itself(o)]
+        return self._in_order(inner, loop)
+
+    def _touches(self, op: Op, array: Value) -> bool:
+        """Whether an operation, other than the one that makes it, reads or writes an array."""
+        if op is array.op or op.name == "dim":
+            return False
+        values = [*op.inputs, *(v for r in op.regions for v in r.yields)]
+        if any(self._is(v, array) for v in values):
+            return True
+        return any(self._touches(inner, array) for r in op.regions for inner in r.ops)
+
+    def _is(self, value: Value, array: Value) -> bool:
+        return array in self.aliases.roots.get(value, ())
+
+    def _touches_itself(self, op: Op) -> bool:
+        values = [*op.inputs, *(v for r in op.regions for v in r.yields)]
+        return op.name != "dim" and any(
+            self._is(v, a) for v in values for a in (self.old, self.new)
+        )
+
+    def _in_order(self, ops: list[Op], loop: Op) -> bool:
+        """Whether every element is read of the old array before it is stored in the new one."""
+        stores = [op for op in ops if op.name == "store" and op.inputs[0] is self.new]
+        if len(stores) != 1:
+            return False
+        (store,) = stores
+        index = store.inputs[2:]
+        home = _home(loop.regions[0], store)
+        counters = _counters(loop, home) if home is not None else None
+        if home is None or counters is None or set(index) != counters:
+            return False
+        if not all(self.bounds.never_negative(v, home) for v in index):
+            return False
+        before = home.ops[: home.ops.index(store)]
+        reads = [op for op in ops if op is not store]
+        return all(
+            op.name == "load" and op in before and op.inputs[0] is self.old
+            and op.inputs[1:] == index
+            for op in reads
+        )  # fmt: skip
+
+
+def _home(region: Region, op: Op) -> Region | None:
+    """The region that an operation stands in."""
+    if op in region.ops:
+        return region
+    found = (_home(inner, op) for o in region.ops for inner in o.regions)
+    return next((r for r in found if r is not None), None)
+
+
+def _counters(loop: Op, home: Region) -> set[Value] | None:
+    """The counters of the loops from one to the region of an operation; None beside a branch."""
+    body = loop.regions[0]
+    if home is body:
+        return {body.params[0]}
+    for op in body.ops:
+        if op.name == "for" and any(r is home or _holds(r, home) for r in op.regions):
+            inner = _counters(op, home)
+            return None if inner is None else {body.params[0], *inner}
+    return None
+
+
+def _holds(region: Region, other: Region) -> bool:
+    return any(r is other or _holds(r, other) for op in region.ops for r in op.regions)
