@@ -6,37 +6,52 @@ LLVM would fold an array by them one element after the other.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import llvmlite.binding as _llvm
 from llvmlite import ir as _ir
 from numba.core import cgutils as _cgutils
 from numba.core import types as _types
-from numba.extending import intrinsic as _intrinsic
+from numba.core.typing import signature as _signature
+from numba.extending import lower_builtin as _lower
+from numba.extending import type_callable as _typing
 
 _HAS_INSTRUCTION = _llvm.llvm_version_info[0] >= 17  # earlier ones do not compile it for x86
 
 
-def _extremum(name: str, first_wins: str) -> Any:
-    def extremum(typing_context: Any, a: Any, b: Any) -> Any:
-        if not isinstance(a, _types.Float) or not isinstance(b, _types.Float):
+def maximum(a: float, b: float) -> float:
+    """The larger of two numbers, NaN if there is one."""
+    return a if a > b or a != a else b
+
+
+def minimum(a: float, b: float) -> float:
+    """The smaller of two numbers, NaN if there is one."""
+    return a if a < b or a != a else b
+
+
+def _compiled(function: Callable[[float, float], float], first_wins: str) -> None:
+    @_typing(function)  # type: ignore[untyped-decorator]
+    def typed(context: Any) -> Any:
+        def typer(a: Any, b: Any) -> Any:
+            if isinstance(a, _types.Float) and isinstance(b, _types.Float):
+                result = a if a.bitwidth > b.bitwidth else b
+                return _signature(result, result, result)
             return None
-        result = a if a.bitwidth > b.bitwidth else b
 
-        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            x, y = values
-            if not _HAS_INSTRUCTION:
-                wins = builder.fcmp_ordered(first_wins, x, y)
-                return builder.select(builder.or_(wins, builder.fcmp_unordered("uno", x, x)), x, y)
-            size = "f32" if result == _types.float32 else "f64"
-            type_ = _ir.FunctionType(x.type, [x.type, x.type])
-            made = _cgutils.get_or_insert_function(builder.module, type_, f"llvm.{name}.{size}")
-            return builder.call(made, values)
+        return typer
 
-        return result(result, result), generate
-
-    return _intrinsic(extremum)
+    @_lower(function, _types.Float, _types.Float)  # type: ignore[untyped-decorator]
+    def lowered(context: Any, builder: Any, types: Any, values: Any) -> Any:
+        x, y = values
+        if not _HAS_INSTRUCTION:
+            wins = builder.fcmp_ordered(first_wins, x, y)
+            return builder.select(builder.or_(wins, builder.fcmp_unordered("uno", x, x)), x, y)
+        size = "f32" if types.return_type == _types.float32 else "f64"
+        type_ = _ir.FunctionType(x.type, [x.type, x.type])
+        name = f"llvm.{function.__name__}.{size}"
+        return builder.call(_cgutils.get_or_insert_function(builder.module, type_, name), values)
 
 
-maximum = _extremum("maximum", ">")
-minimum = _extremum("minimum", "<")
+_compiled(maximum, ">")
+_compiled(minimum, "<")
