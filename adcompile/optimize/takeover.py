@@ -70,12 +70,15 @@ class _Pair:
         if not olds or not news or olds[-1] != news[0]:
             return False
         loop = self.region.ops[olds[-1]]
-        if loop.name != "for" or any(
-            self._is(v, a) for v in self.region.yields for a in (self.old,)
-        ):
+        if loop.name != "for" or self._leaves():
             return False
         inner = [o for o in loop.regions[0].walk() if self._touches_itself(o)]
         return self._in_order(inner, loop)
+
+    def _leaves(self) -> bool:
+        """Whether the old array is handed out of the region, or is kept on a stack."""
+        kept = [o.inputs[1] for o in self.region.walk() if o.name == "push"]
+        return any(self._is(v, self.old) for v in [*self.region.yields, *kept])
 
     def _touches(self, op: Op, array: Value) -> bool:
         """Whether an operation, other than the one that makes it, reads or writes an array."""
