@@ -39,6 +39,7 @@ from adcompile.optimize.buffers import reuse_buffers
 from adcompile.optimize.checks import hoist_checks
 from adcompile.optimize.common import share_common
 from adcompile.optimize.copies import drop_copies
+from adcompile.optimize.gather import gather_sums
 from adcompile.optimize.loads import hoist_loads, share_loads
 from adcompile.optimize.merge import merge_loops
 from adcompile.optimize.signs import decide_signs
@@ -66,6 +67,7 @@ SCALAR_PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
     (prune, "remove extents and conversions that no loop needs"),
     (share_loads, "read an element once, until its memory may have changed"),
     (hoist_loads, "read what a loop does not change before it"),
+    (gather_sums, "let each element gather what neighbouring iterations add to it"),
     (merge_loops, "join loops over the same range that share arrays"),
     (carry_sums, "carry what a loop adds to one element in a variable"),
     (take_over, "write a new array into one that is not read again"),

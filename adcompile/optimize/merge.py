@@ -1,6 +1,7 @@
 """Neighbouring loops over the same range become one.
 
-Enters: a graph of loops. Leaves: the same graph where a loop is joined to an earlier one over the
+Enters: a graph of loops. Leaves: the same graph where loops whose order does not matter count up,
+and where a loop is joined to an earlier one over the
 same range that shares an array with it, if iteration `i` of each touches only what no other
 iteration of the other does. What the first stored is then at hand where the second reads it, and an
 array that nobody else reads is not needed any more.
@@ -12,8 +13,10 @@ from collections.abc import Iterable, Sequence
 
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Bounds
+from adcompile.graph.builder import Builder
 from adcompile.graph.folds import is_fold
 from adcompile.graph.ir import Graph, Op, Region, Value
+from adcompile.graph.types import is_continuous
 from adcompile.optimize.loads import changed
 
 _PLAIN = frozenset({"load", "store", "accumulate_at", "for", "if", "dim", "constant"})
@@ -23,6 +26,8 @@ _FARTHEST = 30  # operations between two loops
 
 def merge_loops(graph: Graph) -> None:
     """Join loops in place, the outer ones first."""
+    with Builder(graph) as builder:
+        _Merging(graph).count_up(graph.body, builder)
     while _Merging(graph).any(graph.body):
         pass
 
@@ -31,6 +36,26 @@ class _Merging:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.aliases, self.bounds = Aliases(graph), Bounds(graph)
+
+    def count_up(self, region: Region, builder: Builder) -> None:
+        """Turn loops that count down, where each iteration has elements of its own.
+
+        A loop that adds up floats keeps its order: their sum rounds by it.
+        """
+        for op in list(region.ops):
+            for inner in op.regions:
+                self.count_up(inner, builder)
+            down = op.name == "for" and op.inputs[2].constant == -1
+            if down and not any(map(is_continuous, (v.type for v in op.outputs))):
+                if not self._is_plain(op):
+                    continue
+                if all(self._by_counter(root, op, op) for root in changed(op, self.aliases)):
+                    with builder.inside(Region()) as made, builder.at(op.location):
+                        start, stop = op.inputs[:2]
+                        up = builder.op("add", stop, 1), builder.op("add", start, 1)
+                        op.inputs[:3] = [*up, builder.constant(1)]
+                    place = region.ops.index(op)
+                    region.ops[place:place] = made.ops
 
     def any(self, region: Region) -> bool:
         """Whether two loops have been joined."""

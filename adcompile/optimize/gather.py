@@ -1,0 +1,215 @@
+"""What a loop adds to neighbouring elements is gathered by each element instead.
+
+Enters: a graph of loops. Leaves: the same graph where a loop that adds to `a[i - 1]`, `a[i]` and
+`a[i + 1]`, as the adjoint of a stencil does, is a loop over the elements of `a`, each of which adds
+up what the iterations around it give. The first loop has to run element by element, for iterations
+meet in one element; the second computes several at once. The few elements at either end that not
+all iterations reach have loops of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from adcompile.graph.aliases import Aliases
+from adcompile.graph.bounds import Bounds, Sum
+from adcompile.graph.builder import Builder
+from adcompile.graph.clone import clone_op
+from adcompile.graph.ir import Graph, Op, Region, Value
+from adcompile.optimize.loads import defined
+
+_CHEAP = frozenset({"add", "sub", "mul", "neg", "load", "constant", "cast", "dim"})
+_MOST = 12  # operations that one contribution may take: it is computed in two loops
+
+
+def gather_sums(graph: Graph) -> None:
+    """Rewrite innermost loops in place."""
+    aliases, bounds = Aliases(graph), Bounds(graph)
+    with Builder(graph) as builder:
+        _region(graph.body, aliases, bounds, builder)
+
+
+def _region(region: Region, aliases: Aliases, bounds: Bounds, builder: Builder) -> None:
+    for op in list(region.ops):
+        for inner in op.regions:
+            _region(inner, aliases, bounds, builder)
+        if op.name == "for" and not any(o.regions for o in op.regions[0].ops):
+            with builder.inside(region):
+                _Gathering(op, region, aliases, bounds, builder).run()
+
+
+class _Gathering:
+    """One innermost loop."""
+
+    def __init__(
+        self, loop: Op, region: Region, aliases: Aliases, bounds: Bounds, builder: Builder
+    ) -> None:
+        self.loop, self.region, self.body = loop, region, loop.regions[0]
+        self.counter = self.body.params[0]
+        self.own = defined(self.body)
+        self.aliases, self.bounds, self.builder = aliases, bounds, builder
+
+    def run(self) -> None:
+        """Take the sums that can be gathered out of the loop, and put loops for them before it."""
+        step = self.loop.inputs[2].constant
+        if step not in (1, -1):
+            return
+        for array in list(dict.fromkeys(o.inputs[0] for o in self._sums())):
+            groups = self._groups(array)
+            if not groups or max(map(len, groups)) < 2:
+                continue
+            with self.builder.inside(Region()) as made, self.builder.at(self.loop.location):
+                low, high = self._range(step)
+                for group in groups:
+                    self._gathered(group, low, high)
+            place = self.region.ops.index(self.loop)
+            self.region.ops[place:place] = made.ops
+            taken = {op for group in groups for op, _ in group}
+            self.body.ops = [op for op in self.body.ops if op not in taken]
+
+    def _sums(self) -> list[Op]:
+        return [op for op in self.body.ops if op.name == "accumulate_at"]
+
+    # -- what may be gathered -------------------------------------------------------------------
+
+    def _groups(self, array: Value) -> list[list[tuple[Op, int]]]:
+        """The sums into one array by the elements they meet in, with their offsets.
+
+        Nothing where the loop does anything else with the array, or they cannot be computed anew.
+        """
+        roots = self.aliases.roots[array]
+        sums = [op for op in self._sums() if op.inputs[0] is array]
+        sums.sort(key=lambda op: self.counter not in op.inputs[2:])  # the plainest index first
+        for op in self.body.ops:
+            touches = any(self.aliases.roots.get(v, frozenset()) & roots for v in op.inputs)
+            if touches and op not in sums and op.name != "dim":
+                return []
+        groups: list[list[tuple[Op, int]]] = []
+        for op in sums:
+            if self._slice(op) is None or not self._by_counter(op):
+                return []
+            for group in groups:
+                offset = self._offset(op, group[0][0])
+                if offset is not None:
+                    group.append((op, offset))
+                    break
+            else:
+                groups.append([(op, 0)])
+        return groups
+
+    def _by_counter(self, op: Op) -> bool:
+        """Whether iterations after one another add to elements after one another."""
+        moving = 0
+        for value in op.inputs[2:]:
+            found = self.bounds.sum_of(value, self.body)
+            factor = found.factors.get(self.counter, 0)
+            others = [a for a in found.factors if a in self.own and a is not self.counter]
+            if factor not in (0, 1) or others or not self.bounds.never_negative(value, self.body):
+                return False
+            moving += factor
+        return moving == 1
+
+    def _offset(self, op: Op, first: Op) -> int | None:
+        """How many iterations later `first` adds to the element that `op` adds to, if ever."""
+        offset = 0
+        for one, other in zip(op.inputs[2:], first.inputs[2:], strict=True):
+            gap = self._sum(one).plus(self._sum(other), -1)
+            if gap.factors:
+                return None
+            if gap.constant:
+                if self.counter not in self._sum(one).factors:
+                    return None
+                offset = gap.constant
+        return offset
+
+    def _sum(self, value: Value) -> Sum:
+        return self.bounds.sum_of(value, self.body)
+
+    def _slice(self, op: Op) -> list[Op] | None:
+        """The operations of the loop that a contribution is computed by, if they are few."""
+        needed = {v for v in op.inputs[1:] if v in self.own}
+        found: list[Op] = []
+        for maker in reversed(self.body.ops[: self.body.ops.index(op)]):
+            if not needed.isdisjoint(maker.outputs):
+                if maker.name not in _CHEAP or not self._lasts(maker):
+                    return None
+                found.append(maker)
+                needed.difference_update(maker.outputs)
+                needed.update(v for v in maker.inputs if v in self.own)
+        if needed - {self.counter} or len(found) > _MOST:
+            return None
+        return found[::-1]
+
+    def _lasts(self, op: Op) -> bool:
+        """Whether an iteration reads what was there before the loop."""
+        if op.name != "load":
+            return True
+        roots = self.aliases.roots[op.inputs[0]]
+        place = self.body.ops.index(op)
+        for other in self.body.ops:
+            if not any(self.aliases.roots.get(v, frozenset()) & roots for v in other.written):
+                continue
+            if other.name != "store" or self.body.ops.index(other) < place:
+                return False
+            if other.inputs[0] is not op.inputs[0] or other.inputs[2:] != op.inputs[1:]:
+                return False
+            if not any(v is self.counter for v in op.inputs[1:]):
+                return False
+        return True
+
+    # -- the new loops --------------------------------------------------------------------------
+
+    def _range(self, step: int) -> tuple[Value, Value]:
+        """The first item of the range, from below, and the one after the last."""
+        start, stop = self.loop.inputs[:2]
+        if step == 1:
+            return start, stop
+        return self.builder.op("add", stop, 1), self.builder.op("add", start, 1)
+
+    def _gathered(self, group: list[tuple[Op, int]], low: Value, high: Value) -> None:
+        """The loops over the elements that the sums of one group add to."""
+        add = self.builder.op
+        offsets = [offset for _, offset in group]
+        first = add("add", low, max(offsets))
+        last = add("maximum", first, add("add", high, min(offsets)))
+        for op, offset in group:
+            if offset != max(offsets):
+                end = add("minimum", first, add("add", high, offset))
+                self._loop([(op, offset)], add("add", low, offset), end, group[0][0])
+        self._loop(group, first, last, group[0][0])
+        for op, offset in group:
+            if offset != min(offsets):
+                self._loop([(op, offset)], last, add("add", high, offset), group[0][0])
+
+    def _loop(
+        self, sums: Sequence[tuple[Op, int]], start: Value, stop: Value, target: Op
+    ) -> None:  # fmt: skip
+        """Adds to the element of `target` in iteration `k` what each sum adds to it."""
+
+        def body(index: Value, _: list[Value]) -> list[Value]:
+            total = None
+            for op, offset in sums:
+                iteration = (
+                    index
+                    if not offset
+                    else self.builder.op("sub" if offset > 0 else "add", index, abs(offset))
+                )
+                (value,) = self._copied(op, iteration, op.inputs[1:2])
+                total = value if total is None else self.builder.op("add", total, value)
+            place = self._copied(target, index, target.inputs[2:])
+            self.builder.op("accumulate_at", target.inputs[0], total, *place)
+            return []
+
+        self.builder.loop(start, stop, 1, [], body, self.counter.hint or "i")
+
+    def _copied(self, op: Op, iteration: Value, values: Sequence[Value]) -> list[Value]:
+        """Values that an operation reads, as another iteration has them."""
+        mapping = {self.counter: iteration}
+        wanted = {v for v in values if v in self.own}
+        needed: list[Op] = []
+        for maker in reversed(self._slice(op) or []):
+            if not wanted.isdisjoint(maker.outputs):
+                needed.append(maker)
+                wanted.update(v for v in maker.inputs if v in self.own)
+        self.builder.region.ops += [clone_op(maker, mapping) for maker in reversed(needed)]
+        return [mapping.get(v, v) for v in values]

@@ -1,0 +1,101 @@
+"""Adjoints of stencils gather: right for every size, and without sums that meet."""
+
+import numpy as np
+import pytest
+
+import adcompile as ad
+
+
+def heat(u):
+    u = u.copy()
+    v = u.copy()
+    for _ in range(3):
+        for i in range(1, len(u) - 1):
+            v[i] = u[i] + 0.2 * (u[i + 1] - 2.0 * u[i] + u[i - 1])
+        for i in range(1, len(u) - 1):
+            u[i] = v[i]
+    return np.sum(u * u)
+
+
+def one_sided(u):
+    v = np.zeros(len(u))
+    for i in range(len(u) - 3):
+        v[i] = u[i] * u[i + 3] - 0.5 * u[i + 2]
+    return np.sum(v * v)
+
+
+def downwards(u):
+    v = np.zeros(len(u))
+    for i in range(len(u) - 1, 0, -1):
+        v[i] = u[i - 1] * u[i] + u[i - 1]
+    return np.sum(np.sin(v))
+
+
+def same_array(u):
+    u = u.copy()
+    for i in range(1, len(u) - 1):
+        u[i] = u[i - 1] * 0.5 + u[i + 1] * u[i]
+    return np.sum(u * u)
+
+
+def two_arrays(u):
+    v, w = np.zeros(len(u)), np.zeros(len(u))
+    for i in range(len(u) - 1):
+        v[i] = 0.3 * u[i + 1] + u[i]
+        w[i + 1] = v[i] * u[i + 1] - u[i]
+    return np.sum(v * w)
+
+
+def plane(m):
+    v = np.zeros(m.shape)
+    for i in range(1, m.shape[0] - 1):
+        for j in range(1, m.shape[1] - 1):
+            around = m[i - 1, j] + m[i + 1, j] + m[i, j - 1] + m[i, j + 1]
+            v[i, j] = m[i, j] * m[i, j] + 0.25 * around
+    return np.sum(v * v)
+
+
+def offset_by_an_argument(u, k):
+    v = np.zeros(len(u))
+    for i in range(len(u) - 4):
+        v[i] = u[i + k] * 0.5 + 2.0 * u[i + k + 1]
+    return np.sum(v * v)
+
+
+LINES = [heat, one_sided, downwards, same_array, two_arrays]
+
+
+def agree(function, *args):
+    value, gradient = ad.value_and_grad(function)(*args)
+    wanted = ad.value_and_grad(function, target="python")(*args)
+    np.testing.assert_allclose(value, wanted[0], rtol=1e-13)
+    np.testing.assert_allclose(gradient, wanted[1], rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("function", LINES)
+def test_every_length(function):
+    for n in range(10):
+        agree(function, np.sin(np.arange(1.0, n + 1.0)))
+
+
+def test_every_shape():
+    for rows in range(5):
+        for columns in range(6):
+            agree(plane, np.sin(np.arange(1.0, rows * columns + 1.0)).reshape(rows, columns))
+
+
+@pytest.mark.parametrize("k", [0, 1, 3])
+def test_offset_by_an_argument(k):
+    agree(offset_by_an_argument, np.sin(np.arange(9.0)), k)
+
+
+@pytest.mark.parametrize("function", [heat, plane])
+def test_elements_gather(function):
+    u = np.ones(9) if function is heat else np.ones((4, 4))
+    source = ad.grad(function).source(u, stage="compiled")
+    assert any(line.count("_bar[") >= 3 and "+=" in line for line in source.splitlines())
+
+
+def test_what_iterations_hand_on_is_not_gathered():
+    source = ad.grad(same_array).source(np.ones(9), stage="compiled")
+    assert "-1, -1)" in source or ", 0, -1)" in source  # the loop still runs backwards
