@@ -89,11 +89,11 @@ def test_offset_by_an_argument(k):
     agree(offset_by_an_argument, np.sin(np.arange(9.0)), k)
 
 
-@pytest.mark.parametrize("function", [heat, plane])
-def test_elements_gather(function):
-    u = np.ones(9) if function is heat else np.ones((4, 4))
-    source = ad.grad(function).source(u, stage="compiled")
+def test_elements_gather():
+    source = ad.grad(heat).source(np.ones(9), stage="compiled")
     assert any(line.count("_bar[") >= 3 and "+=" in line for line in source.splitlines())
+    source = ad.grad(plane).source(np.ones((4, 4)), stage="compiled")
+    assert source.count(", -1)") == 1  # only rows are left in the order of the reverse sweep
 
 
 def test_what_iterations_hand_on_is_not_gathered():

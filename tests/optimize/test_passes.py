@@ -3,13 +3,16 @@
 import numpy as np
 import pytest
 
+import adcompile as ad
 from adcompile import pipeline
 from adcompile.arguments import ones, with_ones
 from adcompile.graph.interpret import interpret
-from adcompile.graph.trees import Static
-from adcompile.graph.types import parse_types, type_of
+from adcompile.graph.trees import Static, leaves
+from adcompile.graph.types import is_continuous, parse_types, type_of
 from adcompile.graph.verify import verify
+from adcompile.schedule.loops import schedule_loops
 from tests.programs.corpus import CORPUS
+from tests.random_programs.values import numbers_in
 from tests.test_corpus import copied
 
 
@@ -37,6 +40,22 @@ def test_a_pass_keeps_the_value(function, args, number):
     pipeline.PASSES[number][0](graph)
     verify(graph)
     assert interpret(graph, *copied(args)) == pytest.approx(wanted, rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("function", "args"), CORPUS[1::4], ids=[f.__name__ for f, _ in CORPUS[1::4]]
+)
+def test_each_pass_over_loops_keeps_value_and_gradient(function, args):
+    wrt = tuple(k for k, a in enumerate(args) if any(map(is_continuous, leaves(type_of(a)))))
+    derived = ad.value_and_grad(function, wrt)
+    graph = schedule_loops(derived._optimised([_typed(a) for a in args]))
+    wanted = numbers_in(interpret(graph, *copied(args)))
+    for run, name in pipeline.SCALAR_PASSES:
+        run(graph)
+        verify(graph)
+        found = numbers_in(interpret(graph, *copied(args)))
+        for number, before in zip(found, wanted, strict=True):
+            np.testing.assert_allclose(number, before, rtol=1e-12, atol=1e-14, err_msg=name)
 
 
 def test_neutral_elements_and_constants():
