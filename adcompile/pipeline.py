@@ -42,6 +42,7 @@ from adcompile.optimize.copies import drop_copies
 from adcompile.optimize.gather import gather_sums
 from adcompile.optimize.loads import hoist_loads, share_loads
 from adcompile.optimize.merge import merge_loops
+from adcompile.optimize.precompute import precompute
 from adcompile.optimize.signs import decide_signs
 from adcompile.optimize.simplify import simplify
 from adcompile.optimize.squares import square_sizes
@@ -125,6 +126,7 @@ def function_graph(
         square_sizes(body)
         share_loads(body)
         hoist_loads(body)
+        precompute(body)
     _refuse_written_captures(graph)
     written = written_arguments(graph)
     protect_arguments(graph, inplace)

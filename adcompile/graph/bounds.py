@@ -7,6 +7,8 @@ or last iteration in place of each loop index, the inner loops first.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from adcompile.graph.ir import Graph, Op, Region, Value, joined, resolved
 from adcompile.graph.types import Array, Dim, Scalar, Symbol, is_integer
 
@@ -71,13 +73,19 @@ class Bounds:
         """Whether an integer read in a region is known to be 0 or more."""
         return self._never_negative(self.sum_of(value, region), region)
 
-    def within(self, array: Value, index: list[Value], region: Region) -> bool:
-        """Whether an index read in a region is known to be that of an element of the array."""
+    def within(
+        self, array: Value, index: list[Value], region: Region,
+        loops: Sequence[Op] | None = None,
+    ) -> bool:  # fmt: skip
+        """Whether an index read in a region is known to be that of an element of the array.
+
+        With `loops`, of those around the region only these need to run for it to be so.
+        """
         assert isinstance(array.type, Array)
         for place, dim in zip(index, array.type.shape, strict=True):
             found = self.sum_of(place, region)
             room = self.extent(dim, region).plus(found, -1).plus(Sum(1), -1)
-            if not self._never_negative(found, region) or not self._never_negative(room, region):
+            if not all(self._never_negative(s, region, loops) for s in (found, room)):
                 return False
         return True
 
@@ -129,11 +137,14 @@ class Bounds:
             return Sum(0, {dim: 1})
         return self.sum_of(holder, region)
 
-    def _never_negative(self, found: Sum, region: Region) -> bool:
+    def _never_negative(
+        self, found: Sum, region: Region, loops: Sequence[Op] | None = None
+    ) -> bool:
         """Whether a sum is 0 or more: by itself, or because a loop around would not run else."""
         if self._least_is_positive(found, region):
             return True
-        spans = (self._span(op, region) for op in self._around[region])
+        around = self._around[region] if loops is None else loops
+        spans = (self._span(op, region) for op in around)
         return any(
             span is not None and self._least_is_positive(found.plus(span, -1), region)
             for span in spans
