@@ -1,3 +1,11 @@
 """The problems, by kind; importing this package registers them."""
 
-from tests.benchmarks.problems import heat, interpolation, lorenz, recurrence, tiny  # noqa: F401
+from tests.benchmarks.problems import (  # noqa: F401
+    heat,
+    interpolation,
+    lorenz,
+    prefix,
+    recurrence,
+    stencil,
+    tiny,
+)
