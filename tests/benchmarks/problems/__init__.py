@@ -4,6 +4,7 @@ from tests.benchmarks.problems import (  # noqa: F401
     heat,
     interpolation,
     lorenz,
+    monte_carlo,
     prefix,
     recurrence,
     stencil,
