@@ -5,6 +5,7 @@ from tests.benchmarks.problems import (  # noqa: F401
     interpolation,
     lorenz,
     monte_carlo,
+    nbody,
     prefix,
     recurrence,
     stencil,
