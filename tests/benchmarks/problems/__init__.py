@@ -3,6 +3,7 @@
 from tests.benchmarks.problems import (  # noqa: F401
     heat,
     interpolation,
+    kalman,
     lorenz,
     monte_carlo,
     nbody,
