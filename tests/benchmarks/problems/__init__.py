@@ -11,4 +11,5 @@ from tests.benchmarks.problems import (  # noqa: F401
     recurrence,
     stencil,
     tiny,
+    warping,
 )
