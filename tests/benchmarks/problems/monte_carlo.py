@@ -22,6 +22,11 @@ def price(spot, strike, vol, rate, draws):
     return math.exp(-rate * YEARS) * total / len(draws)
 
 
+def price_arrays(spot, strike, vol, rate, draws):
+    end = spot * np.exp((rate - 0.5 * vol**2) * YEARS + vol * math.sqrt(YEARS) * draws)
+    return np.exp(-rate * YEARS) * np.mean(np.maximum(end - strike, 0.0))
+
+
 @numba.njit(**HAND)
 def price_by_hand(spot, strike, vol, rate, draws):
     drift = (rate - 0.5 * vol**2) * YEARS
@@ -77,14 +82,18 @@ def market(paths):
 
 WRT = (0, 1, 2, 3)
 
-Problem(
-    "black-scholes 1e6", price, lambda: market(1_000_000), lambda: market(200), wrt=WRT,
-    by_hand=price_by_hand,
-    peers={
-        "jax": peers.jax(price_jax, WRT),
-        "torch": peers.torch(price_torch, WRT),
-        "torch.compile": peers.torch(price_torch, WRT, compiled=True),
-        "autograd": peers.autograd(price_autograd, WRT),
-        "pytensor": peers.pytensor(price_pytensor),
-    },
-)  # fmt: skip
+for _name, _function in (
+    ("black-scholes 1e6", price),
+    ("black-scholes arrays 1e6", price_arrays),
+):
+    Problem(
+        _name, _function, lambda: market(1_000_000), lambda: market(200), wrt=WRT,
+        by_hand=price_by_hand,
+        peers={
+            "jax": peers.jax(price_jax, WRT),
+            "torch": peers.torch(price_torch, WRT),
+            "torch.compile": peers.torch(price_torch, WRT, compiled=True),
+            "autograd": peers.autograd(price_autograd, WRT),
+            "pytensor": peers.pytensor(price_pytensor),
+        },
+    )  # fmt: skip
