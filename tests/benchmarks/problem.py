@@ -14,6 +14,9 @@ import adcompile as ad
 
 Run = Callable[[], Any]  # computes value and gradient once, and waits for them
 
+# what the gradients by hand are compiled with: the flags of adcompile
+HAND = {"error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz"}}
+
 PROBLEMS: dict[str, Problem] = {}
 
 

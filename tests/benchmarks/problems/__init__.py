@@ -1,3 +1,15 @@
 """The problems, by kind; importing this package registers them."""
 
-from tests.benchmarks.problems import loops  # noqa: F401
+from tests.benchmarks.problems import (  # noqa: F401
+    heat,
+    interpolation,
+    kalman,
+    lorenz,
+    monte_carlo,
+    nbody,
+    prefix,
+    recurrence,
+    stencil,
+    tiny,
+    warping,
+)

@@ -1,4 +1,4 @@
-"""Programs that are loops: time steppers, recurrences, tables."""
+"""A scalar recurrence: a million dependent steps."""
 
 from __future__ import annotations
 
@@ -8,11 +8,7 @@ import numba
 import numpy as np
 
 from tests.benchmarks import peers
-from tests.benchmarks.problem import Problem
-
-HAND = {"error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz"}}
-
-# -- a scalar recurrence -------------------------------------------------------------------------
+from tests.benchmarks.problem import HAND, Problem
 
 
 def recurrence(x, steps):
