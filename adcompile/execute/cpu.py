@@ -16,6 +16,7 @@ from numba.core.errors import NumbaPerformanceWarning, NumbaWarning
 from adcompile.execute import vector_math
 from adcompile.execute.cache import module_from_source
 from adcompile.execute.machine_code import MachineCode
+from adcompile.execute.memory import keep_freed_memory
 from adcompile.syntax import parsed
 
 Dispatcher: Any = _dispatcher.Dispatcher  # its annotations lack the cache
@@ -36,6 +37,7 @@ def compile_source(
                address of such a call empty when it loads the code again
     boundscheck raise IndexError for an index that does not exist
     """
+    keep_freed_memory()
     cache = cache and not calls_itself(source)
     flags = sorted(_FASTMATH) if fastmath else False
     decorator = (
