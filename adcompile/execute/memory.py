@@ -1,11 +1,11 @@
 """Memory that one call frees is there for the next.
 
-glibc gives the pages of large arrays back to the system as soon as they are freed, and a derivative
-that allocates its tapes anew in every call then waits for the system to clear the same pages again:
-that takes longer than to fill them. Numba's arrays come from `malloc`, so its thresholds are raised,
-for the whole process, when the first function is compiled: blocks of up to 32 MB are taken from the
-heap, and up to 256 MB at its end are kept. `ADCOMPILE_KEEP_MEMORY=0` leaves the allocator alone, and
-so does a threshold in glibc's own environment variables.
+glibc gives the pages of large arrays back to the system as soon as they are freed. A derivative
+that allocates its tapes anew in every call then waits for the system to clear the same pages again,
+which takes longer than to fill them. Numba's arrays come from `malloc`, so its thresholds are
+raised, for the whole process, when the first function is compiled: blocks of up to 32 MB are taken
+from the heap, and up to 256 MB at its end are kept. `ADCOMPILE_KEEP_MEMORY=0` leaves the allocator
+alone, and so does a threshold in glibc's own environment variables.
 """
 
 from __future__ import annotations
