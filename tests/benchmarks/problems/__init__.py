@@ -7,6 +7,7 @@ from tests.benchmarks.problems import (  # noqa: F401
     logsumexp,
     loops,
     lstm,
+    reprojection,
     second_order,
     training,
 )
