@@ -12,80 +12,99 @@ from tests.benchmarks.problem import Problem
 from tests.benchmarks.problems.loops import HAND
 from tests.programs.gmm import gmm_loops, lower_triangle, wishart_constant
 
+LANES = 4  # columns of Q start at a multiple of it, so that the loops along them are whole vectors
+BLOCK = 8  # points that share a reading of Q and of its adjoint: all of Q is larger than the cache
+
+
+@numba.njit(**HAND)
+def unpacked(q, l):
+    """exp(q), and l column by column with zeros before and behind."""
+    k, d = q.shape
+    wide = (d + LANES - 1) // LANES * LANES
+    scale, below = np.zeros((k, wide)), np.zeros((k, d, wide))
+    for c in range(k):
+        place = 0
+        for column in range(d):
+            scale[c, column] = math.exp(q[c, column])
+            for row in range(column + 1, d):
+                below[c, column, row] = l[c, place]
+                place += 1
+    return scale, below
+
 
 @numba.njit(**HAND)
 def by_hand(alpha, mu, q, l, x, gamma, m, wishart):
     n, d = x.shape
     k = len(alpha)
-    scale = np.exp(q)
+    scale, below = unpacked(q, l)
+    wide = (d + LANES - 1) // LANES * LANES  # a form that tells LLVM that no elements remain
     logdets = np.empty(k)
     for c in range(k):
         logdets[c] = np.sum(q[c])
-    main = np.empty(k)
-    difference = np.empty((k, d))
-    product = np.empty((k, d))
+    main = np.empty((BLOCK, k))
+    difference, product = np.zeros((BLOCK, k, wide)), np.empty((BLOCK, k, wide))
     # sums over the points of weight, weight * product, and weight * product * difference: the rest
     # of the derivatives by alpha, mu and q is the same for all points
-    weights = np.zeros(k)
-    products = np.zeros((k, d))
-    diagonals = np.zeros((k, d))
-    l_bar = np.zeros(l.shape)
+    weights, products, diagonals = np.zeros(k), np.zeros((k, wide)), np.zeros((k, wide))
+    below_bar = np.zeros(below.shape)
     value = 0.0
-    for i in range(n):
-        largest = -np.inf
+    for start in range(0, n, BLOCK):
+        points = min(BLOCK, n - start)
         for c in range(k):
-            for j in range(d):
-                difference[c, j] = x[i, j] - mu[c, j]
-                product[c, j] = scale[c, j] * difference[c, j]
-            place = -1
-            for column in range(d - 1):
-                factor = difference[c, column]
-                for row in range(column + 1, d):
-                    product[c, row] += l[c, place + row - column] * factor
-                place += d - 1 - column
-            squares = 0.0
-            for j in range(d):
-                squares += product[c, j] * product[c, j]
-            main[c] = alpha[c] - 0.5 * squares + logdets[c]
-            largest = max(largest, main[c])
-        total = 0.0
+            for p in range(points):
+                one, two = difference[p, c], product[p, c]
+                for j in range(d):
+                    one[j] = x[start + p, j] - mu[c, j]
+                for j in range(wide):
+                    two[j] = scale[c, j] * one[j]
+                for column in range(d - 1):
+                    factor = one[column]
+                    row = below[c, column]
+                    for j in range((column + 1) // LANES * LANES, wide):
+                        two[j] += row[j] * factor
+                squares = 0.0
+                for j in range(wide):
+                    squares += two[j] * two[j]
+                main[p, c] = alpha[c] - 0.5 * squares + logdets[c]
+        for p in range(points):
+            largest, total = main[p].max(), 0.0
+            for c in range(k):
+                main[p, c] = math.exp(main[p, c] - largest)
+                total += main[p, c]
+            value += largest + math.log(total)
+            for c in range(k):
+                main[p, c] /= total
+                weights[c] += main[p, c]
         for c in range(k):
-            main[c] = math.exp(main[c] - largest)
-            total += main[c]
-        value += largest + math.log(total)
-        for c in range(k):
-            weight = main[c] / total
-            weights[c] += weight
-            for j in range(d):
-                product[c, j] *= weight
-                products[c, j] += product[c, j]
-                diagonals[c, j] += product[c, j] * difference[c, j]
-            place = -1
-            for column in range(d - 1):
-                factor = difference[c, column]
-                for row in range(column + 1, d):
-                    l_bar[c, place + row - column] -= product[c, row] * factor
-                place += d - 1 - column
+            for p in range(points):
+                one, two = difference[p, c], product[p, c]
+                for j in range(wide):
+                    two[j] *= main[p, c]
+                    products[c, j] += two[j]
+                    diagonals[c, j] += two[j] * one[j]
+                for column in range(d - 1):
+                    factor = one[column]
+                    row = below_bar[c, column]
+                    for j in range((column + 1) // LANES * LANES, wide):
+                        row[j] -= two[j] * factor
     largest = alpha.max()
     total = np.sum(np.exp(alpha - largest))
     value -= n * (0.5 * d * math.log(2 * math.pi) + largest + math.log(total))
     alpha_bar = np.empty(k)
-    mu_bar = np.empty(mu.shape)
-    q_bar = np.empty(q.shape)
+    mu_bar, q_bar, l_bar = np.empty(mu.shape), np.empty(q.shape), np.empty(l.shape)
     squares = 0.0
     for c in range(k):
         alpha_bar[c] = weights[c] - n * math.exp(alpha[c] - largest) / total
+        place = 0
         for j in range(d):
             square = scale[c, j] * scale[c, j]
             squares += square
             mu_bar[c, j] = scale[c, j] * products[c, j]
             q_bar[c, j] = weights[c] - scale[c, j] * diagonals[c, j] - gamma**2 * square + m
-        place = 0
-        for column in range(d - 1):
-            for row in range(column + 1, d):
-                mu_bar[c, column] += l[c, place] * products[c, row]
+            for row in range(j + 1, d):
+                mu_bar[c, j] += l[c, place] * products[c, row]
                 squares += l[c, place] * l[c, place]
-                l_bar[c, place] -= gamma**2 * l[c, place]
+                l_bar[c, place] = below_bar[c, j, row] - gamma**2 * l[c, place]
                 place += 1
     value += wishart - 0.5 * gamma**2 * squares + m * np.sum(logdets)
     return value, (alpha_bar, mu_bar, q_bar, l_bar)
