@@ -158,7 +158,7 @@ def arguments(d, k, n):
 for d, k in ((10, 25), (32, 50), (64, 50)):
     Problem(
         f"GMM d{d} k{k}", gmm_loops, lambda d=d, k=k: arguments(d, k, 1000),
-        lambda: arguments(4, 3, 20), (0, 1, 2, 3), by_hand=by_hand,
+        lambda: arguments(5, 3, 20), (0, 1, 2, 3), by_hand=by_hand,
         peers={
             "jax": peers.jax(in_jax, (0, 1, 2, 3)),
             "torch": peers.torch(in_torch, (0, 1, 2, 3)),
