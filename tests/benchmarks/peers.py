@@ -17,16 +17,27 @@ from tests.benchmarks.problem import Run
 Peer = Callable[..., Run]
 
 
-def jax(function: Callable[..., Any], wrt: Sequence[int], static: Sequence[int] = ()) -> Peer:
-    """JAX under `jit`, in double precision; `static` arguments are compiled in."""
+def jax_call(function: Callable[..., Any], static: Sequence[int] = ()) -> Peer:
+    """JAX under `jit`, in double precision, of a function that gives the whole result itself."""
 
     def peer(*args: Any) -> Run:
         import jax
 
         jax.config.update("jax_enable_x64", True)
-        compiled = jax.jit(jax.value_and_grad(function, tuple(wrt)), static_argnums=tuple(static))
+        compiled = jax.jit(function, static_argnums=tuple(static))
         given = [a if k in static else jax.device_put(a) for k, a in enumerate(args)]
         return lambda: jax.block_until_ready(compiled(*given))
+
+    return peer
+
+
+def jax(function: Callable[..., Any], wrt: Sequence[int], static: Sequence[int] = ()) -> Peer:
+    """JAX's value and gradient; `static` arguments are compiled in."""
+
+    def peer(*args: Any) -> Run:
+        import jax
+
+        return jax_call(jax.value_and_grad(function, tuple(wrt)), static)(*args)
 
     return peer
 
