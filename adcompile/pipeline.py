@@ -37,17 +37,18 @@ from adcompile.ops.effects import drop_prints
 from adcompile.optimize.accumulate import merge_accumulations
 from adcompile.optimize.buffers import reuse_buffers
 from adcompile.optimize.checks import hoist_checks
-from adcompile.optimize.common import share_common
+from adcompile.optimize.common import share_common, share_indices
 from adcompile.optimize.copies import drop_copies
 from adcompile.optimize.gather import gather_sums
 from adcompile.optimize.loads import hoist_loads, share_loads
-from adcompile.optimize.merge import merge_loops
+from adcompile.optimize.merge import merge_loops, merge_sums
 from adcompile.optimize.precompute import precompute
 from adcompile.optimize.signs import decide_signs
 from adcompile.optimize.simplify import simplify
 from adcompile.optimize.squares import square_sizes
 from adcompile.optimize.sums import carry_sums
 from adcompile.optimize.takeover import take_over
+from adcompile.optimize.unsigned import unsigned_indices
 from adcompile.parse.lower import lower_function
 from adcompile.parse.source import read_source
 from adcompile.schedule.depth import count_depth
@@ -66,8 +67,10 @@ SCALAR_PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
     (simplify, "fold constants that conversions exposed"),
     (decide_signs, "count no index from the end that is never negative"),
     (prune, "remove extents and conversions that no loop needs"),
+    (share_indices, "compute equal extents and indices once"),
     (share_loads, "read an element once, until its memory may have changed"),
     (hoist_loads, "read what a loop does not change before it"),
+    (merge_sums, "join loops that only add to elements"),
     (gather_sums, "let each element gather what neighbouring iterations add to it"),
     (merge_loops, "join loops over the same range that share arrays"),
     (carry_sums, "carry what a loop adds to one element in a variable"),
@@ -230,4 +233,5 @@ def scheduled(graph: Graph) -> Graph:
     """The graph of loops that the compiler sees."""
     loops = schedule_loops(graph)
     _optimise_one(loops, SCALAR_PASSES)
+    unsigned_indices(loops)
     return loops

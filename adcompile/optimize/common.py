@@ -7,29 +7,38 @@ take part; index arithmetic stays where it is read.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.rewrite import final, replace
-from adcompile.graph.types import is_continuous
+from adcompile.graph.types import Type, is_continuous, is_integer
 
 
 def share_common(graph: Graph) -> None:
-    """Merge equal operations in place."""
+    """Merge equal operations in place, but for index arithmetic, which reads best where it is."""
     mapping: dict[Value, Value] = {}
-    _region(graph.body, {}, mapping, Aliases(graph))
+    _region(graph.body, {}, mapping, Aliases(graph), is_continuous)
+    replace(graph, mapping)
+
+
+def share_indices(graph: Graph) -> None:
+    """Merge equal integers in place: where loops start and end, and what they read."""
+    mapping: dict[Value, Value] = {}
+    _region(graph.body, {}, mapping, Aliases(graph), is_integer)
     replace(graph, mapping)
 
 
 def _region(
-    region: Region, known: dict[Any, Value], mapping: dict[Value, Value], aliases: Aliases
-) -> None:
+    region: Region, known: dict[Any, Value], mapping: dict[Value, Value], aliases: Aliases,
+    kind: Callable[[Type], bool],
+) -> None:  # fmt: skip
     known = dict(known)
     for op in region.ops:
         for inner in op.regions:
-            _region(inner, known, mapping, aliases)
-        key = _key(op, mapping, aliases)
+            _region(inner, known, mapping, aliases, kind)
+        key = _key(op, mapping, aliases, kind)
         if key is None:
             continue
         if key in known:
@@ -42,12 +51,14 @@ def _region(
             known[key] = op.result
 
 
-def _key(op: Op, mapping: dict[Value, Value], aliases: Aliases) -> Any:
+def _key(
+    op: Op, mapping: dict[Value, Value], aliases: Aliases, kind: Callable[[Type], bool]
+) -> Any:
     if len(op.outputs) != 1 or op.regions or op.written or op.keeps:
         return None
     if op.record.view:
         return _view_key(op, mapping)
-    if not is_continuous(op.result.type) or op.name in (
+    if not kind(op.result.type) or op.name in (
         "load",
         "constant",
         "full",

@@ -16,9 +16,10 @@ from adcompile.graph.bounds import Bounds, Sum
 from adcompile.graph.builder import Builder
 from adcompile.graph.clone import clone_op
 from adcompile.graph.ir import Graph, Op, Region, Value
+from adcompile.ops import memory
 from adcompile.optimize.loads import defined
 
-_CHEAP = frozenset({"add", "sub", "mul", "neg", "load", "constant", "cast", "dim"})
+CHEAP = frozenset({"add", "sub", "mul", "neg", "load", "constant", "cast", "dim"})
 _MOST = 12  # operations that one contribution may take: it is computed in two loops
 
 
@@ -48,9 +49,11 @@ class _Gathering:
         self.counter = self.body.params[0]
         self.own = defined(self.body)
         self.aliases, self.bounds, self.builder = aliases, bounds, builder
+        self.low = self.high = self.counter  # of the range, once it is known
+        self.saved: dict[Value, Value] = {}
 
     def run(self) -> None:
-        """Take the sums that can be gathered out of the loop, and put loops for them before it."""
+        """Take the sums that can be gathered out of the loop, and put loops for them beside it."""
         step = self.loop.inputs[2].constant
         if step not in (1, -1):
             return
@@ -58,14 +61,35 @@ class _Gathering:
             groups = self._groups(array)
             if not groups or max(map(len, groups)) < 2:
                 continue
+            sums = [op for group in groups for op, _ in group]
+            computed_twice = all(self._slice(op, op.inputs[1:2]) is not None for op in sums)
+            with self.builder.inside(Region()) as before, self.builder.at(self.loop.location):
+                self.low, self.high = self._range(step)
+                self.saved = {} if computed_twice else self._save(sums)
             with self.builder.inside(Region()) as made, self.builder.at(self.loop.location):
-                low, high = self._range(step)
                 for group in groups:
-                    self._gathered(group, low, high)
+                    self._gathered(group)
             place = self.region.ops.index(self.loop)
-            self.region.ops[place:place] = made.ops
-            taken = {op for group in groups for op, _ in group}
-            self.body.ops = [op for op in self.body.ops if op not in taken]
+            around = [*made.ops, self.loop] if computed_twice else [self.loop, *made.ops]
+            self.region.ops[place : place + 1] = [*before.ops, *around]
+            self.body.ops = [op for op in self.body.ops if op not in sums]
+
+    def _save(self, sums: Sequence[Op]) -> dict[Value, Value]:
+        """Arrays of what each iteration adds, where that is too long to be computed twice."""
+        size = self.builder.op("maximum", self.builder.op("sub", self.high, self.low), 0)
+        saved: dict[Value, Value] = {}
+        for op in sums:
+            value = op.inputs[1]
+            if value in saved or value not in self.own or value.constant is not None:
+                continue
+            saved[value] = memory.empty(self.builder, [size], value.type.dtype)
+            saved[value].hint = value.hint
+            with self.builder.inside(Region()) as storing, self.builder.at(op.location):
+                place = self.builder.op("sub", self.counter, self.low)
+                self.builder.op("store", saved[value], value, place)
+            position = self.body.ops.index(op)
+            self.body.ops[position:position] = storing.ops
+        return saved
 
     def _sums(self) -> list[Op]:
         return [op for op in self.body.ops if op.name == "accumulate_at"]
@@ -86,7 +110,7 @@ class _Gathering:
                 return []
         groups: list[list[tuple[Op, int]]] = []
         for op in sums:
-            if self._slice(op) is None or not self._by_counter(op):
+            if self._slice(op, op.inputs[2:]) is None or not self._by_counter(op):
                 return []
             for group in groups:
                 offset = self._offset(op, group[0][0])
@@ -125,13 +149,13 @@ class _Gathering:
     def _sum(self, value: Value) -> Sum:
         return self.bounds.sum_of(value, self.body)
 
-    def _slice(self, op: Op) -> list[Op] | None:
-        """The operations of the loop that a contribution is computed by, if they are few."""
-        needed = {v for v in op.inputs[1:] if v in self.own}
+    def _slice(self, op: Op, values: Sequence[Value]) -> list[Op] | None:
+        """The operations of the loop that compute what `op` reads, if they are few and cheap."""
+        needed = {v for v in values if v in self.own}
         found: list[Op] = []
         for maker in reversed(self.body.ops[: self.body.ops.index(op)]):
             if not needed.isdisjoint(maker.outputs):
-                if maker.name not in _CHEAP or not self._lasts(maker):
+                if maker.name not in CHEAP or not self._lasts(maker):
                     return None
                 found.append(maker)
                 needed.difference_update(maker.outputs)
@@ -166,9 +190,9 @@ class _Gathering:
             return start, stop
         return self.builder.op("add", stop, 1), self.builder.op("add", start, 1)
 
-    def _gathered(self, group: list[tuple[Op, int]], low: Value, high: Value) -> None:
+    def _gathered(self, group: list[tuple[Op, int]]) -> None:
         """The loops over the elements that the sums of one group add to."""
-        add = self.builder.op
+        add, low, high = self.builder.op, self.low, self.high
         offsets = [offset for _, offset in group]
         first = add("add", low, max(offsets))
         last = add("maximum", first, add("add", high, min(offsets)))
@@ -194,7 +218,7 @@ class _Gathering:
                     if not offset
                     else self.builder.op("sub" if offset > 0 else "add", index, abs(offset))
                 )
-                (value,) = self._copied(op, iteration, op.inputs[1:2])
+                value = self._contribution(op, iteration)
                 total = value if total is None else self.builder.op("add", total, value)
             place = self._copied(target, index, target.inputs[2:])
             self.builder.op("accumulate_at", target.inputs[0], total, *place)
@@ -202,14 +226,18 @@ class _Gathering:
 
         self.builder.loop(start, stop, 1, [], body, self.counter.hint or "i")
 
+    def _contribution(self, op: Op, iteration: Value) -> Value:
+        """What an iteration adds by one of the sums."""
+        saved = self.saved.get(op.inputs[1])
+        if saved is None:
+            return self._copied(op, iteration, op.inputs[1:2])[0]
+        place = self.builder.op("sub", iteration, self.low)
+        value: Value = self.builder.op("load", saved, place)
+        return value
+
     def _copied(self, op: Op, iteration: Value, values: Sequence[Value]) -> list[Value]:
         """Values that an operation reads, as another iteration has them."""
         mapping = {self.counter: iteration}
-        wanted = {v for v in values if v in self.own}
-        needed: list[Op] = []
-        for maker in reversed(self._slice(op) or []):
-            if not wanted.isdisjoint(maker.outputs):
-                needed.append(maker)
-                wanted.update(v for v in maker.inputs if v in self.own)
-        self.builder.region.ops += [clone_op(maker, mapping) for maker in reversed(needed)]
+        makers = self._slice(op, values) or []
+        self.builder.region.ops += [clone_op(maker, mapping) for maker in makers]
         return [mapping.get(v, v) for v in values]

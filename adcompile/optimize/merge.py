@@ -12,14 +12,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from adcompile.graph.aliases import Aliases
-from adcompile.graph.bounds import Bounds
+from adcompile.graph.bounds import Bounds, Sum
 from adcompile.graph.builder import Builder
 from adcompile.graph.folds import is_fold
 from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.types import is_continuous
+from adcompile.optimize.gather import CHEAP
 from adcompile.optimize.loads import changed
 
 _PLAIN = frozenset({"load", "store", "accumulate_at", "for", "if", "dim", "constant"})
+_SUMS = CHEAP | {"accumulate_at", "for"}
 _CHECKS = 8  # pairs of arrays that LLVM compares before a loop, at most, to vectorise it
 _FARTHEST = 30  # operations between two loops
 
@@ -32,9 +34,15 @@ def merge_loops(graph: Graph) -> None:
         pass
 
 
+def merge_sums(graph: Graph) -> None:
+    """Join loops that only add to elements of arrays; the order of their sums changes."""
+    while _Merging(graph, only_sums=True).any(graph.body):
+        pass
+
+
 class _Merging:
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
+    def __init__(self, graph: Graph, only_sums: bool = False) -> None:
+        self.graph, self.only_sums = graph, only_sums
         self.aliases, self.bounds = Aliases(graph), Bounds(graph)
 
     def count_up(self, region: Region, builder: Builder) -> None:
@@ -60,12 +68,17 @@ class _Merging:
     def any(self, region: Region) -> bool:
         """Whether two loops have been joined."""
         for place, first in enumerate(region.ops):
-            if not self._is_plain(first):
+            if not self._may_join(first):
                 continue
             for second in region.ops[place + 1 : place + _FARTHEST]:
-                if self._is_plain(second) and self._try(first, second, region):
+                if self._may_join(second) and self._try(first, second, region):
                     return True
         return any(self.any(inner) for op in region.ops for inner in op.regions)
+
+    def _may_join(self, op: Op) -> bool:
+        if self.only_sums and (op.outputs or not all(map(_only_adds, _all(op)))):
+            return False
+        return self._is_plain(op)
 
     def _is_plain(self, op: Op) -> bool:
         """Whether a loop reads and writes elements, adds up, and does nothing else."""
@@ -139,17 +152,26 @@ class _Merging:
         """Whether what one writes and the other touches belongs to one iteration of each."""
         one, other = changed(first, self.aliases), changed(second, self.aliases)
         shared = (one & self._touched(second)) | (self._touched(first) & other)
+        if self.only_sums and shared == one & other and not self._reads(first, second, shared):
+            return True
         return all(self._by_counter(root, first, second) for root in shared)
+
+    def _reads(self, first: Op, second: Op, roots: frozenset[Value]) -> bool:
+        """Whether two loops do more with arrays than add to their elements."""
+        for op in (*_all(first), *_all(second)):
+            read = op.inputs[1:] if op.written else op.inputs
+            if op.name != "dim" and any(
+                self.aliases.roots.get(v, frozenset()) & roots for v in read
+            ):
+                return True
+        return False
 
     def _by_counter(self, root: Value, first: Op, second: Op) -> bool:
         """Whether each iteration touches the elements of an array at its own index of one axis."""
-        axes: set[int] | None = None
+        axes: set[tuple[int, int]] | None = None
         arrays = set()
         for loop in (first, second):
             body = loop.regions[0]
-            counter = body.params[0]
-            if not self.bounds.never_negative(counter, body):
-                return False
             for op in body.walk():
                 if op.name == "dim" or not self._uses(op, root):
                     continue
@@ -158,10 +180,20 @@ class _Merging:
                 arrays.add(op.inputs[0])
                 if any(root in self.aliases.roots.get(v, ()) for v in op.inputs[1:]):
                     return False
-                index = op.inputs[1 if op.name == "load" else 2 :]
-                own = {k for k, v in enumerate(index) if v is counter}
+                if not all(self.bounds.never_negative(v, body) for v in _index(op)):
+                    return False
+                own = {
+                    (k, o)
+                    for k, v in enumerate(_index(op))
+                    if (o := self._offset(v, body)) is not None
+                }
                 axes = own if axes is None else axes & own
         return bool(axes) and len(arrays) == 1
+
+    def _offset(self, value: Value, body: Region) -> int | None:
+        """The number that an index adds to the counter of a loop, if it is such a sum."""
+        gap = self.bounds.sum_of(value, body).plus(Sum(0, {body.params[0]: 1}), -1)
+        return None if gap.factors else gap.constant
 
     def _uses(self, op: Op, root: Value) -> bool:
         values = [*op.inputs, *(v for r in op.regions for v in r.yields)]
@@ -223,6 +255,16 @@ def _all(op: Op) -> Iterable[Op]:
     yield op
     for region in op.regions:
         yield from region.walk()
+
+
+def _index(op: Op) -> list[Value]:
+    """Where an operation reads or writes an element."""
+    return op.inputs[1 if op.name == "load" else 2 :]
+
+
+def _only_adds(op: Op) -> bool:
+    """Whether an operation is cheap and writes nothing, or adds to an element."""
+    return op.name in _SUMS
 
 
 def _reads(op: Op, values: Sequence[Value]) -> bool:

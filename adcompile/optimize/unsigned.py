@@ -1,0 +1,67 @@
+"""Indices that are never negative are said to be so.
+
+Enters: a graph of loops, all else done. Leaves: the same graph where an index that the compiler
+would test for being counted from the end, though it never is, has an unsigned type: the test keeps
+a loop from being vectorised. Where a loop counts up from a number and the index only adds to it,
+LLVM sees as much itself.
+"""
+
+from __future__ import annotations
+
+from adcompile.graph.bounds import Bounds
+from adcompile.graph.builder import Builder
+from adcompile.graph.ir import Graph, Op, Region, Value
+from adcompile.graph.types import Scalar
+
+_FIRST = {"load": 1, "store": 2, "accumulate_at": 2}  # where the index begins
+
+
+def unsigned_indices(graph: Graph) -> None:
+    """Convert indices in place."""
+    bounds = Bounds(graph)
+    counters = {
+        op.regions[0].params[0]: op.inputs[0].constant
+        for op in graph.body.walk() if op.name == "for" and op.inputs[2].constant == 1
+    }  # fmt: skip
+    with Builder(graph) as builder:
+        _region(graph.body, bounds, builder, counters)
+
+
+def _region(
+    region: Region, bounds: Bounds, builder: Builder, counters: dict[Value, int | None]
+) -> None:
+    for op in list(region.ops):
+        for inner in op.regions:
+            _region(inner, bounds, builder, counters)
+        first = _FIRST.get(op.name)
+        for k in range(first, len(op.inputs)) if first is not None else ():
+            if _needs(op.inputs[k], region, bounds, counters):
+                op.inputs[k] = _converted(op, op.inputs[k], region, builder)
+
+
+def _needs(index: Value, region: Region, bounds: Bounds, counters: dict[Value, int | None]) -> bool:
+    """Whether only this project knows that an index is never negative."""
+    if not isinstance(index.type, Scalar) or index.type.dtype != "int64":
+        return False
+    if index.constant is not None or _obvious(index, counters):
+        return False
+    return bounds.never_negative(index, region)
+
+
+def _obvious(index: Value, counters: dict[Value, int | None]) -> bool:
+    """Whether an index is a counter from a number that is not negative, or more than that."""
+    start = counters.get(index)
+    if start is not None:
+        return start >= 0
+    op = index.op
+    if op is None or op.name != "add":
+        return index.constant is not None and index.constant >= 0
+    return all(_obvious(v, counters) for v in op.inputs)
+
+
+def _converted(op: Op, index: Value, region: Region, builder: Builder) -> Value:
+    with builder.inside(Region()) as made, builder.at(op.location):
+        value: Value = builder.op("cast", index, dtype="uint64")
+    place = region.ops.index(op)
+    region.ops[place:place] = made.ops
+    return value
