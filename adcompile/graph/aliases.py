@@ -21,6 +21,7 @@ class Aliases:
         self.roots: dict[Value, frozenset[Value]] = {}
         self.home: dict[Value, Region] = {}
         self._around: dict[Region, Region] = {}
+        self._owners: dict[Region, Op] = {}
         self._paths: dict[Op, Path] = {}
         self._writes: list[tuple[Op, frozenset[Value]]] = []
         self._root_path: dict[Value, Path] = {}
@@ -47,6 +48,7 @@ class Aliases:
             self._paths[op] = path
             for k, inner in enumerate(op.regions):
                 self._around[inner] = region
+                self._owners[inner] = op
                 for value in inner.params:
                     self._bare(value, inner)
                 self._scan(inner, path, op, k)
@@ -89,12 +91,38 @@ class Aliases:
         What a loop hands to an iteration is older than what that iteration makes.
         """
         common = self.roots.get(first, frozenset()) & self.roots.get(second, frozenset())
+        if common and self._swapped(_base(first), _base(second)):
+            return frozenset()
         for handed, made in ((_base(first), _base(second)), (_base(second), _base(first))):
             region = self.home.get(handed)
             is_handed = region is not None and region in self._around and handed in region.params
             if made in common and is_handed and self._is_inside(self.home[made], region):
                 common -= {made}
         return common
+
+    def _swapped(self, first: Value, second: Value) -> bool:
+        """Whether two arrays that a loop carries are different ones in every iteration.
+
+        They are if it starts with different ones, and hands all of them on, each under one name.
+        """
+        region = self.home.get(first)
+        if first is second or region is None or region not in self._owners:
+            return False
+        loop = self._owners[region]
+        if loop.name != "for" or first not in region.params or second not in region.params:
+            return False
+        carried = [
+            (initial, param, end)
+            for initial, param, end in zip(
+                loop.inputs[3:], region.params[1:], region.yields, strict=True
+            )
+            if isinstance(param.type, Array)
+        ]
+        ends = [end for _, _, end in carried]
+        if set(ends) != {param for _, param, _ in carried}:
+            return False
+        starts = [self.roots.get(initial, frozenset()) for initial, _, _ in carried]
+        return len(frozenset().union(*starts)) == sum(map(len, starts))
 
     def _is_inside(self, region: Region, other: Region | None) -> bool:
         while region is not other and region in self._around:

@@ -101,11 +101,10 @@ class _Gathering:
 
         Nothing where the loop does anything else with the array, or they cannot be computed anew.
         """
-        roots = self.aliases.roots[array]
         sums = [op for op in self._sums() if op.inputs[0] is array]
         sums.sort(key=lambda op: self.counter not in op.inputs[2:])  # the plainest index first
         for op in self.body.ops:
-            touches = any(self.aliases.roots.get(v, frozenset()) & roots for v in op.inputs)
+            touches = any(self.aliases.shared_at_once(v, array) for v in op.inputs)
             if touches and op not in sums and op.name != "dim":
                 return []
         groups: list[list[tuple[Op, int]]] = []
@@ -168,10 +167,10 @@ class _Gathering:
         """Whether an iteration reads what was there before the loop."""
         if op.name != "load":
             return True
-        roots = self.aliases.roots[op.inputs[0]]
         place = self.body.ops.index(op)
         for other in self.body.ops:
-            if not any(self.aliases.roots.get(v, frozenset()) & roots for v in other.written):
+            array = op.inputs[0]
+            if not any(self.aliases.shared_at_once(v, array) for v in other.written):
                 continue
             if other.name != "store" or self.body.ops.index(other) < place:
                 return False
