@@ -81,8 +81,11 @@ class Decision:
 class Explanation:
     """All decisions about one derivative; prints as a report."""
 
-    def __init__(self, name: str, decisions: Sequence[Decision], concrete: bool) -> None:
+    def __init__(
+        self, name: str, decisions: Sequence[Decision], concrete: bool, passes: Sequence[str]
+    ) -> None:
         self.name = name
+        self.passes = list(passes)  # those that ran, by the names that `passes=` takes
         self.decisions = list(decisions)
         self.concrete = concrete
 
@@ -117,21 +120,25 @@ class Explanation:
             lines += [f"  {decision}".replace("\n", "\n  ") for decision in found]
         if not self.saved:
             lines.append("\nnothing is saved for the reverse sweep")
+        lines.append(f"\npasses: {', '.join(self.passes)}")
         return "\n".join(lines)
 
     __repr__ = __str__
 
 
-def explain(graph: Graph, scheduled: Graph, arguments: Sequence[Any] | None) -> Explanation:
+def explain(
+    graph: Graph, scheduled: Graph, arguments: Sequence[Any] | None, passes: Sequence[str]
+) -> Explanation:
     """The decisions behind a graph.
 
     arguments    the leaves of a call's arguments, None where only their types are known
+    passes       the names of the passes that ran and could be switched off
     """
     notes = _noted(graph.body, [graph.body])
     sizes = Sizes(graph, arguments).of([op for op, _ in notes]) if arguments is not None else {}
     found = [_decision(op, regions, sizes.get(op)) for op, regions in notes]
     found += [_plain(note) for note in scheduled.notes]
-    return Explanation(graph.name, _distinct(found), arguments is not None)
+    return Explanation(graph.name, _distinct(found), arguments is not None, passes)
 
 
 def _noted(region: Region, regions: list[Region]) -> list[tuple[Op, list[Region]]]:

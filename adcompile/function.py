@@ -11,8 +11,8 @@ import copy
 import functools
 import inspect
 import threading
-from collections.abc import Callable, Sequence
-from types import MethodType
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType, MethodType
 from typing import Any
 
 import numpy as np
@@ -74,6 +74,7 @@ class CompiledFunction:
     parallel   let the compiler use several threads
     cache      keep machine code on disk
     boundscheck raise IndexError for an index that does not exist, which is undefined otherwise
+    passes     optimisations to switch off, by their names in `explain()`: {"merge_loops": False}
     inplace    names of arguments that may be written; all others are copied before a write
     """
 
@@ -92,6 +93,7 @@ class CompiledFunction:
         keep: Sequence[str] = (),
         prints: bool = False,
         boundscheck: bool = False,
+        passes: Mapping[str, bool] = MappingProxyType({}),
         own: Own = lambda types: types,
         **unknown: Any,
     ) -> None:
@@ -107,6 +109,7 @@ class CompiledFunction:
         self._function = function
         self._derive = derive
         self._options = options
+        self._skipped = pipeline.skipped_passes(passes, fastmath, place)
         if not isinstance(inplace, (tuple, list)):
             raise TypeMismatch(f"inplace={inplace!r} is no tuple of argument names", place)
         self._inplace, self._keep, self._own = tuple(inplace), tuple(keep), own
@@ -175,7 +178,7 @@ class CompiledFunction:
             raise self._too_deep() from None
 
     def _optimised(self, types: Sequence[Structure]) -> Graph:
-        with self._lock:
+        with self._lock, pipeline.skipping(self._skipped):
             graph = pipeline.optimise(self.__adcompile_graph__(types))
             graph.doc = self._describe()
             self._recursive = self._recursive or bool(procedures_of(graph))
@@ -203,7 +206,8 @@ class CompiledFunction:
         }
         if stage in print_source:
             try:
-                return print_source[stage](graph)
+                with pipeline.skipping(self._skipped):
+                    return print_source[stage](graph)
             except RecursionError:
                 raise self._too_deep() from None
         place = pipeline.place_of(self._function)
@@ -228,7 +232,8 @@ class CompiledFunction:
                 leaf for item, type_ in pairs if not isinstance(type_, Static)
                 for leaf in leaves(plain(trees.as_tuples(item)))
             ]  # fmt: skip
-        return explain(graph, pipeline.scheduled(graph), given)
+        with pipeline.skipping(self._skipped):
+            return explain(graph, pipeline.scheduled(graph), given, pipeline.passes_run())
 
     def _types(self, args: Sequence[Any]) -> list[Structure]:
         types: list[Structure] = []
@@ -358,14 +363,15 @@ class CompiledFunction:
         return self._made
 
     def _make_dispatcher(self, change: Callable[[list[Structure]], list[Structure]]) -> Any:
-        from adcompile.execute.dispatch import make_dispatcher
+        from adcompile.execute.dispatch import make_dispatcher, register_callable
 
-        _callable_in_compiled_code()
+        register_callable(CompiledFunction, "_dispatcher")
 
         def generate(texts: tuple[str, ...]) -> tuple[str, str]:
             graph = self._optimised(self._change(change(self._types(self._known(texts)))))
             try:
-                return pipeline.compiler_source(graph), graph.name
+                with pipeline.skipping(self._skipped):
+                    return pipeline.compiler_source(graph), graph.name
             except RecursionError:
                 raise self._too_deep() from None
 
@@ -443,6 +449,8 @@ class CompiledFunction:
         self, error: Exception, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """What compiled code could not take: containers, extents of 1, or a real error."""
+        if self._stretched and str(error) in self._checks:
+            return self._after_failed_check(error, args, kwargs)
         bound = self._bind(args, kwargs)
         if not (isinstance(error, AdcompileError) and error.location is not None):
             place = pipeline.place_of(self._function)
@@ -489,10 +497,3 @@ class CompiledFunction:
                 made = self._make_dispatcher(change)
             return self._stretched.setdefault(key, made)
         return self._stretched[key]
-
-
-@functools.cache
-def _callable_in_compiled_code() -> None:
-    from adcompile.execute.dispatch import register_callable
-
-    register_callable(CompiledFunction, lambda instance: instance._dispatcher)

@@ -6,13 +6,15 @@ its readable source, or its source for the compiler.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import adcompile.ops  # noqa: F401  (fills the registry of operations)
 from adcompile.emit.cpu import emit_cpu
 from adcompile.emit.python import emit_python
-from adcompile.errors import AdcompileError, Location, NotDifferentiable
+from adcompile.errors import AdcompileError, Location, NotDifferentiable, TypeMismatch
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
 from adcompile.graph.calls import inline_calls
@@ -80,6 +82,54 @@ SCALAR_PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
 
 
 Passes = Sequence[tuple[Callable[[Graph], None], str]]
+_NEEDED = frozenset({"inline_calls", "prune"})
+_REORDERING = frozenset({"merge_sums", "gather_sums"})  # sums round otherwise
+_skipped: ContextVar[frozenset[str]] = ContextVar("skipped", default=frozenset())
+
+
+def pass_names() -> list[str]:
+    """The passes that can be switched off, in the order in which they first run."""
+    named = [share_loads, hoist_loads, precompute, *(run for run, _ in (*PASSES, *SCALAR_PASSES))]
+    names = dict.fromkeys(run.__name__ for run in (*named, unsigned_indices))
+    return [name for name in names if name not in _NEEDED]
+
+
+def skipped_passes(passes: Any, fastmath: bool, place: Location | None) -> frozenset[str]:
+    """The passes that `passes={name: False}` and `fastmath=False` switch off.
+
+    Raises TypeMismatch for what is no such choice.
+    """
+    known = pass_names()
+    if not isinstance(passes, Mapping) or not all(isinstance(on, bool) for on in passes.values()):
+        hint = 'switch passes off by their names: passes={"merge_loops": False}'
+        raise TypeMismatch(f"passes={passes!r}", place, hint)
+    for name in passes:
+        if name not in known:
+            hint = f"one of {', '.join(known)}"
+            raise TypeMismatch(f"there is no pass {name!r} to switch off", place, hint)
+    off = frozenset(name for name, on in passes.items() if not on)
+    return off if fastmath else off | _REORDERING
+
+
+@contextmanager
+def skipping(names: frozenset[str]) -> Iterator[None]:
+    """Leave passes out for a while."""
+    token = _skipped.set(names)
+    try:
+        yield
+    finally:
+        _skipped.reset(token)
+
+
+def passes_run() -> list[str]:
+    """The passes that run now and could be switched off."""
+    return [name for name in pass_names() if name not in _skipped.get()]
+
+
+def _run(graph: Graph, *passes: Callable[[Graph], None]) -> None:
+    for run in passes:
+        if run.__name__ not in _skipped.get():
+            run(graph)
 
 
 def optimise(graph: Graph, passes: Passes = PASSES) -> Graph:
@@ -101,8 +151,7 @@ def _optimise_one(graph: Graph, passes: Passes) -> None:
     """Run passes until the graph stops shrinking, at most five times."""
     size = -1
     for _ in range(5):
-        for run, _description in passes:
-            run(graph)
+        _run(graph, *(run for run, _ in passes))
         new = sum(1 + len(op.inputs) for op in graph.body.walk())
         if new == size:
             break
@@ -127,9 +176,7 @@ def function_graph(
         cut_segments(body)
         refuse_stale_parts(body)
         square_sizes(body)
-        share_loads(body)
-        hoist_loads(body)
-        precompute(body)
+        _run(body, share_loads, hoist_loads, precompute)
     _refuse_written_captures(graph)
     written = written_arguments(graph)
     protect_arguments(graph, inplace)
@@ -233,5 +280,5 @@ def scheduled(graph: Graph) -> Graph:
     """The graph of loops that the compiler sees."""
     loops = schedule_loops(graph)
     _optimise_one(loops, SCALAR_PASSES)
-    unsigned_indices(loops)
+    _run(loops, unsigned_indices)
     return loops

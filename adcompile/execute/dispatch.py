@@ -6,6 +6,7 @@ that chooses by type in C, and that other compiled functions can call.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -102,9 +103,10 @@ def type_text(type_: Any) -> str:
     return f"?{type_}"
 
 
-def register_callable(cls: type, dispatcher_of: Callable[[Any], Any]) -> None:
-    """Let instances of `cls` be called inside compiled functions, as their dispatcher."""
+@functools.cache
+def register_callable(cls: type, dispatcher: str) -> None:
+    """Let instances of `cls` be called inside compiled functions: as their attribute's value."""
 
     @typeof_impl.register(cls)  # type: ignore[untyped-decorator]
     def _(instance: Any, context: Any) -> Any:
-        return types.Dispatcher(dispatcher_of(instance))
+        return types.Dispatcher(getattr(instance, dispatcher))

@@ -13,15 +13,15 @@ def grad_adaline_loss(w, b, x, y):
     t = np.dot(x, w)
     t_1 = 2.0 / float(b.shape[0])
     b_bar = np.empty(b.shape)
-    for i in range(b.shape[0]):
-        b_bar[i] = t_1 * (t[i] + b[i] - y[i])
     y_bar = np.empty(b.shape)
     for i in range(b.shape[0]):
-        y_bar[i] = -b_bar[i]
+        t_2 = t_1 * (t[i] + b[i] - y[i])
+        b_bar[i] = t_2
+        y_bar[i] = -t_2
     x_bar = np.empty((b.shape[0], w.shape[0]))
     for i in range(b.shape[0]):
-        t_2 = b_bar[i]
+        t_3 = b_bar[i]
         for j in range(w.shape[0]):
-            x_bar[i, j] = t_2 * w[j]
+            x_bar[i, j] = t_3 * w[j]
     w_bar = np.dot(x.T, b_bar)
     return w_bar, b_bar, x_bar, y_bar

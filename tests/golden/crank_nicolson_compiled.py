@@ -13,32 +13,28 @@ def grad_crank_nicolson(psi, h):
     if 3 != psi.shape[0]:
         raise ValueError('3 and psi.shape[0] must be equal: `@` (line N)')
     # forward = np.eye(3) - 0.05j * h
-    t = np.empty((3, 3))
-    for i in range(3):
-        for j in range(3):
-            t[i, j] = 1.0 if i == j else 0.0
-    t_1 = np.empty((3, 3), np.complex128)
-    for i in range(3):
-        for j in range(3):
-            t_1[i, j] = 0.05j * (h[i, j] + h[j, i])
     forward = np.empty((3, 3), np.complex128)
-    for i in range(3):
-        for j in range(3):
-            forward[i, j] = t[i, j] - t_1[i, j]
     # back = np.eye(3) + 0.05j * h
     back = np.empty((3, 3), np.complex128)
+    # forward = np.eye(3) - 0.05j * h
     for i in range(3):
         for j in range(3):
-            back[i, j] = t[i, j] + t_1[i, j]
+            t = 1.0 if i == j else 0.0
+            t_1 = 0.05j * (h[i, j] + h[j, i])
+            forward[i, j] = t - t_1
+            # back = np.eye(3) + 0.05j * h
+            back[i, j] = t + t_1
     psi_tape = np.empty((4, 3), np.complex128)
     psi_tape_1 = np.empty((4, 3), np.complex128)
     for _ in range(4):
+        # psi = np.linalg.solve(back, forward @ psi)
+        psi_1 = np.linalg.solve(back, np.dot(forward, psi))
+        # for _ in range(4):
         for i in range(3):
             psi_tape_1[_, i] = psi[i]
-        # psi = np.linalg.solve(back, forward @ psi)
-        psi = np.linalg.solve(back, np.dot(forward, psi))
-        for i in range(3):
-            psi_tape[_, i] = psi[i]
+            # psi = np.linalg.solve(back, forward @ psi)
+            psi_tape[_, i] = psi_1[i]
+        psi = psi_1
     # return np.sum(np.abs(psi) ** 2 * np.arange(3.0))
     psi_bar = np.empty(3, np.complex128)
     for i in range(3):
@@ -50,15 +46,13 @@ def grad_crank_nicolson(psi, h):
     for _ in range(3, -1, -1):
         # psi = np.linalg.solve(back, forward @ psi)
         t_2 = np.linalg.solve(back.T, psi_bar)
+        psi_bar = np.dot(forward.T, t_2)
         for i in range(3):
             t_3 = t_2[i]
             for j in range(3):
-                back_bar[i, j] -= t_3 * psi_tape[_, j]
-        psi_bar = np.dot(forward.T, t_2)
-        for i in range(3):
-            t_4 = t_2[i]
+                back_bar[i, j] -= t_3 * psi_tape[np.uint64(_), j]
             for j in range(3):
-                forward_bar[i, j] += t_4 * psi_tape_1[_, j]
+                forward_bar[i, j] += t_3 * psi_tape_1[np.uint64(_), j]
     # forward = np.eye(3) - 0.05j * h
     h_bar = np.empty((3, 3))
     for i in range(3):

@@ -11,20 +11,21 @@ def grad_running_product(a):
     # for i in range(1, len(a)):
     for i in range(1, a.shape[0]):
         # a[i] = a[i - 1] * a[i]
-        t = a_1[i - 1]
+        t = a_1[np.uint64(i - 1)]
         t_tape_1[i] = t
         t_1 = a_1[i]
         t_tape[i] = t_1
         a_1[i] = t * t_1
     # return a[len(a) - 1] + a[1]
+    t_2 = a.shape[0] - 1
     a_bar = np.zeros(a.shape)
     a_bar[1] += 1.0
-    a_bar[a.shape[0] - 1] += 1.0
+    a_bar[t_2] += 1.0
     # for i in range(1, len(a)):
-    for i in range(a.shape[0] - 1, 0, -1):
+    for i in range(t_2, 0, -1):
         # a[i] = a[i - 1] * a[i]
-        t = a_bar[i]
-        t_2 = t * t_tape[i]
-        a_bar[i] = t * t_tape_1[i]
-        a_bar[i - 1] += t_2
+        t = a_bar[np.uint64(i)]
+        t_3 = t * t_tape[np.uint64(i)]
+        a_bar[np.uint64(i)] = t * t_tape_1[np.uint64(i)]
+        a_bar[np.uint64(i - 1)] += t_3
     return a_bar,

@@ -8,38 +8,34 @@ def grad_spectrum(x):
     # def spectrum(x):
     n = x.shape[0]
     # out = np.zeros(n, dtype=complex)
-    out = np.zeros(n, np.complex128)
+    out_bar = np.zeros(n, np.complex128)
     t_tape = np.empty((n, n), np.complex128)
     for k in range(n):
         # for j in range(n):
-        out_1 = out[k]
+        out = out_bar[k]
         for j in range(n):
             # out[k] += x[j] * np.exp(-2j * np.pi * k * j / n)
             t = complex(0.0, -6.283185307179586) * float(k) * float(j)
             t_1 = float(n)
             t = cmath.exp(complex(t.real / t_1, t.imag / t_1))
             t_tape[k, j] = t
-            out_1 += x[j] * t
+            out += x[j] * t
         # out[k] += x[j] * np.exp(-2j * np.pi * k * j / n)
-        out[k] = out_1
+        out_bar[k] = out
     # return np.sum(np.abs(out) ** 4)
-    t_2 = np.empty(n)
     for i in range(n):
-        t_2[i] = abs(out[i])
-    out_bar = np.empty(n, np.complex128)
-    for i in range(n):
-        t_3 = t_2[i]
-        t = out[i].conjugate()
-        t_4 = 1.0 if t_3 == 0.0 else t_3
-        out_bar[i] = 4.0 * (t_3 * t_3 * t_3) * complex(t.real / t_4, t.imag / t_4)
+        t = out_bar[i]
+        t_2 = abs(t)
+        t = t.conjugate()
+        t_3 = 1.0 if t_2 == 0.0 else t_2
+        out_bar[i] = 4.0 * (t_2 * t_2 * t_2) * complex(t.real / t_3, t.imag / t_3)
     # out[k] += x[j] * np.exp(-2j * np.pi * k * j / n)
     x_bar = np.zeros(n)
     # for k in range(n):
     for k in range(n - 1, -1, -1):
         # out[k] += x[j] * np.exp(-2j * np.pi * k * j / n)
-        t = out_bar[k]
-        # for j in range(n):
-        for j in range(n - 1, -1, -1):
+        t = out_bar[np.uint64(k)]
+        for j in range(n):
             # out[k] += x[j] * np.exp(-2j * np.pi * k * j / n)
-            x_bar[j] += (t * t_tape[k, j]).real
+            x_bar[j] += (t * t_tape[np.uint64(k), j]).real
     return x_bar,

@@ -1,0 +1,93 @@
+"""Functions of several elements at once: accuracy, special values, and that they are there."""
+
+import math
+
+import numpy as np
+import pytest
+
+import adcompile as ad
+from adcompile.execute import exact, vector_math
+from adcompile.execute.cpu import compile_source
+
+needs_library = pytest.mark.skipif(
+    not vector_math.AVAILABLE, reason="needs libmvec of glibc 2.35 or later on x86-64"
+)
+_PLACES = {  # where the function is defined, if not everywhere; the widest that is not infinite
+    "exp": (-80, 80), "expm1": (-30, 80), "log": (1e-6, 1e6), "log1p": (-0.999, 1e6),
+    "log2": (1e-6, 1e6), "log10": (1e-6, 1e6), "sinh": (-80, 80), "cosh": (-80, 80),
+    "asin": (-1, 1), "acos": (-1, 1), "acosh": (1, 1e6), "atanh": (-0.9999, 0.9999),
+    "erf": (-6, 6), "erfc": (-5, 9), "tan": (-1.5, 1.5),
+}  # fmt: skip
+_NUMPY = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "asinh": "arcsinh",
+          "acosh": "arccosh", "atanh": "arctanh"}  # fmt: skip
+_SPECIAL = [0.0, -0.0, math.inf, -math.inf, math.nan, 5e-324, 1e-310, 1e300, -1e300, 1.0, -1.0]
+
+
+def applied(name, x):
+    source = (
+        f"import math\nimport numpy as np\n\n\ndef apply(x):\n    y = np.empty_like(x)\n"
+        f"    for i in range(len(x)):\n        y[i] = math.{name}(x[i])\n    return y\n"
+    )
+    fast = compile_source(source, "apply")
+    return fast(x), compile_source(source, "apply", fastmath=False)(x), fast
+
+
+def precise(name, x):
+    if name in ("erf", "erfc"):
+        return np.array([float(getattr(math, name)(float(v))) for v in x], np.longdouble)
+    return getattr(np, _NUMPY.get(name, name))(x.astype(np.longdouble))
+
+
+@needs_library
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("name", vector_math._UNARY)
+def test_within_four_units_in_the_last_place(name, dtype):
+    low, high = _PLACES.get(name, (-30, 30))
+    x = np.random.default_rng(0).uniform(low, high, 40_000).astype(dtype)
+    found, plain, fast = applied(name, x)
+    unit = np.spacing(np.abs(plain))
+    assert np.max(np.abs(found - precise(name, x)) / unit) <= 4.0
+    assert f"v_{name}" in "".join(fast.inspect_asm().values())
+    with np.errstate(over="ignore"):
+        special = np.array(_SPECIAL).astype(dtype)
+    many = np.tile(special, 16)
+    found, plain, _ = applied(name, many)
+    np.testing.assert_allclose(found, plain, rtol=4 * np.finfo(dtype).eps)
+    np.testing.assert_array_equal(found[many == 0], plain[many == 0])
+
+
+@needs_library
+@pytest.mark.parametrize("name", ["atan2", "hypot", "pow"])
+def test_functions_of_two(name):
+    source = (
+        f"import math\nimport numpy as np\n\n\ndef apply(x, y):\n    z = np.empty_like(x)\n"
+        f"    for i in range(len(x)):\n        z[i] = math.{name}(x[i], y[i])\n    return z\n"
+    )
+    x, y = np.random.default_rng(0).uniform(0.1, 5.0, (2, 10_000))
+    fast = compile_source(source, "apply")
+    plain = compile_source(source, "apply", fastmath=False)(x, y)
+    np.testing.assert_allclose(fast(x, y), plain, rtol=1e-15)
+    assert f"vv_{name}" in "".join(fast.inspect_asm().values())
+
+
+@needs_library
+def test_a_gradient_is_vectorised():
+    def loss(x):
+        return np.sum(np.tanh(x) * np.exp(-x))
+
+    gradient = ad.grad(loss)
+    gradient(np.ones(3))
+    kernels = gradient._dispatcher.overloads.values()
+    assert any("v_tanh" in k.library.get_asm_str() for k in kernels)
+
+
+def test_extrema_keep_nan():
+    for one, other in [(1.0, 2.0), (2.0, 1.0), (math.nan, 1.0), (1.0, math.nan)]:
+        np.testing.assert_equal(exact.maximum(one, other), np.maximum(one, other))
+        np.testing.assert_equal(exact.minimum(one, other), np.minimum(one, other))
+    for dtype in (np.float64, np.float32):
+        x = np.arange(50, dtype=dtype)
+        assert ad.jit(lambda v: np.max(v))(x) == 49
+        x[17] = np.nan
+        assert np.isnan(ad.jit(lambda v: np.max(v))(x))
+        assert np.isnan(ad.jit(lambda v: np.min(v))(x))
