@@ -44,6 +44,8 @@ class Bounds:
         self._number: dict[Value, int] = {}
         self._rising: dict[tuple[Op, int], bool] = {}
         self._around: dict[Region, tuple[Op, ...]] = {}
+        self._stores: dict[Value, list[tuple[Value, Region]] | None] = {}
+        self._filled: dict[Value, bool] = {}
         self._scan(graph.body, {}, {}, ())
 
     def _scan(
@@ -55,7 +57,10 @@ class Bounds:
         self._extents[region] = extents = {**extents, **region.extents}
         for value in region.params:
             self._number[value] = len(self._number)
+        for value in region.yields:
+            self._stores[value] = None
         for op in region.ops:
+            self._note_stores(op, region)
             for inner in op.regions:
                 if op.name == "for":
                     self._loops[inner.params[0]] = op
@@ -66,6 +71,15 @@ class Bounds:
                 self._number[value] = len(self._number)
                 if op.name == "for":
                     self._carried[value] = (op, k)
+
+    def _note_stores(self, op: Op, region: Region) -> None:
+        """What is stored in arrays that are used for nothing but to read and write elements."""
+        stored = self._stores
+        for k, value in enumerate(op.inputs):
+            if k or op.name not in ("load", "store", "dim"):
+                stored[value] = None
+        if op.name == "store" and stored.setdefault(op.inputs[0], []) is not None:
+            stored[op.inputs[0]].append((op.inputs[1], region))  # type: ignore[union-attr]
 
     # -- questions ------------------------------------------------------------------------------
 
@@ -164,10 +178,24 @@ class Bounds:
             least is not None
             and least.constant >= 0
             and all(
-                factor > 0 and (isinstance(atom, Symbol) or _counts(atom))
+                factor > 0 and (isinstance(atom, Symbol) or _counts(atom) or self._holds(atom))
                 for atom, factor in least.factors.items()
             )
         )
+
+    def _holds(self, value: Value) -> bool:
+        """Whether an integer was read from an array in which none is negative."""
+        op = value.op
+        if op is None or op.name != "load" or not is_integer(value.type):
+            return False
+        array = op.inputs[0]
+        stored = self._stores.get(array)
+        if array.op is None or array.op.name != "empty" or not stored:
+            return False
+        if array not in self._filled:
+            self._filled[array] = False  # while it is being found out
+            self._filled[array] = all(self.never_negative(v, r) for v, r in stored)
+        return self._filled[array]
 
     def least(self, found: Sum, region: Region) -> Sum | None:
         """A bound from below that no loop changes; None where there is none."""

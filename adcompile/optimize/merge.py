@@ -12,15 +12,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from adcompile.graph.aliases import Aliases
-from adcompile.graph.bounds import Bounds, Sum
+from adcompile.graph.bounds import Atom, Bounds, Sum
 from adcompile.graph.builder import Builder
 from adcompile.graph.folds import is_fold
 from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.types import is_continuous
 from adcompile.optimize.gather import CHEAP
-from adcompile.optimize.loads import changed
+from adcompile.optimize.loads import changed, defined
 
 _PLAIN = frozenset({"load", "store", "accumulate_at", "for", "if", "dim", "constant"})
+Offset = tuple[int, frozenset[tuple[Atom, int]]]
+
 _SUMS = CHEAP | {"accumulate_at", "for"}
 _CHECKS = 8  # pairs of arrays that LLVM compares before a loop, at most, to vectorise it
 _FARTHEST = 30  # operations between two loops
@@ -35,7 +37,9 @@ def merge_loops(graph: Graph) -> None:
 
 
 def merge_sums(graph: Graph) -> None:
-    """Join loops that only add to elements of arrays; the order of their sums changes."""
+    """Join loops that only add to elements of arrays; the order of sums changes."""
+    with Builder(graph) as builder:
+        _Merging(graph, only_sums=True).count_up(graph.body, builder)
     while _Merging(graph, only_sums=True).any(graph.body):
         pass
 
@@ -48,13 +52,14 @@ class _Merging:
     def count_up(self, region: Region, builder: Builder) -> None:
         """Turn loops that count down, where each iteration has elements of its own.
 
-        A loop that adds up floats keeps its order: their sum rounds by it.
+        A loop that adds up floats keeps its order, unless sums may be reordered.
         """
         for op in list(region.ops):
             for inner in op.regions:
                 self.count_up(inner, builder)
             down = op.name == "for" and op.inputs[2].constant == -1
-            if down and not any(map(is_continuous, (v.type for v in op.outputs))):
+            floats = any(map(is_continuous, (v.type for v in op.outputs)))
+            if down and (self.only_sums or not floats):
                 if not self._is_plain(op):
                     continue
                 if all(self._by_counter(root, op, op) for root in changed(op, self.aliases)):
@@ -168,7 +173,7 @@ class _Merging:
 
     def _by_counter(self, root: Value, first: Op, second: Op) -> bool:
         """Whether each iteration touches the elements of an array at its own index of one axis."""
-        axes: set[tuple[int, int]] | None = None
+        axes: set[tuple[int, Offset]] | None = None
         arrays = set()
         for loop in (first, second):
             body = loop.regions[0]
@@ -190,10 +195,14 @@ class _Merging:
                 axes = own if axes is None else axes & own
         return bool(axes) and len(arrays) == 1
 
-    def _offset(self, value: Value, body: Region) -> int | None:
-        """The number that an index adds to the counter of a loop, if it is such a sum."""
+    def _offset(self, value: Value, body: Region) -> Offset | None:
+        """What an index adds to the counter of a loop, if it is such a sum."""
         gap = self.bounds.sum_of(value, body).plus(Sum(0, {body.params[0]: 1}), -1)
-        return None if gap.factors else gap.constant
+        if not gap.factors:
+            return gap.constant, frozenset()
+        if not defined(body).isdisjoint(gap.factors):  # type: ignore[arg-type]
+            return None
+        return gap.constant, frozenset(gap.factors.items())
 
     def _uses(self, op: Op, root: Value) -> bool:
         values = [*op.inputs, *(v for r in op.regions for v in r.yields)]
