@@ -45,7 +45,7 @@ class CpuEmitter(PythonEmitter):
         if op.name == "stack":  # an empty list that has a type
             return f"[{assemble.zero(op.attrs['type'].item)} for _ in range(0)]"
         if op.name == "matmul":
-            return "np.dot({0}, {1})"
+            return "exact.dot({0}, {1})"
         if op.record.scalar is not None and is_complex(op.result.type):
             return self._complex_spelling(op)
         if op.record.kernel is not None:

@@ -1,4 +1,4 @@
-"""Operations that a loop can vectorise, with the meaning that NumPy gives them.
+"""Operations with the meaning that NumPy gives them, in a form that is fast.
 
 `maximum` and `minimum` of floats give NaN where either operand is NaN. Spelled as a comparison,
 LLVM would fold an array by them one element after the other.
@@ -10,11 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 import llvmlite.binding as _llvm
+import numpy as np
 from llvmlite import ir as _ir
 from numba.core import cgutils as _cgutils
 from numba.core import types as _types
 from numba.core.typing import signature as _signature
 from numba.extending import lower_builtin as _lower
+from numba.extending import overload as _overload
 from numba.extending import type_callable as _typing
 
 _HAS_INSTRUCTION = _llvm.llvm_version_info[0] >= 17  # earlier ones do not compile it for x86
@@ -55,3 +57,54 @@ def _compiled(function: Callable[[float, float], float], first_wins: str) -> Non
 
 _compiled(maximum, ">")
 _compiled(minimum, "<")
+
+
+_TINY = 200  # products of numbers that take no longer than to call the algebra library
+
+
+def dot(a: Any, b: Any) -> Any:
+    """The product of two matrices, or of a matrix and a vector; tiny ones by loops."""
+    return np.dot(a, b)
+
+
+@_overload(dot, jit_options={"error_model": "numpy"})  # type: ignore[untyped-decorator]
+def _dot(a: Any, b: Any) -> Any:
+    if (a.ndim, b.ndim) == (2, 2):
+
+        def matrices(a: Any, b: Any) -> Any:
+            rows, inner, columns = a.shape[0], a.shape[1], b.shape[1]
+            if rows * inner * columns > _TINY or inner != b.shape[0]:
+                return np.dot(a, b)
+            out = np.zeros((rows, columns), a.dtype)
+            for i in range(rows):
+                for k in range(inner):
+                    for j in range(columns):
+                        out[i, j] += a[i, k] * b[k, j]
+            return out
+
+        return matrices
+    if (a.ndim, b.ndim) == (2, 1):
+
+        def by_vector(a: Any, b: Any) -> Any:
+            if a.size > _TINY or a.shape[1] != b.shape[0]:
+                return np.dot(a, b)
+            out = np.empty(a.shape[0], a.dtype)
+            for i in range(a.shape[0]):
+                total = a.dtype.type(0)
+                for k in range(a.shape[1]):
+                    total += a[i, k] * b[k]
+                out[i] = total
+            return out
+
+        return by_vector
+
+    def by_matrix(a: Any, b: Any) -> Any:
+        if b.size > _TINY or a.shape[0] != b.shape[0]:
+            return np.dot(a, b)
+        out = np.zeros(b.shape[1], a.dtype)
+        for k in range(b.shape[0]):
+            for j in range(b.shape[1]):
+                out[j] += a[k] * b[k, j]
+        return out
+
+    return by_matrix
