@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from adcompile.graph.dependence import Dependence
 from adcompile.graph.ir import Op, Value
 from adcompile.graph.types import Array
 
@@ -22,6 +23,7 @@ class Obstacles:
     def __init__(self, mirror: Mirror, counter: Callable[[Value], object]) -> None:
         self.mirror = mirror
         self._counter = counter
+        self._dependence = Dependence(mirror.graph, mirror.aliases)
         self._known: dict[Value, tuple[Value, str] | None] = {}
 
     def of(self, value: Value) -> tuple[Value, str] | None:
@@ -42,7 +44,7 @@ class Obstacles:
         if op.regions:
             return value, f"comes out of the `{op.name}` {at_line(op)}"
         if op.name == "load":
-            if self.mirror.aliases.may_be_written_after(op, op.inputs[0]):
+            if not self._dependence.stays(op):
                 return value, f"is read of `{op.inputs[0].origin}`, which is overwritten"
         elif isinstance(value.type, Array):
             if not op.record.view:

@@ -79,11 +79,16 @@ class Aliases:
 
     def may_be_written_after(self, op: Op, value: Value) -> bool:
         """Whether memory of `value` may be written once `op` has run."""
+        return bool(self.writes_after(op, value))
+
+    def writes_after(self, op: Op, value: Value) -> list[Op]:
+        """The operations that may write memory of `value` once `op` has run."""
         roots = self.roots.get(value, frozenset())
-        return any(
-            any(self._after(op, write, root) for root in roots & written)
+        return [
+            write
             for write, written in self._writes
-        )
+            if any(self._after(op, write, root) for root in roots & written)
+        ]
 
     def shared_at_once(self, first: Value, second: Value) -> frozenset[Value]:
         """The roots whose memory both may use in one iteration of the loops around both.

@@ -14,28 +14,11 @@ def grad_edit_distance(a, b, gap):
         cost[i, 0] = i * gap
     for j in range(m + 1):
         cost[0, j] = j * gap
-    # for i in range(1, n + 1):
-    t_2 = n + 1
-    # for j in range(1, m + 1):
-    t_3 = m + 1
-    change_tape = np.empty((max(t_2, 0), max(t_3, 0)))
-    t_tape = np.empty((max(t_2, 0), max(t_3, 0)))
-    t_tape_1 = np.empty((max(t_2, 0), max(t_3, 0)))
-    t_tape_2 = np.empty((max(t_2, 0), max(t_3, 0)))
-    # for i in range(1, n + 1):
-    for i in range(1, t_2):
+    for i in range(1, n + 1):
         for j in range(1, m + 1):
-            # change = cost[i - 1, j - 1] + (a[i - 1] - b[j - 1]) ** 2
             change = cost[i - 1, j - 1] + (a[i - 1] - b[j - 1]) ** 2
-            change_tape[i, j] = change
             # cost[i, j] = min(change, min(cost[i - 1, j], cost[i, j - 1]) + gap)
-            t_4 = cost[i - 1, j]
-            t_tape_1[i, j] = t_4
-            t_5 = cost[i, j - 1]
-            t_tape_2[i, j] = t_5
-            t_6 = np.minimum(t_4, t_5) + gap
-            t_tape[i, j] = t_6
-            cost[i, j] = np.minimum(change, t_6)
+            cost[i, j] = np.minimum(change, np.minimum(cost[i - 1, j], cost[i, j - 1]) + gap)
     # return cost[n, m]
     cost_bar = np.zeros((t, t_1))
     cost_bar[n, m] += 1.0
@@ -47,28 +30,33 @@ def grad_edit_distance(a, b, gap):
     for i in range(n, 0, -1):
         # for j in range(1, m + 1):
         for j in range(m, 0, -1):
-            change = change_tape[i, j]
-            t_7 = t_tape[i, j]
-            t_8 = t_tape_1[i, j]
-            t_9 = t_tape_2[i, j]
             # change = cost[i - 1, j - 1] + (a[i - 1] - b[j - 1]) ** 2
-            t_10 = i - 1
-            t_11 = j - 1
+            t_2 = i - 1
+            t_3 = j - 1
+            t_4 = i - 1
+            t_5 = j - 1
+            t_6 = a[t_4] - b[t_5]
+            change = cost[t_2, t_3] + t_6 ** 2
             # cost[i, j] = min(change, min(cost[i - 1, j], cost[i, j - 1]) + gap)
+            t_7 = i - 1
+            t_8 = cost[t_7, j]
+            t_9 = j - 1
+            t_10 = cost[i, t_9]
+            t_11 = np.minimum(t_8, t_10) + gap
             t_12 = cost_bar[i, j]
             cost_bar[i, j] = 0.0
             t_13 = 0.5 * t_12
-            change_bar = t_12 if change < t_7 else t_13 if change == t_7 else 0.0
-            t_14 = t_12 if t_7 < change else t_13 if t_7 == change else 0.0
+            change_bar = t_12 if change < t_11 else t_13 if change == t_11 else 0.0
+            t_14 = t_12 if t_11 < change else t_13 if t_11 == change else 0.0
             gap_bar += t_14
             t_15 = 0.5 * t_14
-            cost_bar[i, j - 1] += t_14 if t_9 < t_8 else t_15 if t_9 == t_8 else 0.0
-            cost_bar[i - 1, j] += t_14 if t_8 < t_9 else t_15 if t_8 == t_9 else 0.0
+            cost_bar[i, t_9] += t_14 if t_10 < t_8 else t_15 if t_10 == t_8 else 0.0
+            cost_bar[t_7, j] += t_14 if t_8 < t_10 else t_15 if t_8 == t_10 else 0.0
             # change = cost[i - 1, j - 1] + (a[i - 1] - b[j - 1]) ** 2
-            t_16 = change_bar * (2.0 * (a[t_10] - b[t_11]))
-            b_bar[t_11] -= t_16
-            a_bar[t_10] += t_16
-            cost_bar[i - 1, j - 1] += change_bar
+            t_16 = change_bar * (2.0 * t_6)
+            b_bar[t_5] -= t_16
+            a_bar[t_4] += t_16
+            cost_bar[t_2, t_3] += change_bar
     # for j in range(m + 1):
     for j in range(m, -1, -1):
         # cost[0, j] = j * gap

@@ -21,7 +21,7 @@ def grad_mlp_loss(w1, b1, w2, b2, x, labels):
     if x.shape[0] != labels.shape[0]:
         raise ValueError('x.shape[0] and labels.shape[0] must be equal: sub (line N)')
     # hidden = 1.0 / (1.0 + np.exp(-(x @ w1 + b1)))
-    t = np.dot(x, w1)
+    t = exact.dot(x, w1)
     t_1 = np.empty((x.shape[0], w1.shape[1]))
     t_2 = np.empty((x.shape[0], w1.shape[1]))
     hidden = np.empty((x.shape[0], w1.shape[1]))
@@ -33,7 +33,7 @@ def grad_mlp_loss(w1, b1, w2, b2, x, labels):
         for j in range(w1.shape[1]):
             hidden[i, j] = 1.0 / t_2[i, j]
     # return cross_entropy(hidden @ w2 + b2, labels)
-    t = np.dot(hidden, w2)
+    t = exact.dot(hidden, w2)
     t_4 = np.empty((x.shape[0], w2.shape[1]))
     # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
     t_5 = np.empty((x.shape[0], w2.shape[1]))
@@ -98,8 +98,8 @@ def grad_mlp_loss(w1, b1, w2, b2, x, labels):
             # return cross_entropy(hidden @ w2 + b2, labels)
             b2_bar[j] += t_22
     # return cross_entropy(hidden @ w2 + b2, labels)
-    hidden_bar = np.dot(t_17, w2.T)
-    w2_bar = np.dot(hidden.T, t_17)
+    hidden_bar = exact.dot(t_17, w2.T)
+    w2_bar = exact.dot(hidden.T, t_17)
     # hidden = 1.0 / (1.0 + np.exp(-(x @ w1 + b1)))
     t = np.empty((x.shape[0], w1.shape[1]))
     b1_bar = np.zeros(w1.shape[1])
@@ -108,6 +108,6 @@ def grad_mlp_loss(w1, b1, w2, b2, x, labels):
             t[i, j] = -(hidden_bar[i, j] * (-hidden[i, j] / t_2[i, j]) * t_1[i, j])
         for j in range(w1.shape[1]):
             b1_bar[j] += t[i, j]
-    x_bar = np.dot(t, w1.T)
-    w1_bar = np.dot(x.T, t)
+    x_bar = exact.dot(t, w1.T)
+    w1_bar = exact.dot(x.T, t)
     return w1_bar, b1_bar, w2_bar, b2_bar, x_bar

@@ -7,15 +7,13 @@ def grad_running_product(a):
     for i in range(a.shape[0]):
         a_1[i] = a[i]
     t_tape = np.empty(a.shape)
-    t_tape_1 = np.empty(a.shape)
     # for i in range(1, len(a)):
     for i in range(1, a.shape[0]):
         # a[i] = a[i - 1] * a[i]
-        t = a_1[np.uint64(i - 1)]
-        t_tape_1[i] = t
-        t_1 = a_1[i]
-        t_tape[i] = t_1
-        a_1[i] = t * t_1
+        t = a_1[i]
+        t_1 = a_1[np.uint64(i - 1)]
+        t_tape[i] = t
+        a_1[i] = t_1 * t
     # return a[len(a) - 1] + a[1]
     t_2 = a.shape[0] - 1
     a_bar = np.zeros(a.shape)
@@ -24,8 +22,9 @@ def grad_running_product(a):
     # for i in range(1, len(a)):
     for i in range(t_2, 0, -1):
         # a[i] = a[i - 1] * a[i]
+        t_3 = i - 1
         t = a_bar[np.uint64(i)]
-        t_3 = t * t_tape[np.uint64(i)]
-        a_bar[np.uint64(i)] = t * t_tape_1[np.uint64(i)]
-        a_bar[np.uint64(i - 1)] += t_3
+        t_4 = t * t_tape[np.uint64(i)]
+        a_bar[np.uint64(i)] = t * a_1[np.uint64(t_3)]
+        a_bar[np.uint64(t_3)] += t_4
     return a_bar,

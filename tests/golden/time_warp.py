@@ -11,27 +11,10 @@ def grad_time_warp(a, b):
     t_1 = m + 1
     cost = np.full((t, t_1), 1000.0, np.float64)
     cost[0, 0] = 0.0
-    # for i in range(1, n + 1):
-    t_2 = n + 1
-    # for j in range(1, m + 1):
-    t_3 = m + 1
-    t_tape = np.empty((max(t_2, 0), max(t_3, 0)))
-    t_tape_1 = np.empty((max(t_2, 0), max(t_3, 0)))
-    t_tape_2 = np.empty((max(t_2, 0), max(t_3, 0)))
-    t_tape_3 = np.empty((max(t_2, 0), max(t_3, 0)))
-    # for i in range(1, n + 1):
-    for i in range(1, t_2):
+    for i in range(1, n + 1):
         for j in range(1, m + 1):
             # best = min(cost[i - 1, j], cost[i, j - 1], cost[i - 1, j - 1])
-            t_4 = cost[i - 1, j]
-            t_tape_2[i, j] = t_4
-            t_5 = cost[i, j - 1]
-            t_tape_3[i, j] = t_5
-            t_6 = cost[i - 1, j - 1]
-            t_tape_1[i, j] = t_6
-            t_7 = np.minimum(t_4, t_5)
-            t_tape[i, j] = t_7
-            best = np.minimum(t_7, t_6)
+            best = np.minimum(np.minimum(cost[i - 1, j], cost[i, j - 1]), cost[i - 1, j - 1])
             cost[i, j] = (a[i - 1] - b[j - 1]) ** 2 + best
     # return cost[n, m]
     cost_bar = np.zeros((t, t_1))
@@ -44,24 +27,30 @@ def grad_time_warp(a, b):
         # for j in range(1, m + 1):
         for j in range(m, 0, -1):
             # cost[i, j] = (a[i - 1] - b[j - 1]) ** 2 + best
-            t_8 = i - 1
-            t_9 = j - 1
-            t_10 = t_tape[i, j]
-            t_11 = t_tape_1[i, j]
-            t_12 = t_tape_2[i, j]
-            t_13 = t_tape_3[i, j]
+            t_2 = i - 1
+            t_3 = j - 1
+            # best = min(cost[i - 1, j], cost[i, j - 1], cost[i - 1, j - 1])
+            t_4 = i - 1
+            t_5 = cost[t_4, j]
+            t_6 = j - 1
+            t_7 = cost[i, t_6]
+            t_8 = np.minimum(t_5, t_7)
+            t_9 = i - 1
+            t_10 = j - 1
+            t_11 = cost[t_9, t_10]
+            # cost[i, j] = (a[i - 1] - b[j - 1]) ** 2 + best
             best_bar = cost_bar[i, j]
             cost_bar[i, j] = 0.0
-            t_14 = best_bar * (2.0 * (a[t_8] - b[t_9]))
-            b_bar[t_9] -= t_14
-            a_bar[t_8] += t_14
+            t_12 = best_bar * (2.0 * (a[t_2] - b[t_3]))
+            b_bar[t_3] -= t_12
+            a_bar[t_2] += t_12
             # best = min(cost[i - 1, j], cost[i, j - 1], cost[i - 1, j - 1])
-            t_15 = 0.5 * best_bar
-            t_16 = best_bar if t_10 < t_11 else t_15 if t_10 == t_11 else 0.0
-            t_17 = 0.5 * t_16
-            cost_bar[i - 1, j - 1] += best_bar if t_11 < t_10 else t_15 if t_11 == t_10 else 0.0
-            cost_bar[i, j - 1] += t_16 if t_13 < t_12 else t_17 if t_13 == t_12 else 0.0
-            cost_bar[i - 1, j] += t_16 if t_12 < t_13 else t_17 if t_12 == t_13 else 0.0
+            t_13 = 0.5 * best_bar
+            t_14 = best_bar if t_8 < t_11 else t_13 if t_8 == t_11 else 0.0
+            t_15 = 0.5 * t_14
+            cost_bar[t_9, t_10] += best_bar if t_11 < t_8 else t_13 if t_11 == t_8 else 0.0
+            cost_bar[i, t_6] += t_14 if t_7 < t_5 else t_15 if t_7 == t_5 else 0.0
+            cost_bar[t_4, j] += t_14 if t_5 < t_7 else t_15 if t_5 == t_7 else 0.0
     # cost[0, 0] = 0.0
     cost_bar[0, 0] = 0.0
     return a_bar, b_bar

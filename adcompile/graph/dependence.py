@@ -1,0 +1,109 @@
+"""Whether an element of an array that was read is written later.
+
+Enters: a read of one element, in loops. Leaves: no, if the index arithmetic shows that every write
+of that element comes before the read. Both indices are sums of the counters of the loops around
+them. Where a write is of the same element, they say how many iterations later it runs: `y[i]` is
+written one iteration before `y[i - 1]` is read, and `-1` iterations later is earlier.
+"""
+
+from __future__ import annotations
+
+from adcompile.graph.aliases import Aliases
+from adcompile.graph.bounds import Bounds
+from adcompile.graph.ir import Graph, Op, Region, Value
+
+
+class Dependence:
+    """The answers for one graph; build it anew after a change."""
+
+    def __init__(self, graph: Graph, aliases: Aliases) -> None:
+        self.aliases = aliases
+        self.bounds = Bounds(graph)
+        self._home: dict[Op, Region] = {}
+        self._scan(graph.body)
+
+    def _scan(self, region: Region) -> None:
+        for op in region.ops:
+            self._home[op] = region
+            for inner in op.regions:
+                self._scan(inner)
+
+    def stays(self, load: Op) -> bool:
+        """Whether the element that a load reads keeps its value until the function ends."""
+        return all(
+            self._is_earlier(write, load)
+            for write in self.aliases.writes_after(load, load.inputs[0])
+        )
+
+    def _is_earlier(self, write: Op, load: Op) -> bool:
+        """Whether a write of the element runs before the load, if it runs at all."""
+        if write.name not in ("store", "accumulate_at") or write.inputs[0] is not load.inputs[0]:
+            return False
+        loops = self._common(load, write)
+        later = self._iterations_later(load, write, loops)
+        if later is None:
+            return True
+        for loop in loops:
+            step = loop.inputs[2].constant if loop.name == "for" else None
+            distance = later.get(loop)
+            if not step or distance is None or distance * step > 0:
+                return False
+            if distance:
+                return True
+        return not self.aliases.follows(load, write)
+
+    def _common(self, one: Op, other: Op) -> list[Op]:
+        """The loops around both, from the outside, in which the array is one and the same."""
+        pairs = zip(self.aliases.around(one), self.aliases.around(other), strict=False)
+        roots = self.aliases.roots[one.inputs[0]]
+        found = []
+        for a, b in pairs:
+            if a is not b:
+                break
+            made_inside = all(self._inside(self.aliases.home[root], a) for root in roots)
+            if a.name in ("for", "while") and not made_inside:
+                found.append(a)
+        return found
+
+    def _iterations_later(self, load: Op, write: Op, loops: list[Op]) -> dict[Op, int] | None:
+        """By how much a counter is larger where the write is of the element that the load reads.
+
+        None if it never is of that element; a loop that the indices say nothing about is left out.
+        """
+        counters = {loop.regions[0].params[0]: loop for loop in loops if loop.name == "for"}
+        found: dict[Op, int] = {}
+        for read, written in zip(load.inputs[1:], write.inputs[2:], strict=True):
+            places = (read, self._home[load]), (written, self._home[write])
+            if not all(self.bounds.never_negative(v, region) for v, region in places):
+                continue  # -1 and n - 1 are one element
+            first, second = (self.bounds.sum_of(v, region) for v, region in places)
+            gap = first.plus(second, -1)
+            moving = {c: k for c, k in first.factors.items() if c in counters}
+            known = all(c in counters or self._is_fixed(c, loops) for c in first.factors)
+            if gap.factors or not known or len(moving) > 1:
+                continue
+            if not moving:
+                if gap.constant:
+                    return None
+                continue
+            ((counter, factor),) = moving.items()
+            if gap.constant % factor:
+                return None
+            loop = counters[counter]  # type: ignore[index]
+            distance = gap.constant // factor
+            if found.setdefault(loop, distance) != distance:
+                return None
+        return found
+
+    def _is_fixed(self, atom: object, loops: list[Op]) -> bool:
+        """Whether a part of an index is the same in all iterations of the loops."""
+        if not isinstance(atom, Value):
+            return True
+        home = self.aliases.home.get(atom)
+        return not loops or home is None or not self._inside(home, loops[0])
+
+    def _inside(self, region: Region, loop: Op) -> bool:
+        return any(region is r or self._holds(r, region) for r in loop.regions)
+
+    def _holds(self, outer: Region, region: Region) -> bool:
+        return any(r is region or self._holds(r, region) for op in outer.ops for r in op.regions)
