@@ -41,6 +41,7 @@ from adcompile.optimize.buffers import reuse_buffers
 from adcompile.optimize.checks import hoist_checks
 from adcompile.optimize.common import share_common, share_indices
 from adcompile.optimize.copies import drop_copies
+from adcompile.optimize.first import store_first
 from adcompile.optimize.gather import gather_sums
 from adcompile.optimize.loads import hoist_loads, share_loads
 from adcompile.optimize.merge import merge_loops, merge_sums
@@ -76,6 +77,7 @@ SCALAR_PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
     (gather_sums, "let each element gather what neighbouring iterations add to it"),
     (merge_loops, "join loops over the same range that share arrays"),
     (carry_sums, "carry what a loop adds to one element in a variable"),
+    (store_first, "store into an array of zeros what is added to it first"),
     (take_over, "write a new array into one that is not read again"),
     (reuse_buffers, "make arrays that last one iteration once, before the loop"),
 )

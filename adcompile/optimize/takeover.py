@@ -13,6 +13,7 @@ from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.rewrite import replace
 from adcompile.graph.types import Array
+from adcompile.optimize.nests import counters_to, home_of
 
 
 def take_over(graph: Graph) -> None:
@@ -105,8 +106,8 @@ class _Pair:
             return False
         (store,) = stores
         index = store.inputs[2:]
-        home = _home(loop.regions[0], store)
-        counters = _counters(loop, home) if home is not None else None
+        home = home_of(loop.regions[0], store)
+        counters = counters_to(loop, home) if home is not None else None
         if home is None or counters is None or set(index) != counters:
             return False
         if not all(self.bounds.never_negative(v, home) for v in index):
@@ -118,27 +119,3 @@ class _Pair:
             and op.inputs[1:] == index
             for op in reads
         )  # fmt: skip
-
-
-def _home(region: Region, op: Op) -> Region | None:
-    """The region that an operation stands in."""
-    if op in region.ops:
-        return region
-    found = (_home(inner, op) for o in region.ops for inner in o.regions)
-    return next((r for r in found if r is not None), None)
-
-
-def _counters(loop: Op, home: Region) -> set[Value] | None:
-    """The counters of the loops from one to the region of an operation; None beside a branch."""
-    body = loop.regions[0]
-    if home is body:
-        return {body.params[0]}
-    for op in body.ops:
-        if op.name == "for" and any(r is home or _holds(r, home) for r in op.regions):
-            inner = _counters(op, home)
-            return None if inner is None else {body.params[0], *inner}
-    return None
-
-
-def _holds(region: Region, other: Region) -> bool:
-    return any(r is other or _holds(r, other) for op in region.ops for r in op.regions)
