@@ -1,6 +1,6 @@
 """The benchmark: every problem in a process of its own, one table.
 
-    python -m tests.benchmarks [--only NAME ...] [--json FILE] [--chart FILE]
+    python -m tests.benchmarks [--only NAME ...] [--json FILE] [--chart FILE] [--markdown FILE]
 
 Peers that are not installed are left out; `pip install -e ".[bench]"` brings them.
 """
@@ -16,7 +16,7 @@ from typing import Any
 
 import tests.benchmarks.problems  # noqa: F401  (fills PROBLEMS)
 from tests.benchmarks.problem import PROBLEMS
-from tests.benchmarks.report import chart, table
+from tests.benchmarks.report import chart, markdown, table
 
 
 def measured(name: str) -> dict[str, Any]:
@@ -34,6 +34,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=[], help="parts of the names of problems")
     parser.add_argument("--json", type=Path, help="write the times here")
     parser.add_argument("--chart", type=Path, help="draw the ratios to the peers here (SVG, PNG)")
+    parser.add_argument("--markdown", type=Path, help="write the ratios here, as a table")
     chosen = parser.parse_args()
     names = [n for n in PROBLEMS if not chosen.only or any(part in n for part in chosen.only)]
     results = []
@@ -43,6 +44,8 @@ def main() -> None:
     print(table(results))
     if chosen.json:
         chosen.json.write_text(json.dumps(results, indent=1) + "\n")
+    if chosen.markdown:
+        chosen.markdown.write_text(markdown(results))
     if chosen.chart:
         chart(results, chosen.chart)
 

@@ -26,6 +26,17 @@ def table(results: Sequence[dict[str, Any]]) -> str:
     return "\n".join([*lines, *notes])
 
 
+def markdown(results: Sequence[dict[str, Any]]) -> str:
+    """The ratios alone: times move with the machine, ratios hardly."""
+    head = ["problem", "gradient / value", *PEERS]
+    rows = [
+        [r["name"], f"{r['gradient'] / r['value']:.2f}", *(_ratio(r, peer) for peer in PEERS)]
+        for r in results
+    ]
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:
     cells = [row[0].ljust(widths[0])]
     cells += [cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True)]

@@ -9,7 +9,7 @@ import pytest
 import tests.benchmarks.problems  # noqa: F401  (fills PROBLEMS)
 from tests.benchmarks.measuring import difference, medians
 from tests.benchmarks.problem import PROBLEMS
-from tests.benchmarks.report import chart, table
+from tests.benchmarks.report import chart, markdown, table
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
@@ -53,5 +53,6 @@ def test_report(tmp_path):
         "failures": {"torch": "no"}, **times,
     }  # fmt: skip
     assert "a sum" in table([result]) and "failed" in table([result])
+    assert markdown([result]).count("\n") == 3
     chart([result], tmp_path / "chart.svg")
     assert (tmp_path / "chart.svg").stat().st_size > 1000
