@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import adcompile as ad
+from adcompile import pipeline
 
 
 class _Own(np.ndarray):
@@ -440,3 +441,17 @@ def test_what_is_no_function_or_option():
     for call in calls:
         with pytest.raises(ad.AdcompileError):
             call()
+
+
+def test_a_call_that_stretches_an_extent_of_1_reads_the_source_once(monkeypatch):
+    def loss(b, x):
+        return np.sum((x + b) ** 2)
+
+    gradient, x = ad.grad(loss), np.arange(4.0)
+    wanted = gradient(np.ones(1), x)
+
+    def fail(function):
+        raise AssertionError("it was read again")
+
+    monkeypatch.setattr(pipeline, "place_of", fail)
+    np.testing.assert_array_equal(gradient(np.ones(1), x), wanted)
