@@ -11,6 +11,7 @@ from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Bounds
 from adcompile.graph.ir import RECORDS, Graph, Op, Region, Value
 from adcompile.graph.types import Array
+from adcompile.optimize.loads import touched
 from adcompile.optimize.nests import counters_to, home_of
 
 
@@ -65,12 +66,7 @@ class _First:
         return self.array in self.aliases.roots.get(value, ())
 
     def _touches(self, op: Op) -> bool:
-        if op.name == "dim":
-            return False
-        values = [*op.inputs, *(v for r in op.regions for v in r.yields)]
-        return any(map(self._is, values)) or any(
-            self._touches(inner) for r in op.regions for inner in r.ops
-        )
+        return self.array in touched(op, self.aliases)
 
     def _reaches_all(self, add: Op, loop: Op) -> bool:
         """Whether the loops run once through all elements."""

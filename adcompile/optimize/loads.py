@@ -82,6 +82,16 @@ def changed(op: Op, aliases: Aliases) -> frozenset[Value]:
     return found
 
 
+def touched(op: Op, aliases: Aliases) -> frozenset[Value]:
+    """The roots whose memory an operation, or one inside it, reads, writes or hands on."""
+    found: set[Value] = set()
+    for inner in [op, *(o for region in op.regions for o in region.walk())]:
+        if inner.name != "dim":
+            for value in [*inner.inputs, *(v for region in inner.regions for v in region.yields)]:
+                found |= aliases.roots.get(value, frozenset())
+    return frozenset(found)
+
+
 class _Sharing:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph

@@ -18,7 +18,7 @@ from adcompile.graph.folds import is_fold
 from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.types import is_continuous
 from adcompile.optimize.gather import CHEAP
-from adcompile.optimize.loads import changed, defined
+from adcompile.optimize.loads import changed, defined, touched
 
 _PLAIN = frozenset({"load", "store", "accumulate_at", "for", "if", "dim", "constant"})
 Offset = tuple[int, frozenset[tuple[Atom, int]]]
@@ -48,6 +48,18 @@ class _Merging:
     def __init__(self, graph: Graph, only_sums: bool = False) -> None:
         self.graph, self.only_sums = graph, only_sums
         self.aliases, self.bounds = Aliases(graph), Bounds(graph)
+        self._touches: dict[Op, frozenset[Value]] = {}
+        self._changes: dict[Op, frozenset[Value]] = {}
+
+    def _touched(self, op: Op) -> frozenset[Value]:
+        if op not in self._touches:
+            self._touches[op] = touched(op, self.aliases)
+        return self._touches[op]
+
+    def _changed(self, op: Op) -> frozenset[Value]:
+        if op not in self._changes:
+            self._changes[op] = changed(op, self.aliases)
+        return self._changes[op]
 
     def count_up(self, region: Region, builder: Builder) -> None:
         """Turn loops that count down, where each iteration has elements of its own.
@@ -62,7 +74,7 @@ class _Merging:
             if down and (self.only_sums or not floats):
                 if not self._is_plain(op):
                     continue
-                if all(self._by_counter(root, op, op) for root in changed(op, self.aliases)):
+                if all(self._by_counter(root, op, op) for root in self._changed(op)):
                     with builder.inside(Region()) as made, builder.at(op.location):
                         start, stop = op.inputs[:2]
                         up = builder.op("add", stop, 1), builder.op("add", start, 1)
@@ -134,28 +146,17 @@ class _Merging:
         """Whether two operations must stay in order."""
         if _reads(later, one.outputs):
             return True
-        written, touched = changed(one, self.aliases), self._touched(later)
-        if written & touched or self._touched(one) & changed(later, self.aliases):
+        if self._changed(one) & self._touched(later) or touched(one, self.aliases) & self._changed(
+            later
+        ):
             return True
         return _has_effects(one) and _has_effects(later)
-
-    def _touched(self, op: Op) -> frozenset[Value]:
-        """The roots of all memory that an operation reads or writes."""
-        found: frozenset[Value] = frozenset()
-        for inner in _all(op):
-            if inner.name != "dim":
-                for value in inner.inputs:
-                    found |= self.aliases.roots.get(value, frozenset())
-                for region in inner.regions:
-                    for value in region.yields:
-                        found |= self.aliases.roots.get(value, frozenset())
-        return found
 
     # -- which iteration touches what -----------------------------------------------------------
 
     def _apart(self, first: Op, second: Op) -> bool:
         """Whether what one writes and the other touches belongs to one iteration of each."""
-        one, other = changed(first, self.aliases), changed(second, self.aliases)
+        one, other = self._changed(first), self._changed(second)
         shared = (one & self._touched(second)) | (self._touched(first) & other)
         if self.only_sums and shared == one & other and not self._reads(first, second, shared):
             return True
@@ -217,8 +218,8 @@ class _Merging:
             return False
         if any(_loops(loop) for loop in (first, second)):
             return _loops(first) == _loops(second)
-        written = changed(first, self.aliases) | changed(second, self.aliases)
-        gone = changed(first, self.aliases) & other
+        written = self._changed(first) | self._changed(second)
+        gone = self._changed(first) & other
         gone -= self._read_elsewhere(gone, (first, second)) if gone else frozenset()
         stored, read = len(written - gone), len((one | other) - written)
         return stored * read + stored * (stored - 1) // 2 <= _CHECKS

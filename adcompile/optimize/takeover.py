@@ -13,6 +13,7 @@ from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.rewrite import replace
 from adcompile.graph.types import Array
+from adcompile.optimize.loads import touched
 from adcompile.optimize.nests import counters_to, home_of
 
 
@@ -24,13 +25,13 @@ def take_over(graph: Graph) -> None:
 
 def _one(graph: Graph, region: Region, builder: Builder, aliases: Aliases, bounds: Bounds) -> bool:
     made = [op.result for op in region.ops if op.name in ("empty", "full")]
+    spans = _spans(region, made, aliases)
     with builder.inside(region):
-        for new in [v for v in made if v.op is not None and v.op.name == "empty"]:
-            for old in made:
-                if (
-                    _same_kind(builder, old, new)
-                    and _Pair(region, old, new, aliases, bounds).fits()
-                ):
+        for new in [v for v in spans if v.op is not None and v.op.name == "empty"]:
+            for old in [v for v in spans if spans[v][1] == spans[new][0]]:
+                loop = region.ops[spans[old][1]]
+                pair = _Pair(region, old, new, aliases, bounds)
+                if _same_kind(builder, old, new) and pair.fits(loop):
                     assert new.op is not None
                     region.ops.remove(new.op)
                     if new.named:
@@ -42,6 +43,17 @@ def _one(graph: Graph, region: Region, builder: Builder, aliases: Aliases, bound
             for op in region.ops
             for inner in op.regions
         )
+
+
+def _spans(region: Region, arrays: list[Value], aliases: Aliases) -> dict[Value, tuple[int, int]]:
+    """The places of the first and the last operation that touches each array, if any does."""
+    spans: dict[Value, tuple[int, int]] = {}
+    for place, op in enumerate(region.ops):
+        roots = touched(op, aliases)
+        for array in arrays:
+            if array in roots:
+                spans[array] = (spans.get(array, (place, place))[0], place)
+    return spans
 
 
 def _same_kind(builder: Builder, old: Value, new: Value) -> bool:
@@ -61,16 +73,8 @@ class _Pair:
         self.region, self.old, self.new = region, old, new
         self.aliases, self.bounds = aliases, bounds
 
-    def fits(self) -> bool:
-        """Whether the last operation that touches the old array is the first to touch the new."""
-        touching = [
-            (self._touches(op, self.old), self._touches(op, self.new)) for op in self.region.ops
-        ]
-        olds = [k for k, (old, _) in enumerate(touching) if old]
-        news = [k for k, (_, new) in enumerate(touching) if new]
-        if not olds or not news or olds[-1] != news[0]:
-            return False
-        loop = self.region.ops[olds[-1]]
+    def fits(self, loop: Op) -> bool:
+        """Whether the loop that reads the old array last and writes the new one first may do."""
         if loop.name != "for" or self._leaves():
             return False
         inner = [o for o in loop.regions[0].walk() if self._touches_itself(o)]
@@ -80,15 +84,6 @@ class _Pair:
         """Whether the old array is handed out of the region, or is kept on a stack."""
         kept = [o.inputs[1] for o in self.region.walk() if o.name == "push"]
         return any(self._is(v, self.old) for v in [*self.region.yields, *kept])
-
-    def _touches(self, op: Op, array: Value) -> bool:
-        """Whether an operation, other than the one that makes it, reads or writes an array."""
-        if op is array.op or op.name == "dim":
-            return False
-        values = [*op.inputs, *(v for r in op.regions for v in r.yields)]
-        if any(self._is(v, array) for v in values):
-            return True
-        return any(self._touches(inner, array) for r in op.regions for inner in r.ops)
 
     def _is(self, value: Value, array: Value) -> bool:
         return array in self.aliases.roots.get(value, ())
