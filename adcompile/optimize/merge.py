@@ -1,10 +1,9 @@
 """Neighbouring loops over the same range become one.
 
 Enters: a graph of loops. Leaves: the same graph where loops whose order does not matter count up,
-and where a loop is joined to an earlier one over the
-same range that shares an array with it, if iteration `i` of each touches only what no other
-iteration of the other does. What the first stored is then at hand where the second reads it, and an
-array that nobody else reads is not needed any more.
+and where a loop is joined to an earlier one over the same range that shares an array with it, if
+iteration `i` of each touches only what no other iteration of the other does. What the first stored
+is then at hand where the second reads it, and an array that nobody else reads is not needed.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ from adcompile.graph.types import is_continuous
 from adcompile.optimize.gather import CHEAP
 from adcompile.optimize.loads import changed, defined, touched
 
-_PLAIN = frozenset({"load", "store", "accumulate_at", "for", "if", "dim", "constant"})
-Offset = tuple[int, frozenset[tuple[Atom, int]]]
+Offset = tuple[int, frozenset[tuple[Atom, int]]]  # a number, and multiples of what is fixed
 
+_PLAIN = frozenset({"load", "store", "accumulate_at", "for", "if", "dim", "constant"})
 _SUMS = CHEAP | {"accumulate_at", "for"}
 _CHECKS = 8  # pairs of arrays that LLVM compares before a loop, at most, to vectorise it
 _FARTHEST = 30  # operations between two loops
@@ -146,9 +145,7 @@ class _Merging:
         """Whether two operations must stay in order."""
         if _reads(later, one.outputs):
             return True
-        if self._changed(one) & self._touched(later) or touched(one, self.aliases) & self._changed(
-            later
-        ):
+        if self._changed(one) & self._touched(later) or self._touched(one) & self._changed(later):
             return True
         return _has_effects(one) and _has_effects(later)
 
@@ -226,7 +223,7 @@ class _Merging:
 
     def _read_elsewhere(self, roots: frozenset[Value], loops: Sequence[Op]) -> frozenset[Value]:
         inside = {id(op) for loop in loops for op in _all(loop)}
-        found: frozenset[Value] = frozenset(self.graph.outputs) & roots
+        found: frozenset[Value] = frozenset()
         for op in self.graph.body.walk():
             if id(op) in inside or op.name == "dim":
                 continue
