@@ -32,6 +32,7 @@ def minimum(a: float, b: float) -> float:
     return a if a < b or a != a else b
 
 
+# Numba's decorators have no types of their own, hence the comments beside them
 def _compiled(function: Callable[[float, float], float], first_wins: str) -> None:
     @_typing(function)  # type: ignore[untyped-decorator]
     def typed(context: Any) -> Any:

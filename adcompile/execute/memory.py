@@ -28,7 +28,8 @@ def keep_freed_memory() -> bool:
         return False
     try:
         library = ctypes.CDLL(None)
-        library.gnu_get_libc_version  # noqa: B018  (other libraries have another `mallopt`)
+        if not hasattr(library, "gnu_get_libc_version"):
+            return False  # other libraries have another `mallopt`
         return bool(library.mallopt(_MMAP, _LARGEST)) and bool(library.mallopt(_TRIM, _KEPT))
     except (OSError, AttributeError, TypeError):
         return False

@@ -101,7 +101,7 @@ class Aliases:
         for handed, made in ((_base(first), _base(second)), (_base(second), _base(first))):
             region = self.home.get(handed)
             is_handed = region is not None and region in self._around and handed in region.params
-            if made in common and is_handed and self._is_inside(self.home[made], region):
+            if made in common and is_handed and self.is_inside(self.home[made], region):
                 common -= {made}
         return common
 
@@ -129,7 +129,8 @@ class Aliases:
         starts = [self.roots.get(initial, frozenset()) for initial, _, _ in carried]
         return len(frozenset().union(*starts)) == sum(map(len, starts))
 
-    def _is_inside(self, region: Region, other: Region | None) -> bool:
+    def is_inside(self, region: Region, other: Region | None) -> bool:
+        """Whether a region is another, or inside it."""
         while region is not other and region in self._around:
             region = self._around[region]
         return region is other

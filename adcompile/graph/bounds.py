@@ -78,8 +78,9 @@ class Bounds:
         for k, value in enumerate(op.inputs):
             if k or op.name not in ("load", "store", "dim"):
                 stored[value] = None
-        if op.name == "store" and stored.setdefault(op.inputs[0], []) is not None:
-            stored[op.inputs[0]].append((op.inputs[1], region))  # type: ignore[union-attr]
+        known = stored.setdefault(op.inputs[0], []) if op.name == "store" else None
+        if known is not None:
+            known.append((op.inputs[1], region))
 
     # -- questions ------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ written one iteration before `y[i - 1]` is read, and `-1` iterations later is ea
 from __future__ import annotations
 
 from adcompile.graph.aliases import Aliases
-from adcompile.graph.bounds import Bounds
+from adcompile.graph.bounds import Atom, Bounds
 from adcompile.graph.ir import Graph, Op, Region, Value
 
 
@@ -70,7 +70,9 @@ class Dependence:
 
         None if it never is of that element; a loop that the indices say nothing about is left out.
         """
-        counters = {loop.regions[0].params[0]: loop for loop in loops if loop.name == "for"}
+        counters: dict[Atom, Op] = {
+            loop.regions[0].params[0]: loop for loop in loops if loop.name == "for"
+        }
         found: dict[Op, int] = {}
         for read, written in zip(load.inputs[1:], write.inputs[2:], strict=True):
             places = (read, self._home[load]), (written, self._home[write])
@@ -89,7 +91,7 @@ class Dependence:
             ((counter, factor),) = moving.items()
             if gap.constant % factor:
                 return None
-            loop = counters[counter]  # type: ignore[index]
+            loop = counters[counter]
             distance = gap.constant // factor
             if found.setdefault(loop, distance) != distance:
                 return None
@@ -103,7 +105,4 @@ class Dependence:
         return not loops or home is None or not self._inside(home, loops[0])
 
     def _inside(self, region: Region, loop: Op) -> bool:
-        return any(region is r or self._holds(r, region) for r in loop.regions)
-
-    def _holds(self, outer: Region, region: Region) -> bool:
-        return any(r is region or self._holds(r, region) for op in outer.ops for r in op.regions)
+        return any(self.aliases.is_inside(region, r) for r in loop.regions)

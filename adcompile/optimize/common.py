@@ -1,8 +1,8 @@
 """Computes equal expressions once.
 
-Enters: a graph. Leaves: the same graph where a floating-point operation on the same values, in the
-same region or one around it, is read from the first. Only operations that read no written memory
-take part; index arithmetic stays where it is read.
+Enters: a graph. Leaves: the same graph where an operation on the same values, in the same region or
+one around it, is read from the first. Only operations that read no written memory take part. Index
+arithmetic has a pass of its own, for loops: people read it best where it is used.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from adcompile.graph.types import Type, is_continuous, is_integer
 
 
 def share_common(graph: Graph) -> None:
-    """Merge equal operations in place, but for index arithmetic, which reads best where it is."""
+    """Merge equal operations on floats in place."""
     mapping: dict[Value, Value] = {}
     _region(graph.body, {}, mapping, Aliases(graph), is_continuous)
     replace(graph, mapping)

@@ -198,7 +198,8 @@ class _Merging:
         gap = self.bounds.sum_of(value, body).plus(Sum(0, {body.params[0]: 1}), -1)
         if not gap.factors:
             return gap.constant, frozenset()
-        if not defined(body).isdisjoint(gap.factors):  # type: ignore[arg-type]
+        own = defined(body)
+        if any(atom in own for atom in gap.factors):
             return None
         return gap.constant, frozenset(gap.factors.items())
 

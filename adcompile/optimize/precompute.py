@@ -17,6 +17,7 @@ from adcompile.graph.rewrite import replace
 from adcompile.graph.types import Scalar, is_complex, is_continuous
 from adcompile.ops import memory
 from adcompile.optimize.loads import changed, defined
+from adcompile.optimize.nests import home_of
 
 _CHEAP = frozenset({"add", "sub", "mul", "neg", "load", "constant", "cast", "dim"})
 _MOST = 8  # operations besides the function
@@ -148,7 +149,8 @@ def _take_out(
             table.hint, table.named = f"{op.name}_{subject or 't'}", True
             _fill(builder, table, slice_, list(zip(around, stops, strict=True)), {})
         _insert(region, loop, made.ops)
-        home = _home(loop, op)
+        home = home_of(loop.regions[0], op)
+        assert home is not None
         with builder.inside(home), builder.inside(Region()) as reading:
             value = builder.op("load", table, *(o.regions[0].params[0] for o in around))
         value.hint, value.named = op.result.hint, op.result.named
@@ -160,12 +162,6 @@ def _take_out(
 def _insert(region: Region, before: Op, ops: Sequence[Op]) -> None:
     place = region.ops.index(before)
     region.ops[place:place] = ops
-
-
-def _home(loop: Op, op: Op) -> Region:
-    """The region inside a loop that an operation stands in."""
-    found = [r for o in _all(loop) for r in o.regions if op in r.ops]
-    return found[0]
 
 
 def _all(op: Op) -> Iterator[Op]:

@@ -12,7 +12,7 @@ from adcompile.graph.bounds import Bounds
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.rewrite import replace
-from adcompile.graph.types import Array
+from adcompile.graph.types import Array, shape_of
 from adcompile.optimize.loads import touched
 from adcompile.optimize.nests import counters_to, home_of
 
@@ -59,7 +59,7 @@ def _spans(region: Region, arrays: list[Value], aliases: Aliases) -> dict[Value,
 def _same_kind(builder: Builder, old: Value, new: Value) -> bool:
     if old is new or not isinstance(old.type, Array) or not isinstance(new.type, Array):
         return False
-    shapes = ([builder.resolve(d) for d in v.type.shape] for v in (old, new))  # type: ignore[union-attr]
+    shapes = ([builder.resolve(d) for d in shape_of(v.type)] for v in (old, new))
     first, second = shapes
     return old.type.dtype == new.type.dtype and first == second
 

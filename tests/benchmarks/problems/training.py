@@ -137,6 +137,7 @@ def step_of(loss):
     """The loss before, and the parameters after a step."""
     gradient = ad.value_and_grad(loss)
 
+    # plain `zip`: the step is compiled, and Numba knows no `strict=`
     def step(parameters, x, labels):
         value, bars = gradient(parameters, x, labels)
         moved = [(w - RATE * g, b - RATE * h) for (w, b), (g, h) in zip(parameters, bars)]  # noqa: B905
