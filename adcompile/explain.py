@@ -25,6 +25,8 @@ _TITLES = {
     "copied": "arguments that are copied",
     "in place": "arguments that are written in place",
     "fused": "computed in the loops of what reads it",
+    "parallel": "loops that several threads share",
+    "sequential": "loops that one thread runs",
     "temporary": "arrays of the compiled code",
 }
 
@@ -33,8 +35,8 @@ _TITLES = {
 class Decision:
     """One decision.
 
-    kind       "saved", "kept", "segments", "recomputed", "adjoint", "copied", "in place", "fused"
-               or "temporary"
+    kind       "saved", "kept", "segments", "recomputed", "adjoint", "copied", "in place", "fused",
+               "parallel", "sequential" or "temporary"
     what       the user's variable, or the expression as written
     line       where, in the user's file; 0 if it has no place of its own
     because    why

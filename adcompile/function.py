@@ -108,8 +108,8 @@ class CompiledFunction:
         self.target = target
         self._function = function
         self._derive = derive
-        self._options = options
-        self._skipped = pipeline.skipped_passes(passes, fastmath, place)
+        self._options = {name: on for name, on in options.items() if name != "parallel"}
+        self._skipped = pipeline.skipped_passes(passes, options, place)
         if not isinstance(inplace, (tuple, list)):
             raise TypeMismatch(f"inplace={inplace!r} is no tuple of argument names", place)
         self._inplace, self._keep, self._own = tuple(inplace), tuple(keep), own

@@ -51,6 +51,7 @@ from adcompile.optimize.simplify import simplify
 from adcompile.optimize.squares import square_sizes
 from adcompile.optimize.sums import carry_sums
 from adcompile.optimize.takeover import take_over
+from adcompile.optimize.threads import spread_loops
 from adcompile.optimize.unsigned import unsigned_indices
 from adcompile.parse.lower import lower_function
 from adcompile.parse.source import read_source
@@ -84,22 +85,25 @@ SCALAR_PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
 
 
 Passes = Sequence[tuple[Callable[[Graph], None], str]]
+Options = Mapping[str, bool]
 _NEEDED = frozenset({"inline_calls", "prune"})
 _REORDERING = frozenset({"merge_sums", "gather_sums"})  # sums round otherwise
-_skipped: ContextVar[frozenset[str]] = ContextVar("skipped", default=frozenset())
+_THREADS = frozenset({"spread_loops"})
+_skipped: ContextVar[frozenset[str]] = ContextVar("skipped", default=_THREADS)
 
 
 def pass_names() -> list[str]:
     """The passes that can be switched off, in the order in which they first run."""
     named = [share_loads, hoist_loads, precompute, *(run for run, _ in (*PASSES, *SCALAR_PASSES))]
-    names = dict.fromkeys(run.__name__ for run in (*named, unsigned_indices))
+    names = dict.fromkeys(run.__name__ for run in (*named, spread_loops, unsigned_indices))
     return [name for name in names if name not in _NEEDED]
 
 
-def skipped_passes(passes: Any, fastmath: bool, place: Location | None) -> frozenset[str]:
-    """The passes that `passes={name: False}` and `fastmath=False` switch off.
+def skipped_passes(passes: Any, options: Options, place: Location | None) -> frozenset[str]:
+    """The passes that options switch off: `passes={name: False}`, `fastmath=False` and others.
 
-    Raises TypeMismatch for what is no such choice.
+    An error cannot leave a thread, so with `boundscheck` there is one. Raises TypeMismatch for what
+    is no such choice.
     """
     known = pass_names()
     if not isinstance(passes, Mapping) or not all(isinstance(on, bool) for on in passes.values()):
@@ -110,7 +114,8 @@ def skipped_passes(passes: Any, fastmath: bool, place: Location | None) -> froze
             hint = f"one of {', '.join(known)}"
             raise TypeMismatch(f"there is no pass {name!r} to switch off", place, hint)
     off = frozenset(name for name, on in passes.items() if not on)
-    return off if fastmath else off | _REORDERING
+    off |= frozenset() if options["fastmath"] else _REORDERING
+    return off if options["parallel"] and not options["boundscheck"] else off | _THREADS
 
 
 @contextmanager
@@ -273,7 +278,8 @@ def compiler_source(graph: Graph) -> str:
         copy.settle(scheduled(procedure.graph))
     for body in [loops, *(p.graph for p in copies.values())]:
         for op in invocations(body):
-            op.attrs["procedure"] = copies[op.attrs["procedure"]]
+            procedure = op.attrs["procedure"]
+            op.attrs["procedure"] = copies.get(procedure, procedure)
     count_depth(loops, copies.values())
     return emit_cpu(loops)
 
@@ -281,6 +287,14 @@ def compiler_source(graph: Graph) -> str:
 def scheduled(graph: Graph) -> Graph:
     """The graph of loops that the compiler sees."""
     loops = schedule_loops(graph)
-    _optimise_one(loops, SCALAR_PASSES)
-    _run(loops, unsigned_indices)
+    graphs = [loops]
+    if spread_loops.__name__ not in _skipped.get():
+        # while arrays of one iteration are still made inside it
+        _optimise_one(loops, [p for p in SCALAR_PASSES if p[0] is not reuse_buffers])
+        known = procedures_of(loops)
+        spread_loops(loops)
+        graphs += [p.graph for p in procedures_of(loops) if p not in known]
+    for body in graphs:
+        _optimise_one(body, SCALAR_PASSES)
+        _run(body, unsigned_indices)
     return loops

@@ -202,7 +202,7 @@ class ControlEmitter:
         region = self.block.region
         first = 1 if op.name == "for" else 0
         if op.name == "for":
-            self._name_index(body.params[0], body)
+            self._name_index(body.params[0], body, "parallel" in op.attrs)
         for inner in op.regions:
             for name, value in zip(names, inner.params[first:], strict=True):
                 self.names.give(value, name, inner)
@@ -222,9 +222,11 @@ class ControlEmitter:
         else:
             self.add(ast.While(test, statements, []), op)  # type: ignore[arg-type]
 
-    def _name_index(self, index: Value, body: Region) -> None:
+    def _name_index(self, index: Value, body: Region, parallel: bool) -> None:
         name = self.names.reserve(index, self.block.region, self.position - 1)
         self.names.give(index, name, body)
+        if parallel:  # the compiler may count threads without a sign
+            self.inline_always[index] = parsed_expression(f"np.int64({name})")
 
     def _start(self, op: Op, initial: Sequence[Value], bounds: list[ast.expr]) -> list[str]:
         """The variable of each carried value, assigned its first value."""
@@ -290,4 +292,5 @@ def _range(bounds: list[ast.expr], op: Op) -> ast.expr:
     arguments = bounds
     if step.constant == 1:
         arguments = bounds[1:2] if start.constant == 0 else bounds[:2]
-    return ast.Call(assemble.name("range"), arguments, [])
+    kind = "prange" if op.attrs.get("parallel") else "range"
+    return ast.Call(assemble.name(kind), arguments, [])

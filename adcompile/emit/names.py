@@ -31,6 +31,8 @@ _RESERVED = frozenset(
         "bool",
         "complex",
         "quotient",
+        "machine",
+        "prange",
     }
     | {"quotient_1", "ValueError", "max", "min"}
 )

@@ -31,7 +31,9 @@ _MODULES = (
     ("import scipy.linalg", "scipy.linalg."),
     ("import scipy.special", "scipy.special."),
     ("from numba import objmode", "with objmode"),
+    ("from numba import prange", "prange("),
     ("from adcompile.execute import exact", "exact."),
+    ("from adcompile.execute import machine", "machine."),
 )
 _ALWAYS_INLINE = frozenset({"constant", "dim"})
 

@@ -51,7 +51,11 @@ def _versions() -> str:
             found.append(f"{package} {version(package)}")
         except PackageNotFoundError:
             found.append(f"{package} unknown")
-    for helper in ("exact.py", "vector_math.py"):  # machine code holds copies of their functions
+    for helper in (
+        "exact.py",
+        "machine.py",
+        "vector_math.py",
+    ):  # machine code holds copies of their functions
         found.append(hashlib.sha256(Path(__file__).with_name(helper).read_bytes()).hexdigest())
     return "; ".join(found)
 

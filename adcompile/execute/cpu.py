@@ -20,11 +20,21 @@ from adcompile.execute.memory import keep_freed_memory
 from adcompile.syntax import parsed
 
 Dispatcher: Any = _dispatcher.Dispatcher  # its annotations lack the cache
+# of all that Numba can run on threads only the loops that ask for it
+_PRANGE = ", parallel=" + repr(
+    {
+        kind: kind == "prange"
+        for kind in (
+            "comprehension", "reduction", "inplace_binop", "setitem", "numpy", "stencil", "fusion",
+            "prange",
+        )
+    }
+)  # fmt: skip
 _FASTMATH = {"contract", "reassoc", "nsz"}
 
 
 def compile_source(
-    source: str, entry: str, *, fastmath: bool = True, parallel: bool = False, cache: bool = True,
+    source: str, entry: str, *, fastmath: bool = True, cache: bool = True,
     boundscheck: bool = False,
 ) -> Any:  # fmt: skip
     """The dispatcher of function `entry`; every function of the module is compiled.
@@ -32,7 +42,6 @@ def compile_source(
     fastmath   allow contraction, reassociation of sums, and functions of `math` that compute
                several elements at once, within 4 units in the last place; NaN and infinities keep
                their meaning
-    parallel   let Numba run `prange` loops on several threads
     cache      keep machine code on disk, unless a function calls itself: Numba 0.68 keeps the
                address of such a call empty when it loads the code again
     boundscheck raise IndexError for an index that does not exist
@@ -42,9 +51,13 @@ def compile_source(
     flags = sorted(_FASTMATH) if fastmath else False
     decorator = (
         f'@njit(error_model="numpy", boundscheck={boundscheck}, '
-        f"fastmath={_flags(flags)}, parallel={parallel}, cache={cache})"
+        f"fastmath={_flags(flags)}, cache={cache}"
     )
-    text = re.sub(r"^def ", f"{decorator}\ndef ", source, flags=re.MULTILINE)
+    functions = re.split(r"^(?=def )", source, flags=re.MULTILINE)
+    text = functions[0] + "".join(
+        f"{decorator}{_PRANGE if 'prange(' in function else ''})\n{function}"
+        for function in functions[1:]
+    )
     if fastmath and vector_math.AVAILABLE:
         vectors = "from adcompile.execute import vector_math as math"
         text = re.sub("^import math$", vectors, text, flags=re.MULTILINE)

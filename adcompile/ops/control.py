@@ -190,6 +190,15 @@ register(
 )
 
 
+register(
+    Record(
+        "threads", lambda builder, types, attrs: [Scalar("int64", weak=True)], lambda: 3,
+        show="machine.threads()", reads=False, inactive=True,
+        notes="how many threads may run at once; the oracle acts as if there were three",
+    )
+)  # fmt: skip
+
+
 def _call_evaluate(*inputs: Any, graph: Any, rule: Any) -> Any:
     from adcompile.graph.interpret import interpret_flat
 

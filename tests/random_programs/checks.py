@@ -30,6 +30,7 @@ from adcompile.graph.trees import as_tuples, leaves, mapped
 from adcompile.graph.types import is_continuous, type_of
 from tests.random_programs.program import Program
 from tests.random_programs.running import LONGEST, limited, loaded, recorded, with_wrappers
+from tests.random_programs.threads import in_any_order, spread_everywhere
 from tests.random_programs.values import (
     Wrong,
     all_close,
@@ -79,6 +80,7 @@ class Outcome:
         return {
             "hvp": frozenset({"second"}), "reverse over forward": frozenset({"second", "mixed"}),
             "vmap": frozenset({"batch"}), "scheduled": frozenset({"scheduled"}),
+            "threads": frozenset({"scheduled"}),
         }.get(self.stage, frozenset())  # fmt: skip
 
     def same(self, other: Outcome) -> bool:
@@ -190,11 +192,22 @@ class _Run:
 
     def _scheduled(self, graph: Graph, wanted: list[Any]) -> None:
         source = pipeline.compiler_source(clone_graph(graph)[0])
+        all_close(
+            numbers_in(self._run(source, graph.name)), wanted, 1e-8, "the scheduled source differs"
+        )
+        with spread_everywhere():
+            source = pipeline.compiler_source(clone_graph(graph)[0])
+        if "prange(" in source:
+            self.stage = "threads"
+            found = self._run(in_any_order(source), graph.name)
+            all_close(numbers_in(found), wanted, 1e-8, "the source for threads differs")
+            self.done.append("threads")
+        self.done.append("scheduled")
+
+    def _run(self, source: str, name: str) -> Any:
         space: dict[str, Any] = {}
         exec(compile(source, "<scheduled>", "exec"), space)
-        found = space[graph.name](*as_tuples(copied(self.args)))
-        all_close(numbers_in(found), wanted, 1e-8, "the scheduled source differs")
-        self.done.append("scheduled")
+        return space[name](*as_tuples(copied(self.args)))
 
     def _forward(self) -> None:
         self.stage = "jvp"

@@ -1,0 +1,183 @@
+"""Which loops can run their iterations at the same time.
+
+Enters: a `for` of a graph of loops. Leaves: what each of several workers needs for itself, or the
+reason why the iterations need their order. Iterations may share what they only read, and arrays of
+which each of them touches elements of its own; they may add to common elements and numbers, each
+worker to its own, if these are added up afterwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from adcompile.graph.aliases import Aliases
+from adcompile.graph.bounds import Atom, Bounds, Sum
+from adcompile.graph.folds import is_sum
+from adcompile.graph.ir import Graph, Op, Region, Value
+from adcompile.graph.scratch import Scratch
+from adcompile.graph.types import Array, StackOf
+
+_ORDERED = {
+    "draw": "random numbers are drawn one after the other",
+    "seed": "the random numbers are seeded",
+    "print": "it prints",
+    "call": "it calls a function with a derivative of its own",
+    "invoke": "it calls a function that calls itself",
+    "scope": "it calls a function that calls itself",
+    "require": "it may raise an error",
+    "check_equal": "it may raise an error",
+}
+
+
+@dataclass
+class Plan:
+    """What a worker needs for itself.
+
+    sums      arrays to which all iterations only add
+    scratch   arrays that every iteration fills for itself
+    """
+
+    sums: list[Value] = field(default_factory=list)
+    scratch: list[Value] = field(default_factory=list)
+
+
+class Concurrency:
+    """The answer for the loops of one graph; build it anew after a change."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.aliases = Aliases(graph)
+        self.bounds = Bounds(graph)
+        self._scratch = Scratch(graph, self.aliases, self.bounds)
+        self._kept = set(graph.kept)
+        self._home: dict[Op, Region] = {}
+        self._find_homes(graph.body)
+
+    def _find_homes(self, region: Region) -> None:
+        for op in region.ops:
+            self._home[op] = region
+            for inner in op.regions:
+                self._find_homes(inner)
+
+    def plan(self, loop: Op) -> Plan | str:
+        """What workers need, or why the loop cannot be shared among them."""
+        body = loop.regions[0]
+        inner = list(body.walk())
+        for op in inner:
+            if op.name in _ORDERED:
+                return _ORDERED[op.name]
+            if op.record.library and op.name != "matmul":
+                return f"`{op.name}` may raise an error"
+        for param, end in zip(body.params[1:], body.yields, strict=True):
+            if not is_sum(body, param, end):
+                return f"each iteration needs `{param.hint or 'a value'}` of the one before"
+        own = {v for op in inner for v in op.outputs}
+        own |= {v for op in inner for r in op.regions for v in r.params}
+        roots = {r for op in inner for v in op.written for r in self.aliases.roots[v]}
+        plan = Plan()
+        for root in sorted(roots - own, key=lambda v: v.hint):
+            touching = [op for op in inner if op.name != "dim" and self._touches(op, root)]
+            if isinstance(root.type, StackOf):
+                return "it keeps values on a stack"
+            if all(_only_adds(op, root) for op in touching):
+                if not self._apart(touching, root, loop, own):
+                    plan.sums.append(root)
+            elif self._scratch.is_scratch(root, loop):
+                plan.scratch.append(root)
+            elif not self._apart(touching, root, loop, own):
+                name = root.hint or "an array"
+                return f"an element of `{name}` may be used by several iterations"
+        return plan
+
+    def _touches(self, op: Op, root: Value) -> bool:
+        values = [*op.inputs, *(v for r in op.regions for v in r.yields)]
+        return any(root in self.aliases.roots.get(v, ()) for v in values)
+
+    # -- elements of one iteration --------------------------------------------------------------
+
+    def _apart(self, touching: list[Op], root: Value, loop: Op, own: set[Value]) -> bool:
+        """Whether along one axis all indices tell one iteration from all others."""
+        places = [self._places(op, root, touching) for op in touching]
+        if not isinstance(root.type, Array) or None in places:
+            return False
+        counter = loop.regions[0].params[0]
+        return any(
+            self._tells(counter, [(p[axis], self._home[op]) for op, p in used], own)
+            for used in [[(op, p) for op, p in zip(touching, places, strict=True) if p]]
+            for axis in range(root.type.ndim)
+        )
+
+    def _places(self, op: Op, root: Value, touching: list[Op]) -> list[Value | None] | None:
+        """The indices along the axes of an array; none for what goes through a view of it.
+
+        None where they are not known.
+        """
+        rest = op.inputs[1:]
+        if op.name in ("store", "accumulate_at"):
+            rest = op.inputs[2:]
+            if root in self.aliases.roots.get(op.inputs[1], ()):
+                return None
+        elif op.name == "slice":
+            if op.inputs[0] is not root or any(isinstance(v.type, Array) for v in rest):
+                return None
+            return _pinned(op)
+        elif op.name != "load":
+            return self._through_view(op, root, touching)
+        if op.inputs[0] is root:
+            return [*rest]
+        return self._through_view(op, root, touching)
+
+    def _through_view(self, op: Op, root: Value, touching: list[Op]) -> list[Value | None] | None:
+        """Nothing more to ask where each array that an operation reads is a known view."""
+        for value in [*op.inputs, *(v for r in op.regions for v in r.yields)]:
+            if root in self.aliases.roots.get(value, ()):
+                view = value.op
+                if view not in touching or view is None or view.name != "slice":
+                    return None
+        return None if op.regions or op.name == "slice" else []
+
+    def _tells(
+        self, counter: Value, indices: list[tuple[Value | None, Region]], own: set[Value]
+    ) -> bool:
+        """Whether equal indices mean equal iterations."""
+        sums: list[Sum] = []
+        for value, region in indices:
+            if value is None or not self.bounds.never_negative(value, region):
+                return False  # -1 and n - 1 are one element
+            sums.append(self.bounds.sum_of(value, region))
+        if not sums:
+            return False
+        factor = sums[0].factors.get(counter, 0)
+        return bool(factor) and all(
+            self._same_but_for_multiples(sums[0], other, factor, own) for other in sums
+        )
+
+    def _same_but_for_multiples(
+        self, one: Sum, other: Sum, factor: int, own: set[Value]
+    ) -> bool:  # fmt: skip
+        """Whether two indices meet in no other iteration: `i` and `i`, `2 * i` and `2 * i + 1`."""
+        gap = one.plus(other, -1)
+        fixed = not any(_varies(atom, own) for atom in one.factors)
+        return fixed and not gap.factors and (not gap.constant or gap.constant % factor != 0)
+
+
+def _varies(atom: Atom, own: set[Value]) -> bool:
+    return isinstance(atom, Value) and atom in own
+
+
+def _only_adds(op: Op, root: Value) -> bool:
+    return op.name == "accumulate_at" and op.inputs[0] is root and root not in op.inputs[1:]
+
+
+def _pinned(op: Op) -> list[Value | None]:
+    """For each axis of the sliced array the one index that is taken, None where there are more."""
+    given = iter(op.inputs[1:])
+    found: list[Value | None] = []
+    for item in op.attrs["spec"]:
+        if item == "index":
+            found.append(next(given))
+        elif item != "new":
+            for _ in range(item[1] + item[2]):
+                next(given)
+            found.append(None)
+    ndim = len(op.inputs[0].type.shape)  # type: ignore[union-attr]
+    return found + [None] * (ndim - len(found))

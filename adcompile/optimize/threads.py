@@ -1,0 +1,232 @@
+"""Loops whose iterations stand alone run on several threads.
+
+Enters: a graph of loops. Leaves: the same graph where such a loop is a procedure of a range of its
+iterations: one thread calls it once for all of them, several call it for blocks. Where all
+iterations add to one array or number, each thread adds to its own; these are added up in order, so
+that the same number of threads always gives the same result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from adcompile.graph.builder import Builder
+from adcompile.graph.concurrency import Concurrency, Plan
+from adcompile.graph.ir import Graph, Note, Op, Region, Value
+from adcompile.graph.magnitude import is_small_beside, magnitudes
+from adcompile.graph.outline import COUNTING, outlined
+from adcompile.graph.types import Array, Scalar
+from adcompile.ops.memory import FULL, full
+
+WORTH = 30_000  # operations that a thread must have to do: about 10 microseconds
+PER_ELEMENT = 16  # operations, as memory is slow, that clearing and adding up an element costs
+_UNKNOWN = 8  # iterations of a loop whose range only the run knows
+_DEAR = dict.fromkeys(("exp", "log", "pow", "sin", "cos", "tan", "tanh", "erf", "log1p"), 10)
+
+
+def spread_loops(graph: Graph) -> None:
+    """Rewrite in place the outermost loops that threads can share."""
+    _Spreading(graph).region(graph.body, False)
+
+
+class _Spreading:
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.builder = Builder(graph)
+        self.known = Concurrency(graph)
+        self.count = 0
+
+    def region(self, region: Region, repeated: bool) -> None:
+        """The loops of a region; what is repeated must hold loops itself to be worth it."""
+        bounds = self.known.bounds
+        loops = [op for op in region.ops if op.name in ("for", "while")]
+        sizes = {op: magnitudes(op, region, bounds) for op in loops}
+        with self.builder, self.builder.inside(region):
+            for op in list(region.ops):
+                size = sizes.get(op, [])
+                if size and any(is_small_beside(size, other) for other in sizes.values()):
+                    continue
+                plan = self._plan(op) if op.name == "for" and is_worth(op, repeated) else None
+                if plan is not None:
+                    self._spread(region, op, plan)
+                    continue
+                for inner in op.regions:
+                    self.region(inner, repeated or op.name in ("for", "while"))
+
+    def _plan(self, loop: Op) -> Plan | None:
+        plan = self.known.plan(loop)
+        what = f"the loop over `{loop.regions[0].params[0].hint}`"
+        if not isinstance(plan, Plan):
+            self.graph.notes.append(Note("sequential", what, plan, loop.location))
+            return None
+        why = "its iterations stand alone"
+        if plan.sums:
+            why += ", each thread adds to its own " + ", ".join(f"`{v.hint}`" for v in plan.sums)
+        self.graph.notes.append(Note("parallel", what, why, loop.location))
+        return plan
+
+    def _spread(self, region: Region, loop: Op, plan: Plan) -> None:
+        position = region.ops.index(loop)
+        after = region.ops[position + 1 :]
+        del region.ops[position:]
+        self.count += 1
+        with self.builder.at(loop.location):
+            calls = _Calls(self.builder, self.known, loop, plan, self.count)
+            several = self.builder.op("gt", calls.threads, 1)
+            self.builder.branch(several, calls.by_several, calls.by_one)
+        made = region.ops[-1]
+        made.outputs = loop.outputs
+        for value in loop.outputs:
+            value.op = made
+        region.ops += after
+
+
+def is_worth(loop: Op, repeated: bool) -> bool:
+    """Whether threads may pay for a loop; starting them in every round of another must, too."""
+    inner = any(op.name in ("for", "while") for op in loop.regions[0].walk())
+    return steps_by_one(loop) and (inner or not repeated)
+
+
+def steps_by_one(loop: Op) -> bool:
+    """Whether a loop counts up or down without gaps."""
+    return abs(loop.inputs[2].constant or 0) == 1
+
+
+class _Calls:
+    """The calls of a loop's procedure, in the region where the loop was."""
+
+    def __init__(
+        self, builder: Builder, known: Concurrency, loop: Op, plan: Plan, number: int
+    ) -> None:
+        self.builder, self.known, self.loop, self.plan = builder, known, loop, plan
+        self.start, self.stop = loop.inputs[:2]
+        if loop.inputs[2].constant == -1:  # alone, iterations may run in any order
+            self.start, self.stop = self.stop + 1, self.start + 1
+        self.sums = loop.inputs[3:]
+        name = f"{builder.graph.name}_part_{number}"
+        self.procedure, self.captured = outlined(loop, name, plan.scratch, known.bounds, builder)
+        self.trips = builder.op("maximum", self.stop - self.start, 0)
+        self.threads = self._threads()
+
+    def by_one(self) -> list[Value]:
+        """One call for all iterations."""
+        return self._call(self.start, self.stop, self.sums, self.captured)
+
+    def by_several(self) -> list[Value]:
+        """Calls on threads, each for one block from the front and one from the back.
+
+        So that a loop whose later iterations take more, or less, is shared evenly.
+        """
+        builder, threads = self.builder, self.threads
+        copies = [self._copies(v) for v in self.plan.sums]
+        parts = [full(builder, [threads], 0, v.type.dtype) for v in self.sums]
+        for part, value in zip(parts, self.loop.outputs, strict=True):
+            part.hint = f"{value.hint or 'total'}_parts"
+        blocks = 2 * threads
+
+        def end(block: Value) -> Value:
+            return self.start + builder.op("floordiv", self.trips * block, blocks)
+
+        def work(thread: Value, _: list[Value]) -> list[Value]:
+            own = dict(zip(self.plan.sums, copies, strict=True))
+            arguments = []
+            for value in self.captured:
+                if value in own:
+                    spec = ("index", *[FULL] * value.type.ndim)  # type: ignore[union-attr]
+                    value = builder.op("slice", own[value], thread, spec=spec)
+                arguments.append(value)
+            sums = [builder.constant(0, Scalar(v.type.dtype)) for v in self.sums]
+            for block in (thread, blocks - 1 - thread):
+                sums = self._call(end(block), end(block + 1), sums, arguments)
+            for part, value in zip(parts, sums, strict=True):
+                builder.op("store", part, value, thread)
+            return []
+
+        builder.loop(0, threads, 1, [], work, "thread")
+        builder.region.ops[-1].attrs["parallel"] = True
+
+        def add(thread: Value, sums: list[Value]) -> list[Value]:
+            for array, copy in zip(self.plan.sums, copies, strict=True):
+                self._add(array, copy, [thread])
+            return [s + builder.op("load", p, thread) for s, p in zip(sums, parts, strict=True)]
+
+        return builder.loop(0, threads, 1, self.sums, add, "thread")
+
+    def _call(
+        self, first: Value, last: Value, sums: Sequence[Value], captured: Sequence[Value]
+    ) -> list[Value]:
+        made = self.builder.op("invoke", first, last, *sums, *captured, procedure=self.procedure)
+        return [] if made is None else [*made] if isinstance(made, tuple) else [made]
+
+    def _copies(self, array: Value) -> Value:
+        extents = [self.threads, *self.builder.shape(array)]
+        made = full(self.builder, extents, 0, array.type.dtype)
+        made.hint = f"{array.hint}_parts"
+        return made
+
+    def _add(self, array: Value, copies: Value, index: list[Value]) -> None:
+        """Add the elements of one thread's array."""
+        if len(index) > array.type.ndim:  # type: ignore[union-attr]
+            part = self.builder.op("load", copies, *index)
+            self.builder.op("accumulate_at", array, part, *index[1:])
+            return
+
+        def body(i: Value, _: list[Value]) -> list[Value]:
+            self._add(array, copies, [*index, i])
+            return []
+
+        extent = self.builder.shape(array)[len(index) - 1]
+        self.builder.loop(0, extent, 1, [], body, "ijklmn"[(len(index) - 1) % 6])
+
+    # -- how many threads -----------------------------------------------------------------------
+
+    def _threads(self) -> Value:
+        """As many as there are, if each has enough to do."""
+        builder = self.builder
+        least = builder.constant(WORTH)
+        for array in self.plan.sums:
+            size = builder.constant(PER_ELEMENT)
+            for extent in builder.shape(array):
+                size = size * extent
+            least = least + size
+        work = self.trips * self._work(self.loop.regions[0])
+        share = builder.op("floordiv", work, least)
+        threads: Value = builder.op("minimum", builder.op("threads"), share)
+        threads.hint, threads.named = "threads", True
+        return threads
+
+    def _work(self, region: Region) -> Value:
+        """Roughly how many operations a region takes."""
+        own = sum(_DEAR.get(op.name, 1) for op in region.ops if op.name not in COUNTING)
+        total = self.builder.constant(1 + own)
+        for op in region.ops:
+            for inner in op.regions:
+                work = self._work(inner)
+                total = total + (work * self._trips(op) if op.name != "if" else work)
+        return total
+
+    def _trips(self, op: Op) -> Value:
+        """The number of iterations of an inner loop, as far as it is known outside."""
+        if op.name == "for":
+            ends = [self._outside(v) for v in op.inputs[:2]]
+            step = op.inputs[2].constant
+            if step == -1:
+                ends.reverse()
+            if abs(step or 0) == 1 and ends[1] is not None:
+                trips = ends[1] if ends[0] is None else ends[1] - ends[0]
+                return self.builder.op("maximum", trips, 0)
+        return self.builder.constant(_UNKNOWN)
+
+    def _outside(self, value: Value) -> Value | None:
+        """An integer inside the loop by what is known before it."""
+        region = self.known.aliases.home.get(value)
+        if region is None or not self.known.aliases.is_inside(region, self.loop.regions[0]):
+            return value
+        op = value.op
+        if op is None or op.name not in COUNTING:
+            return None
+        inputs = [v if isinstance(v.type, Array) else self._outside(v) for v in op.inputs]
+        if None in inputs:
+            return None
+        made: Value = self.builder.op(op.name, *inputs, **op.attrs)
+        return made
