@@ -71,7 +71,7 @@ class CompiledFunction:
     own        picks the types of the function's own arguments out of those of a call
     target     "cpu" compiles with Numba; "python" runs the readable source under NumPy
     fastmath   let the compiler contract and reassociate (NaN and infinities keep their meaning)
-    parallel   let the compiler use several threads
+    parallel   run loops whose iterations stand alone on several threads; see docs/language.md
     cache      keep machine code on disk
     boundscheck raise IndexError for an index that does not exist, which is undefined otherwise
     passes     optimisations to switch off, by their names in `explain()`: {"merge_loops": False}

@@ -23,6 +23,7 @@ _COMPILED = (
     "running_product",
     "log_sum_exp",
 )
+_PARALLEL = ("sum_of_squares", "log_sum_exp", "mlp_loss")
 _FORWARD = ("neuron", "logistic_map", "products")
 _COMPLEX = ("spectrum", "escape", "crank_nicolson")
 ids = [function.__name__ for function, _ in CORPUS]
@@ -52,6 +53,15 @@ def test_compiled_source(name, renew):
     function, args = next(c for c in CORPUS if c[0].__name__ == name)
     source = ad.grad(function, _positions(args)).source(*map(type_of, args), stage="compiled")
     _compare(f"{name}_compiled", source, renew)
+
+
+@pytest.mark.parametrize("name", _PARALLEL)
+def test_parallel_source(name, renew):
+    function, args = next(c for c in CORPUS if c[0].__name__ == name)
+    gradient = ad.grad(function, _positions(args), parallel=True)
+    source = gradient.source(*map(type_of, args), stage="compiled")
+    assert "in prange(threads)" in source
+    _compare(f"{name}_parallel", source, renew)
 
 
 @pytest.mark.parametrize("name", _COMPLEX)

@@ -11,10 +11,10 @@ import ast
 from adcompile.emit import assemble
 from adcompile.emit.kernels import kernel_statements
 from adcompile.emit.python import PythonEmitter, module
-from adcompile.graph.ir import Graph, Op
+from adcompile.graph.ir import Graph, Op, Value
 from adcompile.graph.procedures import Procedure
 from adcompile.graph.types import Array, Scalar, is_complex
-from adcompile.syntax import parsed
+from adcompile.syntax import parsed, parsed_expression
 
 
 def emit_cpu(graph: Graph) -> str:
@@ -72,6 +72,14 @@ class CpuEmitter(PythonEmitter):
         if op.name == "div":
             return f"{self._quotient}({{0}}, {{1}})"
         return f"{self._quotient}({assemble.typed(1, op.result.type.dtype)}, {{0}})"
+
+    def argument(self, value: Value) -> ast.expr:
+        """For a number that is written out the compiler would compile the function once more."""
+        node = super().argument(value)
+        if isinstance(node, ast.Constant) and isinstance(node.value, int):
+            kind = "bool" if isinstance(node.value, bool) else "np.int64"
+            return ast.Call(parsed_expression(kind), [node], [])
+        return node
 
     def print_statement(self, op: Op) -> ast.stmt:
         """A call of a function in which the compiler gives way to Python to print.

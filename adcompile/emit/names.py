@@ -82,6 +82,8 @@ class Names:
         self._holder: dict[str, tuple[Value | None, Any]] = {}
         self._types: dict[str, str] = {}
         self.avoid: set[str] = set(functions)
+        # where loops run on threads, the compiler makes `t_1` of `t` when that is assigned again
+        self._threads = any("parallel" in op.attrs for op in graph.body.walk())
         for value in graph.params:
             self.give(value, self._unused(identifier(value.hint)), graph.body)
         self._holder.setdefault(identifier(graph.name), (None, None))
@@ -104,7 +106,7 @@ class Names:
 
     def may_take(self, name: str, value: Value, region: Region, position: int) -> bool:
         """Whether `value`, defined at `position` of `region`, may be called `name`."""
-        if name in self.avoid or _reserved(name):
+        if self._is_never_free(name):
             return False
         if name not in self._holder:
             return True
@@ -146,13 +148,15 @@ class Names:
 
     def _unused(self, base: str, taken: Collection[str] = ()) -> str:
         name, number = base, 1
-        while any(name in names for names in (self._holder, self.avoid, taken)) or _reserved(name):
-            name, number = f"{base}_{number}", number + 1
+        mark = "_" if not self._threads else "v" if base[-1].isdigit() else ""
+        while name in self._holder or name in taken or self._is_never_free(name):
+            name, number = f"{base}{mark}{number}", number + 1
         return name
 
-
-def _reserved(name: str) -> bool:
-    return name in _RESERVED or keyword.iskeyword(name)
+    def _is_never_free(self, name: str) -> bool:
+        if self._threads and re.search(r"_\d+$", name):
+            return True
+        return name in self.avoid or name in _RESERVED or keyword.iskeyword(name)
 
 
 def procedure_names(entry: str, procedures: Sequence[Procedure]) -> dict[Procedure, str]:

@@ -223,7 +223,7 @@ class PythonEmitter(ControlEmitter):
             self._value(op)
 
     def _invoke(self, op: Op) -> None:
-        inputs = [self.read(v) for v in op.inputs]
+        inputs = [self.argument(v) for v in op.inputs]
         if op.written or op.keeps:
             self.flush(only_memory=True, keep=inputs)
         node = ast.Call(assemble.name(self.procedures[op.attrs["procedure"]]), inputs, [])
@@ -233,6 +233,10 @@ class PythonEmitter(ControlEmitter):
             self._wait_or_assign(op.result, node, op, True)
         else:
             self._unpack(op, node)
+
+    def argument(self, value: Value) -> ast.expr:
+        """An argument of a call."""
+        return self.read(value)
 
     def print_statement(self, op: Op) -> ast.stmt:
         """`print(...)`."""

@@ -8,12 +8,12 @@ that the same number of threads always gives the same result.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from adcompile.graph.builder import Builder
 from adcompile.graph.concurrency import Concurrency, Plan
 from adcompile.graph.ir import Graph, Note, Op, Region, Value
-from adcompile.graph.magnitude import is_small_beside, magnitudes
+from adcompile.graph.magnitude import Product, is_small_beside, magnitudes
 from adcompile.graph.outline import COUNTING, outlined
 from adcompile.graph.types import Array, Scalar
 from adcompile.ops.memory import FULL, full
@@ -41,29 +41,36 @@ class _Spreading:
         bounds = self.known.bounds
         loops = [op for op in region.ops if op.name in ("for", "while")]
         sizes = {op: magnitudes(op, region, bounds) for op in loops}
+        large = [op for op in loops if not _any_beside(sizes[op], sizes.values())]
+        plans = {op: self._plan(op, repeated) for op in large}
+        alone = [op for op in large if plans[op] is None]
         with self.builder, self.builder.inside(region):
             for op in list(region.ops):
-                size = sizes.get(op, [])
-                if size and any(is_small_beside(size, other) for other in sizes.values()):
+                if op in loops and op not in large:
                     continue
-                plan = self._plan(op) if op.name == "for" and is_worth(op, repeated) else None
-                if plan is not None:
+                plan = plans.get(op)
+                if plan is not None and is_cheap(op) and alone:
+                    why = f"it does little with what the loop at line {_line(alone[0])} has at hand"
+                    self._note("sequential", op, why)
+                elif plan is not None:
+                    self._note("parallel", op, _shares(plan))
                     self._spread(region, op, plan)
-                    continue
-                for inner in op.regions:
-                    self.region(inner, repeated or op.name in ("for", "while"))
+                else:
+                    for inner in op.regions:
+                        self.region(inner, repeated or op.name in ("for", "while"))
 
-    def _plan(self, loop: Op) -> Plan | None:
-        plan = self.known.plan(loop)
-        what = f"the loop over `{loop.regions[0].params[0].hint}`"
-        if not isinstance(plan, Plan):
-            self.graph.notes.append(Note("sequential", what, plan, loop.location))
+    def _plan(self, loop: Op, repeated: bool) -> Plan | None:
+        if loop.name != "for" or not is_worth(loop, repeated):
             return None
-        why = "its iterations stand alone"
-        if plan.sums:
-            why += ", each thread adds to its own " + ", ".join(f"`{v.hint}`" for v in plan.sums)
-        self.graph.notes.append(Note("parallel", what, why, loop.location))
-        return plan
+        plan = self.known.plan(loop)
+        if isinstance(plan, Plan):
+            return plan
+        self._note("sequential", loop, plan)
+        return None
+
+    def _note(self, kind: str, loop: Op, why: str) -> None:
+        what = f"the loop over `{loop.regions[0].params[0].hint}`"
+        self.graph.notes.append(Note(kind, what, why, loop.location))
 
     def _spread(self, region: Region, loop: Op, plan: Plan) -> None:
         position = region.ops.index(loop)
@@ -79,6 +86,26 @@ class _Spreading:
         for value in loop.outputs:
             value.op = made
         region.ops += after
+
+
+def _any_beside(size: list[Product], others: Iterable[list[Product]]) -> bool:
+    return any(is_small_beside(size, other) for other in others)
+
+
+def _line(loop: Op) -> int:
+    return loop.location.line if loop.location else 0
+
+
+def _shares(plan: Plan) -> str:
+    why = "its iterations stand alone"
+    if plan.sums:
+        why += ", each thread adds to its own " + ", ".join(f"`{v.hint}`" for v in plan.sums)
+    return why
+
+
+def is_cheap(loop: Op) -> bool:
+    """Whether a loop takes about as long as its memory."""
+    return not any(op.regions or op.name in _DEAR for op in loop.regions[0].walk())
 
 
 def is_worth(loop: Op, repeated: bool) -> bool:

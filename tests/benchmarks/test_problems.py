@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import tests.benchmarks.problems  # noqa: F401  (fills PROBLEMS)
+from tests.benchmarks import scaling, threads
 from tests.benchmarks.measuring import difference, medians
 from tests.benchmarks.problem import PROBLEMS
 from tests.benchmarks.report import chart, markdown, table
@@ -56,3 +57,16 @@ def test_report(tmp_path):
     assert markdown([result]).count("\n") == 3
     chart([result], tmp_path / "chart.svg")
     assert (tmp_path / "chart.svg").stat().st_size > 1000
+
+
+def test_threads():
+    ratio, loops = threads.measured("bodies 200")
+    assert ratio > 0 and loops == 1
+
+
+def test_scaling(tmp_path, monkeypatch):
+    for name, (problem, what, _, arguments) in list(scaling.SIZES.items()):
+        monkeypatch.setitem(scaling.SIZES, name, (problem, what, (10, 100), arguments))
+    found = {name: scaling.growth(name) for name in scaling.SIZES}
+    scaling.chart(found, tmp_path / "scaling.svg")
+    assert (tmp_path / "scaling.svg").stat().st_size > 1000

@@ -19,6 +19,7 @@ def spread_everywhere() -> Iterator[None]:
         mock.patch.object(threads, "PER_ELEMENT", 0),
         mock.patch.object(threads, "is_worth", lambda loop, repeated: threads.steps_by_one(loop)),
         mock.patch.object(threads, "is_small_beside", lambda one, other: False),
+        mock.patch.object(threads, "is_cheap", lambda loop: False),
     ):
         yield
 
