@@ -9,6 +9,7 @@ import pytest
 import adcompile as ad
 from adcompile.graph.types import Static
 from tests.programs.corpus import CORPUS
+from tests.programs.gmm import gmm_loops
 from tests.test_corpus import copied, float_positions
 
 
@@ -196,3 +197,34 @@ def test_fused_and_temporary():
     assert not said.saved
     assert "nothing is saved" in str(said)
     assert [d.what for d in ad.grad(chained).explain(X).of("kept")]
+
+
+def test_a_mixture_needs_its_results_and_one_iteration(monkeypatch):
+    """The loop over the points has no tape: what a call allocates does not grow with them."""
+    gradient = ad.value_and_grad(gmm_loops, (0, 1, 2, 3))
+    d, k = 32, 20
+
+    def allocated(n):
+        rng = np.random.default_rng(0)
+        shapes = (k, (k, d), (k, d), (k, d * (d - 1) // 2), (n, d))
+        args = *(rng.normal(size=s) for s in shapes), 1.0, 0, 0.0
+        space, sizes = {}, []
+        source = gradient.source(*args, stage="compiled")
+        exec(compile(source, "<compiled>", "exec"), space)
+        with monkeypatch.context() as patch:
+            for name in ("empty", "zeros"):
+                make = getattr(np, name)
+
+                def counted(*a, make=make, **o):
+                    made = make(*a, **o)
+                    sizes.append(made.nbytes)
+                    return made
+
+                patch.setattr(np, name, counted)
+            results = space[gradient.__name__](*args)[1]
+        return sum(sizes), sum(r.nbytes for r in results), gradient.explain(*args).tape_bytes
+
+    (few, results, tape), (many, _, again) = allocated(3), allocated(6)
+    assert few == many and tape == again
+    scratch = 8 * (2 * (k + 2 * d) + 3 * k * d + 2 * k)  # arrays, their adjoints, their values
+    assert few <= 1.2 * (results + scratch)

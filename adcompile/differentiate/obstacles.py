@@ -1,7 +1,8 @@
 """Which values the reverse sweep can have again without saving them.
 
 Enters: a forward value. Leaves: nothing if indices and memory that stays as it is give it again
-at little cost; else the value that keeps it from that, and why.
+at little cost, for one because the program itself stores it; else the value that keeps it from
+that, and why.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from adcompile.graph.dependence import Dependence
+from adcompile.graph.dependence import Dependence, index_of
 from adcompile.graph.ir import Op, Value
 from adcompile.graph.types import Array
 
@@ -25,12 +26,32 @@ class Obstacles:
         self._counter = counter
         self._dependence = Dependence(mirror.graph, mirror.aliases)
         self._known: dict[Value, tuple[Value, str] | None] = {}
+        self._stores: dict[Value, list[Op]] = {}
+        for op in mirror.graph.body.walk():
+            if op.name == "store":
+                self._stores.setdefault(op.inputs[1], []).append(op)
+        self.stored: dict[Value, Op] = {}  # by what, where that gives back what nothing else does
 
     def of(self, value: Value) -> tuple[Value, str] | None:
         """What keeps a value from being had again, itself or what it is computed from, and why."""
         if value not in self._known:
-            self._known[value] = self._find(value)
+            found = self._find(value)
+            if found is not None and (store := self._store(value)) is not None:
+                self.stored[value], found = store, None
+            self._known[value] = found
         return self._known[value]
+
+    def _store(self, value: Value) -> Op | None:
+        """A store of the value that runs where it is computed, into an element that stays."""
+        home = self.mirror.home.get(value)
+        for store in self._stores.get(value, ()) if self.mirror.run is None else ():
+            array = store.inputs[0]
+            if home is None or store not in home.ops or array.type.dtype != value.type.dtype:
+                continue
+            reachable = all(self.of(v) is None for v in (array, *index_of(store)))
+            if reachable and self._dependence.stays(store):
+                return store
+        return None
 
     def _find(self, value: Value) -> tuple[Value, str] | None:
         home = self.mirror.home.get(value)

@@ -14,6 +14,7 @@ from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Bounds
 from adcompile.graph.builder import Builder
 from adcompile.graph.clone import clone_op
+from adcompile.graph.dependence import index_of
 from adcompile.graph.ir import RECORDS, Graph, Note, Op, Region, Value
 from adcompile.graph.prune import prune
 from adcompile.graph.types import Array, Scalar, StackOf, is_single_precision, shape_of
@@ -293,6 +294,8 @@ class _Settlement(TapeSizes):
     def _again(self, value: Value, home: Region) -> Value:
         if self._counter(value) is not None:
             return self._count(value, home)
+        if value in self.obstacles.stored:
+            return self._read_back(value, home)
         assert value.op is not None
         mapping = {v: self._resolve(v) for v in value.op.inputs}
         copy = clone_op(value.op, mapping)
@@ -301,6 +304,17 @@ class _Settlement(TapeSizes):
             copy.note = Note("recomputed", value.origin, because, value.location)
         self.front.setdefault(self.mirror.reverse_of(home), []).append(copy)
         return copy.result
+
+    def _read_back(self, value: Value, home: Region) -> Value:
+        """The value from where the program itself stored it."""
+        store = self.obstacles.stored[value]
+        array, place = self._resolve(store.inputs[0]), [self._resolve(v) for v in index_of(store)]
+        with self.builder.inside(Region()) as made, self.builder.at(value.location):
+            found = self._read_tape(array, place, value)
+        because = f"`{store.inputs[0].origin}` has it"
+        made.ops[0].note = Note("recomputed", value.origin, because, value.location)
+        self.front.setdefault(self.mirror.reverse_of(home), []).extend(made.ops)
+        return found
 
     # -- saving ---------------------------------------------------------------------------------
 

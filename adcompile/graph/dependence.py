@@ -1,7 +1,7 @@
-"""Whether an element of an array that was read is written later.
+"""Whether an element of an array that was read or written is written later.
 
-Enters: a read of one element, in loops. Leaves: no, if the index arithmetic shows that every write
-of that element comes before the read. Both indices are sums of the counters of the loops around
+Enters: an access to one element, in loops. Leaves: no, if the index arithmetic shows that every
+other write of that element comes before it. Both indices are sums of the counters of the loops around
 them. Where a write is of the same element, they say how many iterations later it runs: `y[i]` is
 written one iteration before `y[i - 1]` is read, and `-1` iterations later is earlier.
 """
@@ -28,19 +28,19 @@ class Dependence:
             for inner in op.regions:
                 self._scan(inner)
 
-    def stays(self, load: Op) -> bool:
-        """Whether the element that a load reads keeps its value until the function ends."""
+    def stays(self, access: Op) -> bool:
+        """Whether the element that a load reads, or a store writes, keeps its value to the end."""
         return all(
-            self._is_earlier(write, load)
-            for write in self.aliases.writes_after(load, load.inputs[0])
+            self._is_earlier(write, access)
+            for write in self.aliases.writes_after(access, access.inputs[0])
         )
 
-    def _is_earlier(self, write: Op, load: Op) -> bool:
-        """Whether a write of the element runs before the load, if it runs at all."""
-        if write.name not in ("store", "accumulate_at") or write.inputs[0] is not load.inputs[0]:
+    def _is_earlier(self, write: Op, access: Op) -> bool:
+        """Whether a write of the element runs before the access, if it runs at all."""
+        if write.name not in ("store", "accumulate_at") or write.inputs[0] is not access.inputs[0]:
             return False
-        loops = self._common(load, write)
-        later = self._iterations_later(load, write, loops)
+        loops = self._common(access, write)
+        later = self._iterations_later(access, write, loops)
         if later is None:
             return True
         for loop in loops:
@@ -50,7 +50,7 @@ class Dependence:
                 return False
             if distance:
                 return True
-        return not self.aliases.follows(load, write)
+        return write is access or not self.aliases.follows(access, write)
 
     def _common(self, one: Op, other: Op) -> list[Op]:
         """The loops around both, from the outside, in which the array is one and the same."""
@@ -65,8 +65,8 @@ class Dependence:
                 found.append(a)
         return found
 
-    def _iterations_later(self, load: Op, write: Op, loops: list[Op]) -> dict[Op, int] | None:
-        """By how much a counter is larger where the write is of the element that the load reads.
+    def _iterations_later(self, access: Op, write: Op, loops: list[Op]) -> dict[Op, int] | None:
+        """By how much a counter is larger where the write is of the element that is accessed.
 
         None if it never is of that element; a loop that the indices say nothing about is left out.
         """
@@ -74,8 +74,8 @@ class Dependence:
             loop.regions[0].params[0]: loop for loop in loops if loop.name == "for"
         }
         found: dict[Op, int] = {}
-        for read, written in zip(load.inputs[1:], write.inputs[2:], strict=True):
-            places = (read, self._home[load]), (written, self._home[write])
+        for own, written in zip(index_of(access), index_of(write), strict=True):
+            places = (own, self._home[access]), (written, self._home[write])
             if not all(self.bounds.never_negative(v, region) for v, region in places):
                 continue  # -1 and n - 1 are one element
             first, second = (self.bounds.sum_of(v, region) for v, region in places)
@@ -106,3 +106,8 @@ class Dependence:
 
     def _inside(self, region: Region, loop: Op) -> bool:
         return any(self.aliases.is_inside(region, r) for r in loop.regions)
+
+
+def index_of(access: Op) -> list[Value]:
+    """The index of the element that a load reads or a store writes."""
+    return access.inputs[1:] if access.name == "load" else access.inputs[2:]

@@ -109,3 +109,100 @@ def test_a_counter_is_computed_again():
     source = ad.grad(function).source("f8[:]")
     assert "place_tape" not in source
     ad.check_grads(function, (np.array([0.3, 0.7, 0.4]),), order=2)
+
+
+def _check(function, *args):
+    value, gradient = ad.value_and_grad(function, target="python")(*args)
+    step = 1e-6
+    for k in range(len(args[0])):
+        up, down = (args[0].copy() for _ in range(2))
+        up[k] += step
+        down[k] -= step
+        slope = (function(up, *args[1:]) - function(down, *args[1:])) / (2 * step)
+        assert gradient[k] == pytest.approx(slope, rel=1e-6, abs=1e-8)
+    assert value == pytest.approx(function(*args))
+
+
+def layers(x):
+    h = np.zeros(len(x))
+    for i in range(len(x)):
+        h[i] = np.tanh(2.0 * x[i])
+    y = np.zeros(len(x))
+    y[0] = h[0]
+    for i in range(1, len(x)):
+        y[i] = np.exp(y[i - 1] * 0.3) * h[i]
+    return np.sum(y * h)
+
+
+def test_what_the_program_stores_is_read_back():
+    source = _source(layers, "f8[:]")
+    assert source.count("tape") == 3  # of exp: made, written, read; only its product is stored
+    assert "h[i]" in source.split("for i in range")[-1]
+    _check(layers, np.array([0.3, -0.4, 0.8, 1.1]))
+    said = [d.because for d in ad.grad(layers).explain("f8[:]").of("recomputed")]
+    assert "`h` has it" in said
+
+
+def stored_and_changed(x):
+    h = np.zeros(len(x))
+    for i in range(len(x)):
+        h[i] = np.exp(x[i])
+        h[i] *= 3.0
+    return np.sum(h * h)
+
+
+def stored_in_one_place(x):
+    h = np.zeros(2)
+    total = 0.0
+    for i in range(len(x)):
+        h[0] = np.exp(x[i])
+        total = np.sin(total) + h[0] * x[i]
+    return total
+
+
+def stored_and_overtaken(x):
+    h = np.zeros(len(x) + 1)
+    for i in range(len(x)):
+        h[i] = np.exp(x[i])
+        h[i + 1] = np.sin(x[i])
+    h[0] = 1.0
+    return np.sum(h * h)
+
+
+def stored_on_one_side(x):
+    h = np.zeros(len(x))
+    total = 0.0
+    for i in range(len(x)):
+        e = np.exp(x[i])
+        if x[i] > 0.0:
+            h[i] = e
+        total += e * e
+    return total + np.sum(h)
+
+
+def stored_narrower(x):
+    h = np.zeros(len(x), np.float32)
+    total = 0.0
+    for i in range(len(x)):
+        e = np.exp(x[i])
+        h[i] = e
+        total = np.sin(total) + e * e
+    return total
+
+
+def stored_from_the_end(x):
+    h = np.zeros(len(x))
+    for i in range(len(x)):
+        h[i] = np.exp(x[i])
+        h[i - 1] = np.cos(x[i])
+    return np.sum(h * h)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [stored_and_changed, stored_in_one_place, stored_and_overtaken, stored_on_one_side,
+     stored_narrower, stored_from_the_end],
+)  # fmt: skip
+def test_what_is_overwritten_or_elsewhere_is_saved(function):
+    assert "_tape" in _source(function, "f8[:]")
+    _check(function, np.array([0.3, -0.4, 0.8, 1.1]))

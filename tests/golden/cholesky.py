@@ -11,10 +11,8 @@ def grad_cholesky(a):
     # low = np.zeros((n, n))
     low = np.zeros((n, n))
     t_tape = np.empty((n, n))
-    t_tape_1 = np.empty((n, n))
-    t_tape_2 = np.empty((n, n))
-    t_tape_3 = np.empty((n, n, max(-1 + n, 0)))
-    t_tape_4 = np.empty((n, n, max(-1 + n, 0)))
+    t_tape_1 = np.empty((n, n, max(-1 + n, 0)))
+    t_tape_2 = np.empty((n, n, max(-1 + n, 0)))
     for i in range(n):
         for j in range(i + 1):
             # s = a[i, j]
@@ -22,22 +20,18 @@ def grad_cholesky(a):
             for k in range(j):
                 # s -= low[i, k] * low[j, k]
                 t_1 = low[i, k]
-                t_tape_4[i, j, k] = t_1
+                t_tape_2[i, j, k] = t_1
                 t_2 = low[j, k]
-                t_tape_3[i, j, k] = t_2
+                t_tape_1[i, j, k] = t_2
                 s -= t_1 * t_2
             if i == j:
                 # low[i, j] = math.sqrt(s)
-                t_3 = np.sqrt(s)
-                t_tape[i, j] = t_3
-                low[i, j] = t_3
+                low[i, j] = np.sqrt(s)
             else:
                 # low[i, j] = s / low[j, j]
-                t_4 = low[j, j]
-                t_tape_1[i, j] = t_4
-                t_5 = s / t_4
-                t_tape_2[i, j] = t_5
-                low[i, j] = t_5
+                t_3 = low[j, j]
+                t_tape[i, j] = t_3
+                low[i, j] = s / t_3
     # for i in range(n):
     low_bar = np.zeros((n, n))
     for i in range(n):
@@ -50,26 +44,26 @@ def grad_cholesky(a):
         # for j in range(i + 1):
         for j in range(i, -1, -1):
             if i == j:
-                t_6 = t_tape[i, j]
                 # low[i, j] = math.sqrt(s)
-                t_7 = low_bar[i, j]
+                t_4 = low[i, j]
+                t_5 = low_bar[i, j]
                 low_bar[i, j] = 0.0
-                s_bar = t_7 * (0.5 / t_6)
+                s_bar = t_5 * (0.5 / t_4)
             else:
-                t_8 = t_tape_1[i, j]
+                t_6 = t_tape[i, j]
                 # low[i, j] = s / low[j, j]
-                t_9 = low_bar[i, j]
-                t_10 = t_tape_2[i, j]
+                t_7 = low_bar[i, j]
+                t_8 = low[i, j]
                 low_bar[i, j] = 0.0
-                s_bar = t_9 / t_8
-                low_bar[j, j] += t_9 * (-t_10 / t_8)
+                s_bar = t_7 / t_6
+                low_bar[j, j] += t_7 * (-t_8 / t_6)
             # for k in range(j):
             for k in range(j - 1, -1, -1):
                 # s -= low[i, k] * low[j, k]
-                t_11 = -s_bar
-                t_12 = t_11 * t_tape_3[i, j, k]
-                low_bar[j, k] += t_11 * t_tape_4[i, j, k]
-                low_bar[i, k] += t_12
+                t_9 = -s_bar
+                t_10 = t_9 * t_tape_1[i, j, k]
+                low_bar[j, k] += t_9 * t_tape_2[i, j, k]
+                low_bar[i, k] += t_10
             # s = a[i, j]
             a_bar[i, j] += s_bar
     # a = a @ a.T + np.eye(n)

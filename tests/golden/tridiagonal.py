@@ -15,20 +15,13 @@ def grad_tridiagonal(a, b, d, c):
     # dd[0] = b[0] / d[0]
     t_2 = b[0] / t
     dd[0] = t_2
-    t_tape = np.empty(n)
-    t_tape_1 = np.empty(n)
     for i in range(1, n):
         # m = d[i] - a[i] * cc[i - 1]
         t_3 = a[i]
         m = d[i] - t_3 * cc[i - 1]
-        # cc[i] = c[i] / m
-        t_4 = c[i] / m
-        t_tape_1[i] = t_4
-        cc[i] = t_4
+        cc[i] = c[i] / m
         # dd[i] = (b[i] - a[i] * dd[i - 1]) / m
-        t_5 = (b[i] - t_3 * dd[i - 1]) / m
-        t_tape[i] = t_5
-        dd[i] = t_5
+        dd[i] = (b[i] - t_3 * dd[i - 1]) / m
     x = dd.copy()
     for i in range(n - 2, -1, -1):
         x[i] -= cc[i] * x[i + 1]
@@ -39,11 +32,11 @@ def grad_tridiagonal(a, b, d, c):
     # for i in range(n - 2, -1, -1):
     for i in range(n - 1):
         # x[i] -= cc[i] * x[i + 1]
-        t_6 = i + 1
-        t_7 = -x_bar[i]
-        t_8 = t_7 * x[t_6]
-        x_bar[t_6] += t_7 * cc[i]
-        cc_bar[i] += t_8
+        t_4 = i + 1
+        t_5 = -x_bar[i]
+        t_6 = t_5 * x[t_4]
+        x_bar[t_4] += t_5 * cc[i]
+        cc_bar[i] += t_6
     # x = dd.copy()
     dd_bar = x_bar.copy()
     # dd[i] = (b[i] - a[i] * dd[i - 1]) / m
@@ -56,39 +49,41 @@ def grad_tridiagonal(a, b, d, c):
     # for i in range(1, n):
     for i in range(n - 1, 0, -1):
         # m = d[i] - a[i] * cc[i - 1]
-        t_9 = a[i]
-        t_10 = i - 1
-        t_11 = cc[t_10]
-        m = d[i] - t_9 * t_11
+        t_7 = a[i]
+        t_8 = i - 1
+        t_9 = cc[t_8]
+        m = d[i] - t_7 * t_9
         # dd[i] = (b[i] - a[i] * dd[i - 1]) / m
-        t_12 = i - 1
-        t_13 = dd_bar[i]
-        t_14 = t_tape[i]
-        t_15 = dd[t_12]
-        t_16 = t_tape_1[i]
-        dd_bar[i] = 0.0
-        t_17 = t_13 / m
-        m_bar = t_13 * (-t_14 / m)
-        t_18 = -t_17
-        dd_bar[t_12] += t_18 * t_9
-        b_bar[i] += t_17
+        t_10 = i - 1
+        t_11 = dd_bar[i]
+        t_12 = dd[i]
+        t_13 = dd[t_10]
         # cc[i] = c[i] / m
-        t_19 = cc_bar[i]
+        t_14 = cc[i]
+        # dd[i] = (b[i] - a[i] * dd[i - 1]) / m
+        dd_bar[i] = 0.0
+        t_15 = t_11 / m
+        m_bar = t_11 * (-t_12 / m)
+        t_16 = -t_15
+        dd_bar[t_10] += t_16 * t_7
+        b_bar[i] += t_15
+        # cc[i] = c[i] / m
+        t_17 = cc_bar[i]
         cc_bar[i] = 0.0
-        m_bar += t_19 * (-t_16 / m)
-        c_bar[i] += t_19 / m
+        m_bar += t_17 * (-t_14 / m)
+        c_bar[i] += t_17 / m
         # m = d[i] - a[i] * cc[i - 1]
-        t_20 = -m_bar
-        cc_bar[t_10] += t_20 * t_9
-        a_bar[i] += t_18 * t_15 + t_20 * t_11
+        t_18 = -m_bar
+        cc_bar[t_8] += t_18 * t_7
+        a_bar[i] += t_16 * t_13 + t_18 * t_9
         d_bar[i] += m_bar
     # dd[0] = b[0] / d[0]
-    t_21 = dd_bar[0]
+    t_19 = dd_bar[0]
     dd_bar[0] = 0.0
-    b_bar[0] += t_21 / t
+    b_bar[0] += t_19 / t
     # cc[0] = c[0] / d[0]
-    t_22 = cc_bar[0]
+    t_20 = cc_bar[0]
     cc_bar[0] = 0.0
-    d_bar[0] += t_21 * (-t_2 / t) + t_22 * (-t_1 / t)
-    c_bar[0] += t_22 / t
+    d_bar[0] += t_19 * (-t_2 / t) + t_20 * (-t_1 / t)
+    c_bar[0] += t_20 / t
     return a_bar, b_bar, d_bar, c_bar
