@@ -1,9 +1,9 @@
 """Whether an element of an array that was read or written is written later.
 
 Enters: an access to one element, in loops. Leaves: no, if the index arithmetic shows that every
-other write of that element comes before it. Both indices are sums of the counters of the loops around
-them. Where a write is of the same element, they say how many iterations later it runs: `y[i]` is
-written one iteration before `y[i - 1]` is read, and `-1` iterations later is earlier.
+other write of that element comes before it. Both indices are sums of the counters of the loops
+around them. Where a write is of the same element, they say how many iterations later it runs:
+`y[i]` is written one iteration before `y[i - 1]` is read, and `-1` iterations later is earlier.
 """
 
 from __future__ import annotations
