@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from adcompile.compose import local
 from adcompile.compose.batch import batched
-from adcompile.compose.coloured import coloured_jacobian, first_parameters
+from adcompile.compose.coloured import coloured_jacobian
 from adcompile.compose.holomorphic import check_complex, check_result, refuse_complex
+from adcompile.compose.host import first_parameters
 from adcompile.compose.jacobian import forward_jacobian, reverse_jacobian, shorter_jacobian
 from adcompile.differentiate.forward import append_forward
 from adcompile.differentiate.reverse import append_reverse
@@ -41,6 +43,7 @@ from adcompile.graph.types import (
 )
 
 Wrt = tuple[int | str, ...]
+Loops = Callable[[Graph], Graph]
 NAME_OF_MODE = {"fwd": "jacfwd", "rev": "jacrev", "auto": "jacobian"}
 
 
@@ -280,11 +283,12 @@ def vjp_graph(graph: Graph, types: Sequence[Structure]) -> Graph:
 
 def jacobian_graph(
     graph: Graph, wrt: Wrt, single: bool, mode: str, location: Location | None,
-    holomorphic: bool = False,
+    holomorphic: bool = False, loops: Loops | None = None,
 ) -> Graph:  # fmt: skip
     """All derivatives of all results: by columns ("fwd"), by rows ("rev"), or by what is less.
 
     A real number has one column, or row; `holomorphic` says that a complex one has no more.
+    With `loops`, which gives the graph in loops, functions that are local there need one pass.
     The structure is that of the result, each leaf replaced by the structure of the arguments.
     """
     refuse_draws(graph, "a Jacobian")
@@ -293,6 +297,10 @@ def jacobian_graph(
     name = NAME_OF_MODE[mode]
     mode = _checked_mode(graph, inputs, mode, holomorphic, location)
     old = graph.result
+    found = loops and _local_jacobian(graph, wrt, inputs, loops)
+    if found:
+        found.name = f"{name}_{graph.name}"
+        return found
 
     def columns() -> list[Graph]:
         return [_forward_sweep(graph, value) for value in inputs]
@@ -311,6 +319,16 @@ def jacobian_graph(
     result.result = mapped(lambda _: mapped(lambda _: next(numbers), wanted), old)
     result.name = f"{name}_{graph.name}"
     return result
+
+
+def _local_jacobian(graph: Graph, wrt: Wrt, inputs: Sequence[Value], loops: Loops) -> Graph | None:
+    """The Jacobian in one pass over the function's loops; None where they do not allow that."""
+    if len(wrt) != 1 or len(inputs) != 1 or not isinstance(wrt[0], int):
+        return None
+    try:
+        return local.dense_jacobian(loops(graph), wrt[0], _partials)
+    except local.NotLocal:
+        return None
 
 
 def _checked_mode(
@@ -398,6 +416,14 @@ def _single_sweep(
     graph: Graph, item: int, forward: bool, location: Location | None
 ) -> tuple[Graph, Value]:
     """A sweep with the seed as last parameter, and the value of `graph` that it is a seed of."""
+    wanted = _single_argument(graph, item, location)
+    if forward:
+        return _forward_sweep(graph, wanted), wanted
+    return _reverse_sweep(graph, 0, [wanted]), graph.outputs[0]
+
+
+def _single_argument(graph: Graph, item: int, location: Location | None) -> Value:
+    """The argument of a sparse derivative; raises NotDifferentiable where there is none."""
     refuse_draws(graph, "a Jacobian")
     wanted = _wanted(graph, item, location)
     if not isinstance(wanted, Value) or is_container(graph.result) or len(graph.outputs) != 1:
@@ -407,9 +433,37 @@ def _single_sweep(
         )  # fmt: skip
     for mode in ("fwd", "rev"):
         _checked_mode(graph, [wanted], mode, False, location)  # complex numbers have no pattern
-    if forward:
-        return _forward_sweep(graph, wanted), wanted
-    return _reverse_sweep(graph, 0, [wanted]), graph.outputs[0]
+    return wanted
+
+
+def local_places_graph(
+    graph: Graph, item: int, name: str, loops: Loops, location: Location | None
+) -> Graph:
+    """Where the partials of the function's loops belong; see `local.places`."""
+    _single_argument(graph, item, location)
+    return local.places(loops(graph), item, name)
+
+
+def local_entries_graph(
+    graph: Graph, item: int, names: Sequence[str], loops: Loops, location: Location | None
+) -> Graph:
+    """The entries of a sparse Jacobian in one pass over the function's loops."""
+    _single_argument(graph, item, location)
+    result = local.entries(loops(graph), item, names, _partials)
+    result.name = f"sparse_jacobian_{graph.name}"
+    return result
+
+
+def _partials(piece: Graph) -> None:
+    """Replace the results of a graph by their derivatives by its parameters, result by result."""
+    wanted, found = piece.params[: len(piece.parameters)], list[Value]()
+    results = list(piece.outputs)
+    for k, result in enumerate(results):
+        piece.body.yields, rest = [result], results[k + 1 :]
+        with Builder(piece) as builder:
+            one = builder.constant(1.0, result.type)
+        append_reverse(piece, wanted, [one], [*rest, *found])
+        found = piece.outputs[len(rest) :]
 
 
 def hvp_graph(

@@ -28,10 +28,13 @@ class Dependence:
             for inner in op.regions:
                 self._scan(inner)
 
-    def stays(self, load: Op) -> bool:
-        """Whether the element that a load reads keeps its value until the function ends."""
+    def stays(self, load: Op, added: bool = False) -> bool:
+        """Whether the element that a load reads keeps its value until the function ends.
+
+        With `added` something may be added to it.
+        """
         return all(
-            self._is_earlier(write, load)
+            (added and write.name == "accumulate_at") or self._is_earlier(write, load)
             for write in self.aliases.writes_after(load, load.inputs[0])
         )
 
