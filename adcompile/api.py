@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from adcompile import pipeline, transforms
+from adcompile import jacobians, pipeline, transforms
 from adcompile.errors import (
     AdcompileError,
     TypeMismatch,
@@ -199,7 +199,7 @@ def jacobian(
     if function is None:
         given = {"sparsity": sparsity, "mode": mode, "check": check, "holomorphic": holomorphic}
         return lambda f: jacobian(f, argnums, **given, **options)
-    if mode not in transforms.NAME_OF_MODE:
+    if mode not in jacobians.NAME_OF_MODE:
         raise TypeMismatch(f"mode={mode!r}", hint="one of 'fwd', 'rev', 'auto'")
     if sparsity is None:
         return _jacobian(function, argnums, mode, holomorphic, options, local=mode == "auto")
@@ -237,12 +237,12 @@ def _jacobian(
     options: dict[str, Any], local: bool = False,
 ) -> CompiledFunction:  # fmt: skip
     items, single = chosen(function, "argnums", argnums, int, "argnums=0 or argnums=(0, 1)")
-    name = f"{transforms.NAME_OF_MODE[mode]}_{function_name(function)}"
+    name = f"{jacobians.NAME_OF_MODE[mode]}_{function_name(function)}"
 
     def derive(graph: Graph, _: Any) -> Graph:
         place = pipeline.function_location(function)
         loops = pipeline.in_loops if local else None
-        return transforms.jacobian_graph(graph, items, single, mode, place, holomorphic, loops)
+        return jacobians.jacobian_graph(graph, items, single, mode, place, holomorphic, loops)
 
     return CompiledFunction(function, derive, call_signature(function), name, **options)
 

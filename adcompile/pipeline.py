@@ -38,6 +38,7 @@ from adcompile.graph.trees import (
 from adcompile.graph.types import Structure
 from adcompile.ops.effects import drop_prints
 from adcompile.optimize.accumulate import merge_accumulations
+from adcompile.optimize.branches import share_branches
 from adcompile.optimize.buffers import reuse_buffers
 from adcompile.optimize.checks import hoist_checks
 from adcompile.optimize.common import share_common, share_indices
@@ -75,6 +76,7 @@ SCALAR_PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
     (share_indices, "compute equal extents and indices once"),
     (share_loads, "read an element once, until its memory may have changed"),
     (hoist_loads, "read what a loop does not change before it"),
+    (share_branches, "compute once what two branches on one condition compute"),
     (merge_sums, "join loops that only add to elements"),
     (gather_sums, "let each element gather what neighbouring iterations add to it"),
     (merge_loops, "join loops over the same range that share arrays"),

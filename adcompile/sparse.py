@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from adcompile import pipeline, transforms
+from adcompile import jacobians, pipeline
 from adcompile.arguments import EXACT
 from adcompile.compose.local import NotLocal
 from adcompile.errors import NotDifferentiable, ShapeError, SparsityError, UnsupportedOperation
@@ -77,12 +77,12 @@ class _Known:
     contents   the bytes of the arguments that decide about structure, by their numbers
     """
 
-    arguments: tuple[tuple[type, Any, Any], ...]
+    arguments: tuple[tuple[Any, Any, Any], ...]
     contents: tuple[tuple[int, bytes], ...]
     plan: _Plan
     run: CompiledFunction
 
-    def fits(self, args: Sequence[Any]) -> bool:
+    def fits(self, args: tuple[Any, ...]) -> bool:
         """Whether a call with these arguments has the same plan."""
         if len(args) != len(self.arguments):
             return False
@@ -279,11 +279,13 @@ class SparseJacobian:
         if argument in read:
             return None  # where it adds depends on where the derivative is taken
         deciding = frozenset(k - 1 for k, v in enumerate(graph.params) if k and v in read)
-        (count, stored, size), *_ = find(0, *call[0], **call[1])
+        room, count = 0, 2 * pattern.size
+        while room < count:
+            room = int(count)
+            (count, stored, size), rows, columns = find(room, *call[0], **call[1])
         if stored or size != pattern.shape[0]:
             return None
-        _, rows, columns = find(int(count), *call[0], **call[1])
-        places = pattern.find(rows, columns)
+        places = pattern.find(rows[:count], columns[:count])
         if places is None:
             return None
         return _Plan(pattern, "local", (places, pattern.size), 1), deciding
@@ -331,9 +333,7 @@ class SparseJacobian:
         return self._made(
             "pushforward" if mode == "fwd" else "pullback",
             ("seed",),
-            lambda graph, place: transforms.sweep_graph(
-                graph, self._argument, mode == "fwd", place
-            ),
+            lambda graph, place: jacobians.sweep_graph(graph, self._argument, mode == "fwd", place),
         )
 
     def _compiled(self, mode: str) -> CompiledFunction:
@@ -343,12 +343,12 @@ class SparseJacobian:
 
         def derive(graph: Graph, place: Any) -> Graph:
             if mode == "places":
-                return transforms.local_places_graph(graph, item, names[0], loops, place)
+                return jacobians.local_places_graph(graph, item, names[0], loops, place)
             if mode == "local":
-                return transforms.local_entries_graph(graph, item, names, loops, place)
-            return transforms.coloured_graph(graph, item, mode == "fwd", names, place)
+                return jacobians.local_entries_graph(graph, item, names, loops, place)
+            return jacobians.coloured_graph(graph, item, mode == "fwd", names, place)
 
-        kind = transforms.NAME_OF_MODE.get(mode, "jacobian" if mode == "local" else mode)
+        kind = jacobians.NAME_OF_MODE.get(mode, "jacobian" if mode == "local" else mode)
         return self._made(f"sparse_{kind}", names, derive)
 
     def _made(

@@ -67,7 +67,7 @@ def dense_jacobian(graph: Graph, argument: int, partials: Partials) -> Graph:
     """
     local = _Local(graph, argument)
     with local.builder as builder:
-        shape = [*builder.shape(local.result), *builder.shape(local.argument)]
+        shape = [*local.extents, *builder.shape(local.argument)]
         jacobian = local.made("jacobian", shape, local.result.type.dtype)
         stored_first = local.stored_first()
 
@@ -124,21 +124,23 @@ def places(graph: Graph, argument: int, name: str) -> Graph:
         size = local.parameter(Scalar("int64", weak=True), name)
         rows, columns = (local.made(hint, [size], "int64") for hint in ("rows", "columns"))
         counter = local.made("counter", [builder.constant(3)], "int64")
-        builder.op("store", counter, local.elements(local.result), 2)
-        touched = local.made("touched", [local.elements(local.result)], "int64")
+        elements = prod(local.extents, start=builder.constant(1))
+        builder.op("store", counter, elements, 2)
+        touched = local.made("touched", [elements], "int64")
 
         def put(segment: _Segment) -> None:
             position = builder.op("load", counter, 0)
             found = []
             for write, of in zip(segment.writes, segment.of, strict=True):
-                row = local.flat(local.result, write.inputs[2:])
+                row = local.flat(write.inputs[2:], local.extents)
                 if write.name == "store":
                     builder.op("accumulate_at", counter, builder.op("load", touched, row), 1)
                 if of:
                     builder.op("store", touched, 1, row)
                 for number in of:
                     read = segment.reads[number]
-                    found.append((row, local.flat(local.argument, read.inputs[1:])))
+                    column = local.flat(read.inputs[1:], builder.shape(local.argument))
+                    found.append((row, column))
 
             def keep() -> list[Value]:
                 for k, (row, column) in enumerate(found):
@@ -200,6 +202,7 @@ class _Local:
             raise NotLocal
         if self.argument in self.aliases.written or any(v in self.varied for v in made.inputs):
             raise NotLocal
+        self.extents = made.inputs[made.name == "full" :]
         for op in self.order:
             uses = {self.argument, self.result} & set(op.inputs)
             if uses and op.name != "dim" and not (self._is_read(op) or self._is_write(op)):
@@ -305,14 +308,10 @@ class _Local:
         array.hint, array.named = hint, True
         return array
 
-    def elements(self, array: Value) -> Value:
-        """How many elements an array has."""
-        return prod(self.builder.shape(array), start=self.builder.constant(1))
-
-    def flat(self, array: Value, index: Sequence[Value]) -> Value:
+    def flat(self, index: Sequence[Value], extents: Sequence[Value]) -> Value:
         """The number of an element, row by row."""
         number = self.builder.constant(0)
-        for place, extent in zip(index, self.builder.shape(array), strict=True):
+        for place, extent in zip(index, extents, strict=True):
             number = number * extent + wrapped(self.builder, place, extent)
         return number
 
@@ -320,11 +319,12 @@ class _Local:
         """Forget what was added for one element of the result."""
         shape, builder = self.builder.shape(self.argument), self.builder
 
-        def deeper(inner: list[Value]) -> None:
+        def deeper(inner: list[Value]) -> list[Value]:
             if len(inner) == len(shape):
                 builder.op("store", jacobian, 0.0, *index, *inner)
             else:
-                builder.loop(0, shape[len(inner)], 1, [], lambda k, _: deeper([*inner, k]) or [])
+                builder.loop(0, shape[len(inner)], 1, [], lambda k, _: deeper([*inner, k]))
+            return []
 
         deeper([])
 
