@@ -192,11 +192,12 @@ def local_places_graph(
 
 
 def local_entries_graph(
-    graph: Graph, item: int, names: Sequence[str], loops: Loops, location: Location | None
-) -> Graph:
+    graph: Graph, item: int, names: Sequence[str], loops: Loops, once: bool,
+    location: Location | None,
+) -> Graph:  # fmt: skip
     """The entries of a sparse Jacobian in one pass over the function's loops."""
     _single_argument(graph, item, location)
-    result = local.entries(loops(graph), item, names, _partials)
+    result = local.entries(loops(graph), item, names, _partials, once)
     result.name = f"sparse_jacobian_{graph.name}"
     return result
 

@@ -39,7 +39,8 @@ Call = tuple[tuple[Any, ...], dict[str, Any]]
 class _Plan:
     """What one pattern needs.
 
-    mode       "fwd", "rev", or "local" for one pass over the function's loops
+    mode       "fwd", "rev", or for one pass over the function's loops "local", or "once" if that
+               adds one number to each entry
     tables     the first arguments of the compiled function
     sweeps     how often it runs
     """
@@ -288,7 +289,8 @@ class SparseJacobian:
         places = pattern.find(rows[:count], columns[:count])
         if places is None:
             return None
-        return _Plan(pattern, "local", (places, pattern.size), 1), deciding
+        once = len(places) == pattern.size == len(np.unique(places))
+        return _Plan(pattern, "once" if once else "local", (places, pattern.size), 1), deciding
 
     # -- detection ------------------------------------------------------------------------------
 
@@ -339,16 +341,18 @@ class SparseJacobian:
     def _compiled(self, mode: str) -> CompiledFunction:
         """A function of the tables and the arguments: the entries, or the places of `local`."""
         item, loops = self._argument, pipeline.in_loops
-        names = self._free({"places": ("size",), "local": ("places", "size")}.get(mode, NAMES))
+        local, once = mode in ("local", "once"), mode == "once"
+        tables = ("places", "size") if local else ("size",) if mode == "places" else NAMES
+        names = self._free(tables)
 
         def derive(graph: Graph, place: Any) -> Graph:
             if mode == "places":
                 return jacobians.local_places_graph(graph, item, names[0], loops, place)
-            if mode == "local":
-                return jacobians.local_entries_graph(graph, item, names, loops, place)
+            if local:
+                return jacobians.local_entries_graph(graph, item, names, loops, once, place)
             return jacobians.coloured_graph(graph, item, mode == "fwd", names, place)
 
-        kind = jacobians.NAME_OF_MODE.get(mode, "jacobian" if mode == "local" else mode)
+        kind = jacobians.NAME_OF_MODE.get(mode, f"{mode}_jacobian")
         return self._made(f"sparse_{kind}", names, derive)
 
     def _made(

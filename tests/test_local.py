@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import adcompile as ad
+from tests.random_programs.running import loaded
 
 TARGETS = pytest.mark.parametrize("target", ["cpu", "python"])
 RNG = np.random.default_rng(5)
@@ -237,3 +238,73 @@ def test_threads_share_a_sparse_derivative():
         results = pool.map(lambda call: jacobian(*call), calls * 5)
         for found, dense in zip(results, wanted * 5, strict=True):
             _close(found.toarray(), dense)
+
+
+# -- loops drawn at random -----------------------------------------------------------------------
+
+
+def _drawn(seed):
+    """A function of loops that read elements of x and write elements of y."""
+    rng = np.random.default_rng(seed)
+    pick = lambda *items: items[rng.integers(len(items))]
+    lines, names = [], ["1.5"]
+
+    def place(loop):
+        return pick("i", "i + 1", "n - i", "(3 * i) % 5", "k[i]", "-1 - i", "2", *loop)
+
+    def number(loop):
+        a, b = pick(*names), pick(*names, f"x[{place(loop)}]")
+        return pick(f"{a} * {b}", f"{a} + {b}", f"np.sin({a})", f"{a} / (2.0 + {b} * {b})", a,
+                    f"np.exp(-{a} * {a})", f"w[i] * {b}")  # fmt: skip
+
+    def body(indent, loop, depth):
+        for _ in range(rng.integers(2, 6)):
+            kind = rng.integers(8)
+            if kind < 3:
+                lines.append(f"{indent}v{len(lines)} = {number(loop)} + x[{place(loop)}]")
+                names.append(f"v{len(lines) - 1}")
+            elif kind < 6:
+                sign = pick("=", "+=", "+=")
+                lines.append(f"{indent}y[{place(loop)}] {sign} {number(loop)}")
+            elif kind == 6 and depth:
+                known = len(names)
+                lines.append(f"{indent}for j in range({pick('3', 'i', '1, 4')}):")
+                body(indent + "    ", ["j"], depth - 1)
+                del names[known:]
+            else:
+                name = f"c{len(lines)}"
+                test = pick("i % 2 == 0", "w[i] > 0.0", f"{pick(*names)} > 0.2")
+                lines.append(f"{indent}if {test}:")
+                lines.append(f"{indent}    {name} = {number(loop)}")
+                if rng.integers(2):
+                    lines.append(f"{indent}    y[{place(loop)}] {pick('=', '+=')} {number(loop)}")
+                lines.append(f"{indent}else:\n{indent}    {name} = {pick(*names, '0.0')}")
+                names.append(name)
+
+    for _ in range(rng.integers(1, 4)):
+        lines.append(f"    for i in range({pick('n', '5', '1, n')}):")
+        del names[1:]
+        body("        ", [], 1)
+    text = "\n".join(lines)
+    return f"import numpy as np\n\n\ndef f(x, k, w):\n    n = 5\n    y = np.zeros(6)\n{text}\n    return y\n"
+
+
+def _compare(seed, target):
+    """Whether the function drawn is local."""
+    text = _drawn(seed)
+    function = loaded(text).f
+    rng = np.random.default_rng(seed)
+    sparse = ad.jacobian(function, sparsity=np.ones((6, 6)), target=target)
+    dense = ad.jacobian(function, target=target)
+    swept = ad.jacfwd(function, target="python")
+    for _ in range(3):
+        call = rng.standard_normal(6), rng.integers(-6, 6, 6), rng.standard_normal(6)
+        wanted = swept(*call)
+        for found in (dense(*call), sparse(*call).toarray()):
+            np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-9, err_msg=text)
+    return "seed" not in dense.source(*call)
+
+
+def test_random_loops():
+    assert sum(_compare(seed, "python") for seed in range(8)) >= 4
+    assert any(_compare(seed, "cpu") for seed in range(2))

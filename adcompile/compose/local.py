@@ -31,7 +31,7 @@ from adcompile.graph.types import (
     is_complex,
     is_continuous,
 )
-from adcompile.ops.memory import full, wrapped
+from adcompile.ops.memory import empty, wrapped, zeros
 
 Partials = Callable[[Graph], None]
 
@@ -85,17 +85,19 @@ def dense_jacobian(graph: Graph, argument: int, partials: Partials) -> Graph:
     return local.finished([jacobian], 0)
 
 
-def entries(graph: Graph, argument: int, names: Sequence[str], partials: Partials) -> Graph:
+def entries(
+    graph: Graph, argument: int, names: Sequence[str], partials: Partials, once: bool
+) -> Graph:
     """The entries of a sparse Jacobian; the partials are added up at the places of a table.
 
     The table, in the order in which they are computed, and the number of entries come first;
-    `names` are theirs.
+    `names` are theirs. With `once` the table has each entry once.
     """
     local = _Local(graph, argument)
     with local.builder as builder:
         places = local.parameter(Array("int64", (Symbol("n"),)), names[0])
         size = local.parameter(Scalar("int64", weak=True), names[1])
-        found = local.made("entries", [size], local.result.type.dtype)
+        found = local.made("entries", [size], local.result.type.dtype, empty if once else zeros)
         counter = local.made("counter", [builder.constant(1)], "int64")
 
         def put(segment: _Segment) -> None:
@@ -104,7 +106,7 @@ def entries(graph: Graph, argument: int, names: Sequence[str], partials: Partial
             for row in local.derivatives(segment, partials):
                 for _, slope in row:
                     place = builder.op("load", places, position + count)
-                    builder.op("accumulate_at", found, slope, place)
+                    builder.op("store" if once else "accumulate_at", found, slope, place)
                     count += 1
             builder.op("accumulate_at", counter, count, 0)
 
@@ -302,9 +304,11 @@ class _Local:
         self.graph.parameters.append(Parameter(name, value))
         return value
 
-    def made(self, hint: str, shape: Sequence[Value], dtype: str) -> Value:
-        """Zeros that are made before all loops."""
-        array = full(self.builder, shape, 0, dtype)
+    def made(
+        self, hint: str, shape: Sequence[Value], dtype: str, make: Callable[..., Value] = zeros
+    ) -> Value:
+        """An array that is made before all loops."""
+        array = make(self.builder, shape, dtype)
         array.hint, array.named = hint, True
         return array
 
