@@ -280,7 +280,7 @@ class SparseJacobian:
         if argument in read:
             return None  # where it adds depends on where the derivative is taken
         deciding = frozenset(k - 1 for k, v in enumerate(graph.params) if k and v in read)
-        room, count = 0, 2 * pattern.size
+        room, count = -1, 2 * pattern.size
         while room < count:
             room = int(count)
             (count, stored, size), rows, columns = find(room, *call[0], **call[1])
