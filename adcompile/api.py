@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from adcompile import pipeline, transforms
+from adcompile import jacobians, pipeline, transforms
 from adcompile.errors import (
     AdcompileError,
     TypeMismatch,
@@ -199,10 +199,10 @@ def jacobian(
     if function is None:
         given = {"sparsity": sparsity, "mode": mode, "check": check, "holomorphic": holomorphic}
         return lambda f: jacobian(f, argnums, **given, **options)
-    if mode not in transforms.NAME_OF_MODE:
+    if mode not in jacobians.NAME_OF_MODE:
         raise TypeMismatch(f"mode={mode!r}", hint="one of 'fwd', 'rev', 'auto'")
     if sparsity is None:
-        return _jacobian(function, argnums, mode, holomorphic, options)
+        return _jacobian(function, argnums, mode, holomorphic, options, local=mode == "auto")
     _refuse_holomorphic(holomorphic)
     return _sparse(function, argnums, "jacobian", sparsity, mode, check, options)
 
@@ -234,14 +234,15 @@ def _sparse(
 
 def _jacobian(
     function: Function, argnums: int | Sequence[int], mode: str, holomorphic: bool,
-    options: dict[str, Any],
+    options: dict[str, Any], local: bool = False,
 ) -> CompiledFunction:  # fmt: skip
     items, single = chosen(function, "argnums", argnums, int, "argnums=0 or argnums=(0, 1)")
-    name = f"{transforms.NAME_OF_MODE[mode]}_{function_name(function)}"
+    name = f"{jacobians.NAME_OF_MODE[mode]}_{function_name(function)}"
 
     def derive(graph: Graph, _: Any) -> Graph:
         place = pipeline.function_location(function)
-        return transforms.jacobian_graph(graph, items, single, mode, place, holomorphic)
+        loops = pipeline.in_loops if local else None
+        return jacobians.jacobian_graph(graph, items, single, mode, place, holomorphic, loops)
 
     return CompiledFunction(function, derive, call_signature(function), name, **options)
 
@@ -262,8 +263,8 @@ def hessian(
     if sparsity is not None:
         _refuse_holomorphic(holomorphic)
         return _sparse(function, argnums, "hessian", sparsity, "fwd", check, options)
-    options["holomorphic"] = holomorphic
-    return jacfwd(grad(function, argnums, **options), argnums, **options)
+    gradient = grad(function, argnums, holomorphic=holomorphic, **options)
+    return _jacobian(gradient, argnums, "fwd", holomorphic, options, local=True)
 
 
 def hvp(function: Function | None = None, argnums: int = 0, **options: Any) -> Any:

@@ -282,16 +282,16 @@ class CompiledFunction:
         """Make the dispatcher; later calls go straight to it."""
         if not self._is_plain(args, kwargs):
             return self._call_structured(args, kwargs)
-        dispatcher = self._dispatcher
-        result = dispatcher(*args, **kwargs)
+        result = (dispatcher := self._dispatcher)(*args, **kwargs)
         if self._written or not is_plain_result(self._result):
             self._call = self._call_with_care
             self._refuse_overlap(args, kwargs)
             return self._restored(result)
         if all(p.default is p.empty for p in self.__signature__.parameters.values()):
             with self._lock:
-                if type(self) is CompiledFunction:
-                    self.__class__ = calling(CompiledFunction, dispatcher, self.__signature__)
+                checked = self._checks or self._recursive
+                whole = None if checked else MethodType(CompiledFunction.__call__, self)
+                self.__class__ = calling(CompiledFunction, whole, dispatcher, self.__signature__)
         return result
 
     def _call_with_care(self, /, *args: Any, **kwargs: Any) -> Any:

@@ -31,8 +31,20 @@ def template(name: str, signature: inspect.Signature) -> Callable[..., Any]:
     return function  # type: ignore[no-any-return]
 
 
-def calling(cls: type, dispatcher: Any, signature: inspect.Signature) -> type:
-    """A class whose calls go straight to `dispatcher`: named parameters cost half of `*args`."""
+def calling(
+    cls: type, whole: Callable[..., Any] | None, dispatcher: Any, signature: inspect.Signature
+) -> type:
+    """A class whose calls go straight to `dispatcher`, without Python where it is for numbers only.
+
+    whole      a call as `cls` has it, for other types than those; None if all calls need checks
+    """
+    numbers = whole and dispatcher.for_numbers(whole)
+    call = _checking(dispatcher, signature) if numbers is None else staticmethod(numbers)
+    return type(cls.__name__, (cls,), {"__call__": call, "__doc__": cls.__doc__})
+
+
+def _checking(dispatcher: Any, signature: inspect.Signature) -> Callable[..., Any]:
+    """A method that goes straight to `dispatcher`: named parameters cost half of `*args`."""
     names = list(signature.parameters)
     inner = {"own": None, "dispatch": dispatcher, "exact": EXACT, "usual": usual, "error": None}
     inner["errors"] = (ValueError, TypeError)
@@ -50,7 +62,7 @@ def calling(cls: type, dispatcher: Any, signature: inspect.Signature) -> type:
     )
     space: dict[str, Any] = {called[name]: item for name, item in inner.items()}
     exec(text, space)
-    return type(cls.__name__, (cls,), {"__call__": space["__call__"], "__doc__": cls.__doc__})
+    return space["__call__"]  # type: ignore[no-any-return]
 
 
 def executable(source: str, name: str) -> Callable[..., Any]:

@@ -18,6 +18,7 @@ from adcompile.errors import AdcompileError, Location, NotDifferentiable, TypeMi
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
 from adcompile.graph.calls import inline_calls
+from adcompile.graph.clone import clone_graph
 from adcompile.graph.ir import Graph, Note, Op, Value
 from adcompile.graph.part_views import refuse_stale_parts
 from adcompile.graph.procedures import (
@@ -37,6 +38,7 @@ from adcompile.graph.trees import (
 from adcompile.graph.types import Structure
 from adcompile.ops.effects import drop_prints
 from adcompile.optimize.accumulate import merge_accumulations
+from adcompile.optimize.branches import share_branches
 from adcompile.optimize.buffers import reuse_buffers
 from adcompile.optimize.checks import hoist_checks
 from adcompile.optimize.common import share_common, share_indices
@@ -74,6 +76,7 @@ SCALAR_PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
     (share_indices, "compute equal extents and indices once"),
     (share_loads, "read an element once, until its memory may have changed"),
     (hoist_loads, "read what a loop does not change before it"),
+    (share_branches, "compute once what two branches on one condition compute"),
     (merge_sums, "join loops that only add to elements"),
     (gather_sums, "let each element gather what neighbouring iterations add to it"),
     (merge_loops, "join loops over the same range that share arrays"),
@@ -82,7 +85,7 @@ SCALAR_PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
     (take_over, "write a new array into one that is not read again"),
     (reuse_buffers, "make arrays that last one iteration once, before the loop"),
 )
-
+_TIDYING = (simplify, decide_signs, prune, share_indices, share_loads)
 
 Passes = Sequence[tuple[Callable[[Graph], None], str]]
 Options = Mapping[str, bool]
@@ -282,6 +285,14 @@ def compiler_source(graph: Graph) -> str:
             op.attrs["procedure"] = copies.get(procedure, procedure)
     count_depth(loops, copies.values())
     return emit_cpu(loops)
+
+
+def in_loops(graph: Graph) -> Graph:
+    """A copy as loops over single numbers, for derivatives that follow these."""
+    copy, _ = clone_graph(graph)
+    loops = schedule_loops(optimise(copy))
+    _optimise_one(loops, [p for p in SCALAR_PASSES if p[0] in _TIDYING])
+    return loops
 
 
 def scheduled(graph: Graph) -> Graph:

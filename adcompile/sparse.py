@@ -6,18 +6,22 @@ that is called like the function. Patterns, colours and compiled sweeps are kept
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import inspect
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from types import MethodType
 from typing import Any
 
 import numpy as np
 
-from adcompile import pipeline, transforms
+from adcompile import jacobians, pipeline
+from adcompile.arguments import EXACT
+from adcompile.compose.local import NotLocal
 from adcompile.errors import NotDifferentiable, ShapeError, SparsityError, UnsupportedOperation
 from adcompile.function import CompiledFunction
 from adcompile.graph.ir import Graph
@@ -25,7 +29,7 @@ from adcompile.graph.trees import as_tuples, fingerprint, leaves
 from adcompile.graph.types import type_of, type_text
 from adcompile.sparsity.detect import detect
 from adcompile.sparsity.pattern import Pattern, read_pattern
-from adcompile.sparsity.recovery import NAMES, Tables, by_columns, by_rows, by_stars
+from adcompile.sparsity.recovery import NAMES, by_columns, by_rows, by_stars
 
 _KEPT = 16  # detected patterns of a function; the one that was not used for longest goes first
 Call = tuple[tuple[Any, ...], dict[str, Any]]
@@ -33,20 +37,62 @@ Call = tuple[tuple[Any, ...], dict[str, Any]]
 
 @dataclass(frozen=True)
 class _Plan:
-    """What one pattern needs: the mode, its tables, and the index arrays of the results."""
+    """What one pattern needs.
+
+    mode       "fwd", "rev", or for one pass over the function's loops "local", or "once" if that
+               adds one number to each entry
+    tables     the first arguments of the compiled function
+    sweeps     how often it runs
+    """
 
     pattern: Pattern
     mode: str
-    tables: Tables
-    indices: np.ndarray[Any, Any]
-    starts: np.ndarray[Any, Any]
+    tables: tuple[Any, ...]
+    sweeps: int
+
+    @cached_property
+    def _empty(self) -> Any:
+        """A sparse array whose index arrays SciPy has checked."""
+        from scipy.sparse import csr_array  # takes longer to import than all of this package
+
+        pattern = self.pattern
+        kind = np.int32 if max(pattern.size, *pattern.shape) < 2**31 else np.int64
+        index_arrays = pattern.columns.astype(kind), pattern.starts.astype(kind)
+        parts = (np.zeros(pattern.size), *index_arrays)
+        checked = csr_array(parts, shape=pattern.shape, copy=False)
+        checked.has_canonical_format = True
+        return checked
 
     def array(self, data: Any) -> Any:
         """The sparse array of these entries; its index arrays are the caller's own."""
-        from scipy.sparse import csr_array  # takes longer to import than all of this package
+        made = copy.copy(self._empty)  # a fifth of the time of csr_array(...)
+        made.data, made.indices, made.indptr = data, made.indices.copy(), made.indptr.copy()
+        return made
 
-        parts = (data, self.indices.copy(), self.starts.copy())
-        return csr_array(parts, shape=self.pattern.shape, copy=False)
+
+@dataclass(frozen=True)
+class _Known:
+    """The last call: what another must share with it to have the same plan.
+
+    arguments  for each the class, and of an array the dtype and shape
+    contents   the bytes of the arguments that decide about structure, by their numbers
+    """
+
+    arguments: tuple[tuple[Any, Any, Any], ...]
+    contents: tuple[tuple[int, bytes], ...]
+    plan: _Plan
+    run: CompiledFunction
+
+    def fits(self, args: tuple[Any, ...]) -> bool:
+        """Whether a call with these arguments has the same plan."""
+        if len(args) != len(self.arguments):
+            return False
+        for item, (kind, dtype, shape) in zip(args, self.arguments, strict=True):
+            if item.__class__ is not kind:
+                return False
+            if dtype is not None and (item.dtype is not dtype or item.shape != shape):
+                return False
+        return all(_bytes(args[k]) == content for k, content in self.contents)
 
 
 class SparseJacobian:
@@ -72,16 +118,18 @@ class SparseJacobian:
         self._pattern = None if pattern is None else self._suited(read_pattern(pattern))
         self._plan: _Plan | None = None  # of a pattern that was given
         self._deciding: dict[Any, frozenset[int]] = {}
-        self._detected: OrderedDict[Any, _Plan] = OrderedDict()
+        self._plans: OrderedDict[Any, _Plan] = OrderedDict()
+        self._known: _Known | None = None
         self._functions: dict[str, CompiledFunction] = {}
         self._generator = np.random.default_rng()
         self._lock = threading.RLock()
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """The derivative as a `scipy.sparse.csr_array` of shape (result.size, argument.size)."""
-        plan = self._plan_for((args, kwargs))
-        entries = self._coloured(plan.mode)(*plan.tables.arguments, *args, **kwargs)
-        result = plan.array(entries)
+        known = self._known
+        if kwargs or known is None or not known.fits(args):
+            known = self._learned((args, kwargs))
+        result = known.plan.array(known.run(*known.plan.tables, *args, **kwargs))
         if self._check:
             self._compare(result, (args, kwargs))
         return result
@@ -106,14 +154,29 @@ class SparseJacobian:
 
     def sweeps(self, *args: Any, **kwargs: Any) -> int:
         """How many sweeps a call with these arguments runs: the number of colours."""
-        return self._plan_for((args, kwargs)).tables.colours
+        return self._plan_for((args, kwargs)).sweeps
 
     def source(self, *args: Any, stage: str = "derivative") -> str:
         """The generated Python for arguments: the loop over the colours; see `grad(f).source`."""
         plan = self._plan_for((args, {}))
-        return self._coloured(plan.mode).source(*plan.tables.arguments, *args, stage=stage)
+        return self._compiled(plan.mode).source(*plan.tables, *args, stage=stage)
 
     # -- plans ----------------------------------------------------------------------------------
+
+    def _learned(self, call: Call) -> _Known:
+        """The plan for a call, kept for the next one if that is as plain as most are."""
+        with self._lock:
+            plan, deciding = self._plan_and_deciding(call)
+            args = call[0]
+            plain = not call[1] and len(args) == len(self.__signature__.parameters)
+            plain = plain and all(type(item) in EXACT for item in args)
+            run = self._compiled(plan.mode)
+            if not plain:
+                return _Known((), (), plan, run)
+            kinds = tuple((type(x), getattr(x, "dtype", None), np.shape(x)) for x in args)
+            contents = tuple((k, _bytes(args[k])) for k in sorted(deciding))
+            self._known = _Known(kinds, contents, plan, run)
+            return self._known
 
     def _suited(self, pattern: Pattern) -> Pattern:
         if self._symmetric and not pattern.is_symmetric:
@@ -125,19 +188,51 @@ class SparseJacobian:
 
     def _plan_for(self, call: Call) -> _Plan:
         with self._lock:
-            return self._detected_plan(call) if self._pattern is None else self._given_plan(call)
+            return self._plan_and_deciding(call)[0]
 
-    def _given_plan(self, call: Call) -> _Plan:
-        assert self._pattern is not None
+    def _plan_and_deciding(self, call: Call) -> tuple[_Plan, frozenset[int]]:
+        """The plan for these shapes, and for the values that decide about structure.
+
+        Also gives the numbers of the leaves of the call that hold these values.
+        """
+        items = self.__signature__.bind(*call[0], **call[1]).arguments
+        plain = self._leaves(items)
+        kinds = tuple(
+            (name, fingerprint(item), type_text(type_of(item))) for name, item in items.items()
+        )
+        key = (kinds, tuple(map(np.shape, plain)))
+        deciding = self._deciding.get(key)
+        if deciding is not None:
+            plan = self._plans.get((key, _contents(plain, deciding)))
+            if plan is not None:
+                self._plans.move_to_end((key, _contents(plain, deciding)))
+                return plan, deciding
+        pattern, deciding = self._pattern_for(call)
+        found = self._local(pattern, call)
+        if found is not None:
+            plan, deciding = found[0], deciding | found[1]
+        elif self._pattern is None:
+            plan = self._planned(pattern, call)
+        else:
+            plan = self._plan = self._plan or self._planned(pattern, call)
+        self._deciding[key] = deciding
+        self._plans[key, _contents(plain, deciding)] = plan
+        if len(self._plans) > _KEPT:
+            self._plans.popitem(last=False)
+        return plan, deciding
+
+    def _pattern_for(self, call: Call) -> tuple[Pattern, frozenset[int]]:
+        """The pattern, and which of the leaves of the call it holds for."""
+        if self._pattern is None:
+            pattern, deciding = self._detect(call)
+            return pattern.symmetrised() if self._symmetric else pattern, deciding
         size, columns = int(np.size(self._point(call))), self._pattern.shape[1]
         if size != columns:
             raise ShapeError(
                 f"the pattern has {columns} columns, but the argument has {size} elements",
                 pipeline.function_location(self.__wrapped__),
             )
-        if self._plan is None:
-            self._plan = self._planned(self._pattern, call)
-        return self._plan
+        return self._pattern, frozenset()
 
     def _point(self, call: Call) -> Any:
         """The argument that the derivative is taken for."""
@@ -165,37 +260,39 @@ class SparseJacobian:
                 other = by_rows(pattern)
                 if other.colours < tables.colours:
                     mode, tables = "rev", other
-        kind = np.int32 if max(pattern.size, *pattern.shape) < 2**31 else np.int64
         mode = "fwd" if mode == "auto" else mode
-        return _Plan(
-            pattern, mode, tables, pattern.columns.astype(kind), pattern.starts.astype(kind)
-        )
+        return _Plan(pattern, mode, tables.arguments, tables.colours)
+
+    def _local(self, pattern: Pattern, call: Call) -> tuple[_Plan, frozenset[int]] | None:
+        """One pass over the function's loops, and the leaves whose values decide where it adds.
+
+        None where the loops are not of that kind, or do not fit the pattern.
+        """
+        if self._mode != "auto" and not self._symmetric:
+            return None
+        find = self._compiled("places")
+        try:
+            graph, _ = find.call_graph(0, *call[0], **call[1])
+        except NotLocal:
+            return None
+        read = {v for op in graph.body.walk() if op.name != "dim" for v in op.inputs}
+        argument = graph.parameters[1 + self._argument].structure
+        if argument in read:
+            return None  # where it adds depends on where the derivative is taken
+        deciding = frozenset(k - 1 for k, v in enumerate(graph.params) if k and v in read)
+        room, count = -1, 2 * pattern.size
+        while room < count:
+            room = int(count)
+            (count, stored, size), rows, columns = find(room, *call[0], **call[1])
+        if stored or size != pattern.shape[0]:
+            return None
+        places = pattern.find(rows[:count], columns[:count])
+        if places is None:
+            return None
+        once = len(places) == pattern.size == len(np.unique(places))
+        return _Plan(pattern, "once" if once else "local", (places, pattern.size), 1), deciding
 
     # -- detection ------------------------------------------------------------------------------
-
-    def _detected_plan(self, call: Call) -> _Plan:
-        """The plan for these shapes, and for the values that decide about structure."""
-        items = self.__signature__.bind(*call[0], **call[1]).arguments
-        plain = self._leaves(items)
-        kinds = tuple(
-            (name, fingerprint(item), type_text(type_of(item))) for name, item in items.items()
-        )
-        key = (kinds, tuple(map(np.shape, plain)))
-        deciding = self._deciding.get(key)
-        if deciding is not None:
-            plan = self._detected.get((key, _contents(plain, deciding)))
-            if plan is not None:
-                self._detected.move_to_end((key, _contents(plain, deciding)))
-                return plan
-        pattern, deciding = self._detect(call)
-        if self._symmetric:
-            pattern = pattern.symmetrised()
-        plan = self._planned(pattern, call)
-        self._deciding[key] = deciding
-        self._detected[key, _contents(plain, deciding)] = plan
-        if len(self._detected) > _KEPT:
-            self._detected.popitem(last=False)
-        return plan
 
     def _leaves(self, items: dict[str, Any]) -> list[Any]:
         """The numbers and arrays of a call, in the order of the parameters of its graph."""
@@ -238,20 +335,25 @@ class SparseJacobian:
         return self._made(
             "pushforward" if mode == "fwd" else "pullback",
             ("seed",),
-            lambda graph, place: transforms.sweep_graph(
-                graph, self._argument, mode == "fwd", place
-            ),
+            lambda graph, place: jacobians.sweep_graph(graph, self._argument, mode == "fwd", place),
         )
 
-    def _coloured(self, mode: str) -> CompiledFunction:
-        """A function of the tables and the arguments: the entries."""
-        return self._made(
-            f"sparse_{transforms.NAME_OF_MODE[mode]}",
-            NAMES,
-            lambda graph, place: transforms.coloured_graph(
-                graph, self._argument, mode == "fwd", self._free(NAMES), place
-            ),
-        )
+    def _compiled(self, mode: str) -> CompiledFunction:
+        """A function of the tables and the arguments: the entries, or the places of `local`."""
+        item, loops = self._argument, pipeline.in_loops
+        local, once = mode in ("local", "once"), mode == "once"
+        tables = ("places", "size") if local else ("size",) if mode == "places" else NAMES
+        names = self._free(tables)
+
+        def derive(graph: Graph, place: Any) -> Graph:
+            if mode == "places":
+                return jacobians.local_places_graph(graph, item, names[0], loops, place)
+            if local:
+                return jacobians.local_entries_graph(graph, item, names, loops, once, place)
+            return jacobians.coloured_graph(graph, item, mode == "fwd", names, place)
+
+        kind = jacobians.NAME_OF_MODE.get(mode, f"{mode}_jacobian")
+        return self._made(f"sparse_{kind}", names, derive)
 
     def _made(
         self, kind: str, names: Sequence[str], derive: Callable[[Graph, Any], Graph]
@@ -306,6 +408,10 @@ class SparseJacobian:
 def _contents(items: Sequence[Any], chosen: Collection[int]) -> tuple[Any, ...]:
     """What the chosen numbers and arrays hold, hashable and short."""
     return tuple(
-        hashlib.blake2b(np.asarray(item).tobytes(), digest_size=16).digest()
+        hashlib.blake2b(_bytes(item), digest_size=16).digest()
         for item in (items[k] for k in sorted(chosen))
     )
+
+
+def _bytes(item: Any) -> bytes:
+    return item.tobytes() if isinstance(item, np.ndarray) else np.asarray(item).tobytes()

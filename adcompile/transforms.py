@@ -1,7 +1,7 @@
 """What each transformation makes of the graph of a function.
 
 Enters: a graph and what to derive. Leaves: the graph of the gradient, of a forward or reverse
-sweep, of a Jacobian, of a Hessian times a vector, or of the function along an axis.
+sweep, of a Hessian times a vector, or of the function along an axis.
 """
 
 from __future__ import annotations
@@ -10,16 +10,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from adcompile.compose.batch import batched
-from adcompile.compose.coloured import coloured_jacobian, first_parameters
-from adcompile.compose.holomorphic import check_complex, check_result, refuse_complex
-from adcompile.compose.jacobian import forward_jacobian, reverse_jacobian, shorter_jacobian
+from adcompile.compose.holomorphic import check_complex, check_result
 from adcompile.differentiate.forward import append_forward
 from adcompile.differentiate.reverse import append_reverse
 from adcompile.errors import Location, NotDifferentiable, TypeMismatch
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
 from adcompile.graph.calls import refuse_draws
-from adcompile.graph.clone import clone_graph
 from adcompile.graph.ir import Graph, Parameter, Region, Value, free_name
 from adcompile.graph.trees import (
     Static,
@@ -34,14 +31,12 @@ from adcompile.graph.types import (
     Array,
     Scalar,
     Structure,
-    is_complex,
     is_continuous,
     shape_of,
     type_text,
 )
 
 Wrt = tuple[int | str, ...]
-NAME_OF_MODE = {"fwd": "jacfwd", "rev": "jacrev", "auto": "jacobian"}
 
 
 def gradient_graph(
@@ -57,7 +52,7 @@ def gradient_graph(
     """
     loss, rest = _loss(graph, has_aux, location)
     check_result(graph, loss, "a gradient", holomorphic, location)
-    structures = [_wanted(graph, item, location) for item in wrt]
+    structures = [wanted_values(graph, item, location) for item in wrt]
     values = [v for s in structures for v in leaves(s)]
     if holomorphic:
         check_complex(graph, values, location)
@@ -110,7 +105,7 @@ def _loss(graph: Graph, has_aux: bool, location: Location | None) -> tuple[Value
     return value, list(graph.outputs[1:])
 
 
-def _wanted(graph: Graph, item: int | str, location: Location | None) -> Structure:
+def wanted_values(graph: Graph, item: int | str, location: Location | None) -> Structure:
     """The values a gradient is taken with respect to: of an argument, or of a variable by name."""
     names = [p.name for p in graph.parameters]
     if isinstance(item, int):
@@ -143,7 +138,7 @@ def _wanted(graph: Graph, item: int | str, location: Location | None) -> Structu
 
 
 def _without_derivative(structure: Structure, value: Value) -> str:
-    return "holds no float" if is_container(structure) else f"is {_article(value)}"
+    return "holds no float" if is_container(structure) else f"is {article(value)}"
 
 
 def _without_static(structure: Structure) -> Structure:
@@ -154,7 +149,8 @@ def _without_static(structure: Structure) -> Structure:
     return with_parts(structure, [_without_static(part) for part in inner])
 
 
-def _article(value: Value) -> str:
+def article(value: Value) -> str:
+    """What kind of value has no derivative, for messages."""
     kind = "a boolean" if value.type.dtype == "bool" else "an integer"
     return f"{kind} array" if isinstance(value.type, Array) else kind
 
@@ -278,147 +274,13 @@ def vjp_graph(graph: Graph, types: Sequence[Structure]) -> Graph:
     return graph
 
 
-def jacobian_graph(
-    graph: Graph, wrt: Wrt, single: bool, mode: str, location: Location | None,
-    holomorphic: bool = False,
-) -> Graph:  # fmt: skip
-    """All derivatives of all results: by columns ("fwd"), by rows ("rev"), or by what is less.
-
-    A real number has one column, or row; `holomorphic` says that a complex one has no more.
-    The structure is that of the result, each leaf replaced by the structure of the arguments.
-    """
-    refuse_draws(graph, "a Jacobian")
-    structures = tuple(_wanted(graph, item, location) for item in wrt)
-    inputs = [v for s in structures for v in leaves(s)]
-    name = NAME_OF_MODE[mode]
-    mode = _checked_mode(graph, inputs, mode, holomorphic, location)
-    old = graph.result
-
-    def columns() -> list[Graph]:
-        return [_forward_sweep(graph, value) for value in inputs]
-
-    def rows() -> list[Graph]:
-        return [_reverse_sweep(graph, k, inputs) for k in range(len(graph.outputs))]
-
-    if mode == "fwd":
-        result = forward_jacobian(graph, inputs, columns())
-    elif mode == "rev":
-        result = reverse_jacobian(graph, inputs, rows())
-    else:
-        result = shorter_jacobian(graph, inputs, columns, rows)
-    numbers = iter(range(len(result.outputs)))
-    wanted = structures[0] if single else structures
-    result.result = mapped(lambda _: mapped(lambda _: next(numbers), wanted), old)
-    result.name = f"{name}_{graph.name}"
-    return result
-
-
-def _checked_mode(
-    graph: Graph, inputs: Sequence[Value], mode: str, holomorphic: bool, location: Location | None
-) -> str:
-    """The mode; of "auto" the only one there is where either side is complex.
-
-    Raises NotDifferentiable for what has no Jacobian in it.
-    """
-    for value in graph.outputs:
-        if not is_continuous(value.type):
-            raise NotDifferentiable(
-                f"`{graph.name}` returns {_article(value)}; a Jacobian needs floats",
-                value.location or location,
-            )
-    if mode == "auto" and not holomorphic:
-        if any(is_complex(v.type) for v in inputs):
-            mode = "rev"
-        elif any(is_complex(v.type) for v in graph.outputs):
-            mode = "fwd"
-    if holomorphic or mode == "rev":
-        for value in graph.outputs:
-            check_result(graph, value, "a Jacobian by rows", holomorphic, location)
-    if holomorphic:
-        check_complex(graph, inputs, location)
-    elif mode == "fwd":
-        refuse_complex(graph, inputs, location)
-    return mode
-
-
-def _seeded(graph: Graph, value: Value, name: str) -> tuple[Graph, dict[Value, Value], Value]:
-    """A copy of a graph with one more parameter, shaped as `value`."""
-    copy, mapping = clone_graph(graph)
-    type_ = value.type
-    if isinstance(type_, Array):
-        type_ = Array(type_.dtype, type_.shape)
-    with Builder(copy) as builder:
-        seed = builder.parameter(type_, f"{value.hint or 'y'}_{name}")
-    copy.parameters.append(Parameter("seed", seed))
-    return copy, mapping, seed
-
-
-def _forward_sweep(graph: Graph, value: Value) -> Graph:
-    copy, mapping, seed = _seeded(graph, value, "dot")
-    copy.body.yields = append_forward(copy, {mapping[value]: seed})
-    copy.result = tuple(range(len(copy.outputs)))
-    return copy
-
-
-def _reverse_sweep(graph: Graph, number: int, inputs: Sequence[Value]) -> Graph:
-    copy, mapping, seed = _seeded(graph, graph.outputs[number], "bar")
-    seeds: list[Value | None] = [None] * len(copy.outputs)
-    seeds[number] = seed
-    append_reverse(copy, [mapping[v] for v in inputs], seeds)
-    copy.result = tuple(range(len(copy.outputs)))
-    return copy
-
-
-def sweep_graph(graph: Graph, item: int, forward: bool, location: Location | None) -> Graph:
-    """The derivative of a single result by one argument times a seed, which comes first.
-
-    A forward sweep takes a tangent of the argument, a reverse sweep a cotangent of the result.
-    """
-    sweep, _ = _single_sweep(graph, item, forward, location)
-    first_parameters(sweep, 1)
-    sweep.result = 0
-    sweep.name = f"{'pushforward' if forward else 'pullback'}_{graph.name}"
-    return sweep
-
-
-def coloured_graph(
-    graph: Graph, item: int, forward: bool, names: Sequence[str], location: Location | None
-) -> Graph:
-    """The entries of a sparse Jacobian, by columns (forward mode) or by rows (reverse mode).
-
-    `names` are those of the tables of colours, which come first.
-    """
-    sweep, seeded = _single_sweep(graph, item, forward, location)
-    result = coloured_jacobian(graph, sweep, seeded, names, location)
-    result.name = f"sparse_{'jacfwd' if forward else 'jacrev'}_{graph.name}"
-    return result
-
-
-def _single_sweep(
-    graph: Graph, item: int, forward: bool, location: Location | None
-) -> tuple[Graph, Value]:
-    """A sweep with the seed as last parameter, and the value of `graph` that it is a seed of."""
-    refuse_draws(graph, "a Jacobian")
-    wanted = _wanted(graph, item, location)
-    if not isinstance(wanted, Value) or is_container(graph.result) or len(graph.outputs) != 1:
-        raise NotDifferentiable(
-            f"a sparse derivative of `{graph.name}` is that of one array or number by another",
-            location, "put what belongs together into one array",
-        )  # fmt: skip
-    for mode in ("fwd", "rev"):
-        _checked_mode(graph, [wanted], mode, False, location)  # complex numbers have no pattern
-    if forward:
-        return _forward_sweep(graph, wanted), wanted
-    return _reverse_sweep(graph, 0, [wanted]), graph.outputs[0]
-
-
 def hvp_graph(
     graph: Graph, types: Sequence[Structure], item: int, location: Location | None
 ) -> Graph:
     """The Hessian times a vector: a function of the arguments and a tangent of one of them."""
     name = graph.name
     graph = gradient_graph(graph, (item,), True, location)
-    primal = _wanted(graph, item, location)
+    primal = wanted_values(graph, item, location)
     own, given = list(leaves(primal)), list(leaves(types[-1]))
     if len(own) != len(given):
         raise TypeMismatch(f"{len(own)} numbers or arrays but {len(given)} tangents")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from adcompile.compose.host import Host
+from adcompile.compose.host import Host, first_parameters
 from adcompile.errors import Location
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Graph, Parameter, Value
@@ -77,13 +77,6 @@ def coloured_jacobian(
     host.graph.body.yields = [entries]
     host.graph.result = 0
     return host.graph
-
-
-def first_parameters(graph: Graph, count: int) -> None:
-    """Move the last parameters, which have one value each, to the front."""
-    parameters, values = graph.parameters, graph.body.params
-    graph.parameters = parameters[-count:] + parameters[:-count]
-    graph.body.params = values[-count:] + values[:-count]
 
 
 def _product(builder: Builder, extents: Sequence[Value]) -> Value:

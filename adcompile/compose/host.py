@@ -82,6 +82,13 @@ class Host:
         self.builder.op("assign", view, value)
 
 
+def first_parameters(graph: Graph, count: int) -> None:
+    """Move the last parameters, which have one value each, to the front."""
+    parameters, values = graph.parameters, graph.body.params
+    graph.parameters = parameters[-count:] + parameters[:-count]
+    graph.body.params = values[-count:] + values[:-count]
+
+
 def with_own_extents(graph: Graph) -> Graph:
     """A copy whose extents, except those of its parameters, are not taken for the graph's."""
     copy, _ = clone_graph(graph)

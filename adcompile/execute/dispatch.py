@@ -33,6 +33,20 @@ class GeneratedDispatcher(CPUDispatcher):  # type: ignore[misc]
         super().__init__(template)
         self._generate = generate
         self._compile_options = options
+        self._numbers: NumberDispatcher | None = None
+
+    def for_numbers(self, otherwise: Callable[..., Any]) -> NumberDispatcher | None:
+        """A dispatcher of what is compiled, None if some of it is not for numbers alone.
+
+        Call it again, under a lock, when there may be more; `otherwise` gets calls of other types.
+        """
+        if not all(type_ in _SCALARS for key in self.overloads for type_ in key):
+            return None
+        self._numbers = self._numbers or NumberDispatcher(self.py_func, otherwise)
+        for key, result in self.overloads.items():
+            if key not in self._numbers.overloads:
+                self._numbers.add_overload(result)
+        return self._numbers
 
     @global_compiler_lock  # type: ignore[untyped-decorator]
     def compile(self, sig: Any) -> Any:
@@ -48,6 +62,20 @@ class GeneratedDispatcher(CPUDispatcher):  # type: ignore[misc]
         result = compile_for(compile_source(source, entry, **self._compile_options), key)
         self.add_overload(result)
         return result.entry_point
+
+
+class NumberDispatcher(CPUDispatcher):  # type: ignore[misc]
+    """Runs what another dispatcher has compiled for numbers; `otherwise` gets all other calls.
+
+    Relies on a third inner working: what `_compile_for_args` gives is called with the arguments.
+    """
+
+    def __init__(self, template: Callable[..., Any], otherwise: Callable[..., Any]) -> None:
+        super().__init__(template)
+        self._otherwise = otherwise
+
+    def _compile_for_args(self, *_: Any, **__: Any) -> Any:
+        return self._otherwise
 
 
 def make_dispatcher(

@@ -28,10 +28,13 @@ class Dependence:
             for inner in op.regions:
                 self._scan(inner)
 
-    def stays(self, access: Op) -> bool:
-        """Whether the element that a load reads, or a store writes, keeps its value to the end."""
+    def stays(self, access: Op, added: bool = False) -> bool:
+        """Whether the element that a load reads, or a store writes, keeps its value to the end.
+
+        With `added` something may be added to it.
+        """
         return all(
-            self._is_earlier(write, access)
+            (added and write.name == "accumulate_at") or self._is_earlier(write, access)
             for write in self.aliases.writes_after(access, access.inputs[0])
         )
 

@@ -344,6 +344,11 @@ def empty(builder: Builder, extents: Sequence[Any], dtype: str) -> Value:
     return result
 
 
+def zeros(builder: Builder, extents: Sequence[Any], dtype: str) -> Value:
+    """An array of zeros."""
+    return full(builder, extents, 0, dtype)
+
+
 def zeros_like(builder: Builder, value: Value) -> Value:
     """Zeros of the shape and dtype of `value`; a constant for a scalar."""
     if isinstance(value.type, Scalar):

@@ -57,6 +57,15 @@ class Pattern:
         columns = np.concatenate((self.columns, self.rows))
         return pattern_of(rows, columns, self.shape)
 
+    def find(self, rows: np.ndarray[Any, Any], columns: np.ndarray[Any, Any]) -> Any:
+        """The numbers of places given by row and column; None if the pattern misses one."""
+        own, wanted = (
+            r * self.shape[1] + c for r, c in ((self.rows, self.columns), (rows, columns))
+        )
+        found = np.searchsorted(own, wanted)
+        inside = found < self.size
+        return found if inside.all() and np.array_equal(own[found], wanted) else None
+
     def members(self) -> list[list[int]]:
         """The columns of each row."""
         columns, starts = self.columns.tolist(), self.starts.tolist()

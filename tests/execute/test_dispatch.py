@@ -160,3 +160,47 @@ def test_a_call_costs_at_most_twice_a_plain_compiled_call():
         for k, f in enumerate((gradient, plain)):
             best[k] = min(best[k], timeit.timeit(lambda f=f: f(1.0, 2.0, 3.0), number=500))
     assert best[0] / best[1] <= 2.0
+
+
+def test_calls_with_numbers_alone_need_no_python():
+    """Until there are other types; what is no number is treated as by any other function."""
+    gradient = ad.value_and_grad(weighted, (0, 1, 2))
+    assert gradient(1.0, 2.0, 3.0) == (5.0, (5.0, 1.0, 1.0))
+    assert isinstance(type(gradient).__dict__["__call__"], staticmethod)
+    assert gradient(1.0, z=3.0, y=2.0) == gradient(*map(np.float64, (1, 2, 3)))
+    assert gradient(np.array(1.0), 2.0, 3.0) == (5.0, (5.0, 1.0, 1.0))
+    assert gradient(1.0, np.float32(2.0), 3.0)[0] == 5.0
+    assert isinstance(type(gradient).__dict__["__call__"], staticmethod)
+    assert len(gradient._dispatcher.overloads) == 2
+    with pytest.raises(ad.NotDifferentiable):
+        gradient(1, 2.0, 3.0)
+    with pytest.raises(TypeError):
+        gradient(1.0, 2.0)
+    with pytest.raises(ad.TypeMismatch):
+        gradient("x", 2.0, 3.0)
+
+    function = ad.jit(weighted)
+    assert function(1.0, 2.0, 3.0) == 5.0
+    assert function(np.ones(2), 2.0, 3.0).tolist() == [5.0, 5.0]
+    assert not isinstance(type(function).__dict__["__call__"], staticmethod)
+    for jitted in (function, ad.jit(weighted), gradient):
+        with pytest.raises(ad.TypeMismatch):
+            jitted(np.ma.masked_array([1.0], [True]), 2.0, 3.0)
+    assert function(1.0, 2.0, 3.0) == 5.0
+    assert numba.njit(lambda x: function(x, 2.0, 3.0))(1.0) == 5.0
+
+
+def test_numbers_are_called_by_many_threads():
+    gradient = ad.grad(weighted, (0, 1, 2))
+    found = []
+
+    def run(k):
+        for x in (float(k), np.float32(k), np.float64(k)):
+            found.append((k, gradient(x, 2.0, 3.0)[1]))
+
+    threads = [threading.Thread(target=run, args=(k,)) for k in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 24 and all(k == slope for k, slope in found)
