@@ -38,6 +38,7 @@ from adcompile.graph.types import Structure
 from adcompile.ops.effects import drop_prints
 from adcompile.optimize.accumulate import merge_accumulations
 from adcompile.optimize.buffers import reuse_buffers
+from adcompile.optimize.carried import write_carried
 from adcompile.optimize.checks import hoist_checks
 from adcompile.optimize.common import share_common, share_indices
 from adcompile.optimize.copies import drop_copies
@@ -80,6 +81,7 @@ SCALAR_PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
     (carry_sums, "carry what a loop adds to one element in a variable"),
     (store_first, "store into an array of zeros what is added to it first"),
     (take_over, "write a new array into one that is not read again"),
+    (write_carried, "write what a loop carries into the array that it started with"),
     (reuse_buffers, "make arrays that last one iteration once, before the loop"),
 )
 
