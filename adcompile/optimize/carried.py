@@ -19,7 +19,7 @@ from adcompile.optimize.takeover import in_order, same_kind
 
 _FRESH = frozenset({"empty", "full", "matmul"})
 _KEEP = frozenset({"push", "invoke"})
-_READ = frozenset({"load", "store", "accumulate_at", "dim", "matmul"})
+_READ = frozenset({"load", "store", "accumulate_at", "dim", "matmul", "matmul_into"})
 
 
 def write_carried(graph: Graph) -> None:

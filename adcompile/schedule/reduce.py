@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from adcompile.graph.builder import Builder
-from adcompile.graph.ir import Op, Value
+from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.types import Array, Dim, Scalar, is_continuous, shape_of
 from adcompile.schedule.access import Index
 from adcompile.schedule.scalars import converted
@@ -23,6 +23,8 @@ class ReductionLoops:
 
     builder: Builder
     values: dict[Value, Value]
+    new: Graph
+    region: Region
 
     def value(self, old: Value) -> Value:
         """The new value of an old one."""
@@ -256,7 +258,12 @@ class ReductionLoops:
         elif max(ranks) > 2 or {a.type.dtype, b.type.dtype} != {dtype}:
             self._matmul_loops(op)
         else:
-            product = self.builder.op("matmul", self.contiguous(a, "CF"), self.contiguous(b, "CF"))
+            factors = self.contiguous(a, "CF"), self.contiguous(b, "CF")
+            if self.region is not self.new.body:  # in a loop its memory can be used again
+                product = self.allocated(op.result)
+                self.builder.op("matmul_into", product, *factors)
+            else:
+                product = self.builder.op("matmul", *factors)
             self._name(op.result, product)
 
     def _dot(self, op: Op) -> None:

@@ -28,9 +28,12 @@ def grad_crank_nicolson(psi, h):
             back[i, j] = t + t_1
     psi_tape = np.empty((4, 3), np.complex128)
     psi_tape_1 = np.empty((4, 3), np.complex128)
+    # psi = np.linalg.solve(back, forward @ psi)
+    t_2 = np.empty(3, np.complex128)
     for _ in range(4):
         # psi = np.linalg.solve(back, forward @ psi)
-        psi_1 = np.linalg.solve(back, exact.dot(forward, psi))
+        exact.dot_into(t_2, forward, psi)
+        psi_1 = np.linalg.solve(back, t_2)
         # for _ in range(4):
         for i in range(3):
             psi_tape_1[_, i] = psi[i]
@@ -47,14 +50,15 @@ def grad_crank_nicolson(psi, h):
     # for _ in range(4):
     for _ in range(3, -1, -1):
         # psi = np.linalg.solve(back, forward @ psi)
-        t_2 = np.linalg.solve(back.T, psi_bar)
-        psi_bar = exact.dot(forward.T, t_2)
+        t_3 = np.linalg.solve(back.T, psi_bar)
+        psi_bar = np.empty(3, np.complex128)
+        exact.dot_into(psi_bar, forward.T, t_3)
         for i in range(3):
-            t_3 = t_2[i]
+            t_4 = t_3[i]
             for j in range(3):
-                back_bar[i, j] -= t_3 * psi_tape[np.uint64(_), j]
+                back_bar[i, j] -= t_4 * psi_tape[np.uint64(_), j]
             for j in range(3):
-                forward_bar[i, j] += t_3 * psi_tape_1[np.uint64(_), j]
+                forward_bar[i, j] += t_4 * psi_tape_1[np.uint64(_), j]
     # forward = np.eye(3) - 0.05j * h
     h_bar = np.empty((3, 3))
     for i in range(3):
