@@ -47,6 +47,7 @@ from adcompile.optimize.gather import gather_sums
 from adcompile.optimize.loads import hoist_loads, share_loads
 from adcompile.optimize.merge import merge_loops, merge_sums
 from adcompile.optimize.precompute import precompute
+from adcompile.optimize.reciprocals import share_reciprocals
 from adcompile.optimize.signs import decide_signs
 from adcompile.optimize.simplify import simplify
 from adcompile.optimize.squares import square_sizes
@@ -75,6 +76,7 @@ SCALAR_PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
     (share_indices, "compute equal extents and indices once"),
     (share_loads, "read an element once, until its memory may have changed"),
     (hoist_loads, "read what a loop does not change before it"),
+    (share_reciprocals, "divide by a number once"),
     (merge_sums, "join loops that only add to elements"),
     (gather_sums, "let each element gather what neighbouring iterations add to it"),
     (merge_loops, "join loops over the same range that share arrays"),
@@ -89,7 +91,7 @@ SCALAR_PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
 Passes = Sequence[tuple[Callable[[Graph], None], str]]
 Options = Mapping[str, bool]
 _NEEDED = frozenset({"inline_calls", "prune"})
-_REORDERING = frozenset({"merge_sums", "gather_sums"})  # sums round otherwise
+_REORDERING = frozenset({"merge_sums", "gather_sums", "share_reciprocals"})  # they round otherwise
 _THREADS = frozenset({"spread_loops"})
 _skipped: ContextVar[frozenset[str]] = ContextVar("skipped", default=_THREADS)
 
