@@ -496,5 +496,6 @@ UNTESTED = {
     "print": "gives no value; tests/test_effects.py runs it",
     "draw": "gives another value each time; tests/test_effects.py runs it",
     "seed": "gives no value; tests/test_effects.py runs it",
+    "threads": "another number on each machine; tests/test_threads.py reads it",
     "require": "gives no value; tests/parse/test_control.py runs it",
 }
