@@ -40,6 +40,7 @@ from adcompile.ops.effects import drop_prints
 from adcompile.optimize.accumulate import merge_accumulations
 from adcompile.optimize.branches import share_branches
 from adcompile.optimize.buffers import reuse_buffers
+from adcompile.optimize.carried import write_carried
 from adcompile.optimize.checks import hoist_checks
 from adcompile.optimize.common import share_common, share_indices
 from adcompile.optimize.copies import drop_copies
@@ -48,6 +49,7 @@ from adcompile.optimize.gather import gather_sums
 from adcompile.optimize.loads import hoist_loads, share_loads
 from adcompile.optimize.merge import merge_loops, merge_sums
 from adcompile.optimize.precompute import precompute
+from adcompile.optimize.reciprocals import share_reciprocals
 from adcompile.optimize.signs import decide_signs
 from adcompile.optimize.simplify import simplify
 from adcompile.optimize.squares import square_sizes
@@ -77,12 +79,14 @@ SCALAR_PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
     (share_loads, "read an element once, until its memory may have changed"),
     (hoist_loads, "read what a loop does not change before it"),
     (share_branches, "compute once what two branches on one condition compute"),
+    (share_reciprocals, "divide by a number once"),
     (merge_sums, "join loops that only add to elements"),
     (gather_sums, "let each element gather what neighbouring iterations add to it"),
     (merge_loops, "join loops over the same range that share arrays"),
     (carry_sums, "carry what a loop adds to one element in a variable"),
     (store_first, "store into an array of zeros what is added to it first"),
     (take_over, "write a new array into one that is not read again"),
+    (write_carried, "write what a loop carries into the array that it started with"),
     (reuse_buffers, "make arrays that last one iteration once, before the loop"),
 )
 _TIDYING = (simplify, decide_signs, prune, share_indices, share_loads)
@@ -90,7 +94,7 @@ _TIDYING = (simplify, decide_signs, prune, share_indices, share_loads)
 Passes = Sequence[tuple[Callable[[Graph], None], str]]
 Options = Mapping[str, bool]
 _NEEDED = frozenset({"inline_calls", "prune"})
-_REORDERING = frozenset({"merge_sums", "gather_sums"})  # sums round otherwise
+_REORDERING = frozenset({"merge_sums", "gather_sums", "share_reciprocals"})  # they round otherwise
 _THREADS = frozenset({"spread_loops"})
 _skipped: ContextVar[frozenset[str]] = ContextVar("skipped", default=_THREADS)
 

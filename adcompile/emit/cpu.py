@@ -44,8 +44,10 @@ class CpuEmitter(PythonEmitter):
             return _CASTS.get(op.attrs["dtype"], f"np.{op.attrs['dtype']}({{0}})")
         if op.name == "stack":  # an empty list that has a type
             return f"[{assemble.zero(op.attrs['type'].item)} for _ in range(0)]"
-        if op.name == "matmul":
-            return "exact.dot({0}, {1})"
+        if op.name == "matmul_into":
+            return "exact.dot_into({0}, {1}, {2})"
+        if op.name in ("inv", "det"):
+            return f"exact.{op.name}({{0}})"
         if op.record.scalar is not None and is_complex(op.result.type):
             return self._complex_spelling(op)
         if op.record.kernel is not None:

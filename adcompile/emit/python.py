@@ -357,7 +357,7 @@ class PythonEmitter(ControlEmitter):
         inputs = [self.read(v) for v in op.inputs]
         self.flush(only_memory=True, keep=inputs)
         node = assemble.fill(self.spelling(op), inputs, op)
-        if op.name in ("push", "scatter_add"):
+        if op.name in ("push", "scatter_add", "matmul_into"):
             self.add(ast.Expr(node), op)
         elif op.name in ("accumulate", "accumulate_at"):
             self.add(assemble.accumulation(node, inputs[1]), op)

@@ -43,6 +43,10 @@ def cache_directory() -> Path:
     return directory
 
 
+# machine code holds copies of their functions
+_HELPERS = ("exact.py", "machine.py", "products.py", "small_matrices.py", "vector_math.py")
+
+
 @cache
 def _versions() -> str:
     found = [platform.python_version(), platform.machine()]
@@ -51,11 +55,7 @@ def _versions() -> str:
             found.append(f"{package} {version(package)}")
         except PackageNotFoundError:
             found.append(f"{package} unknown")
-    for helper in (
-        "exact.py",
-        "machine.py",
-        "vector_math.py",
-    ):  # machine code holds copies of their functions
+    for helper in _HELPERS:
         found.append(hashlib.sha256(Path(__file__).with_name(helper).read_bytes()).hexdigest())
     return "; ".join(found)
 

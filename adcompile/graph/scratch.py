@@ -75,9 +75,14 @@ class Scratch:
                 if root in self.aliases.roots.get(op.inputs[1], ()) and not covered:
                     return None
                 covered = True
+            elif op.name == "matmul_into" and op.inputs[0] is root and not self._reads(op, root):
+                covered = True
             elif not covered and _element(op, root) not in known:
                 return None
         return covered
+
+    def _reads(self, product: Op, root: Value) -> bool:
+        return any(root in self.aliases.roots.get(v, ()) for v in product.inputs[1:])
 
     def _uses(self, op: Op, root: Value) -> bool:
         ops: Iterator[Op] = iter([op])

@@ -100,6 +100,20 @@ register(
 )
 
 
+def _matmul_into(out: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[()]:
+    np.matmul(a, b, out=out)
+    return ()
+
+
+register(
+    Record(
+        "matmul_into", lambda builder, types, attrs: [], _matmul_into,
+        show="np.matmul({1}, {2}, out={0})", writes=True, keeps=True, takes_complex=True,
+        notes="made by the scheduler: the memory of a product can be used again",
+    )
+)  # fmt: skip
+
+
 def _outer_infer(builder: Builder, types: Sequence[Type], attrs: Attrs) -> list[Type]:
     if any(len(shape_of(t)) != 1 for t in types):
         raise TypeMismatch("`outer` needs two vectors", hint="use np.outer(a.ravel(), b.ravel())")

@@ -31,7 +31,7 @@ def _one(graph: Graph, region: Region, builder: Builder, aliases: Aliases, bound
             for old in [v for v in spans if spans[v][1] == spans[new][0]]:
                 loop = region.ops[spans[old][1]]
                 pair = _Pair(region, old, new, aliases, bounds)
-                if _same_kind(builder, old, new) and pair.fits(loop):
+                if same_kind(builder, old, new) and pair.fits(loop):
                     assert new.op is not None
                     region.ops.remove(new.op)
                     if new.named:
@@ -56,7 +56,8 @@ def _spans(region: Region, arrays: list[Value], aliases: Aliases) -> dict[Value,
     return spans
 
 
-def _same_kind(builder: Builder, old: Value, new: Value) -> bool:
+def same_kind(builder: Builder, old: Value, new: Value) -> bool:
+    """Whether two arrays are different ones with the same elements and extents."""
     if old is new or not isinstance(old.type, Array) or not isinstance(new.type, Array):
         return False
     shapes = ([builder.resolve(d) for d in shape_of(v.type)] for v in (old, new))
@@ -78,7 +79,7 @@ class _Pair:
         if loop.name != "for" or self._leaves():
             return False
         inner = [o for o in loop.regions[0].walk() if self._touches_itself(o)]
-        return self._in_order(inner, loop)
+        return in_order(inner, loop, self.old, self.new, self.bounds)
 
     def _leaves(self) -> bool:
         """Whether the old array is handed out of the region, or is kept on a stack."""
@@ -94,23 +95,26 @@ class _Pair:
             self._is(v, a) for v in values for a in (self.old, self.new)
         )
 
-    def _in_order(self, ops: list[Op], loop: Op) -> bool:
-        """Whether every element is read of the old array before it is stored in the new one."""
-        stores = [op for op in ops if op.name == "store" and op.inputs[0] is self.new]
-        if len(stores) != 1:
-            return False
-        (store,) = stores
-        index = store.inputs[2:]
-        home = home_of(loop.regions[0], store)
-        counters = counters_to(loop, home) if home is not None else None
-        if home is None or counters is None or set(index) != counters:
-            return False
-        if not all(self.bounds.never_negative(v, home) for v in index):
-            return False
-        before = home.ops[: home.ops.index(store)]
-        reads = [op for op in ops if op is not store]
-        return all(
-            op.name == "load" and op in before and op.inputs[0] is self.old
-            and op.inputs[1:] == index
-            for op in reads
-        )  # fmt: skip
+
+def in_order(ops: list[Op], loop: Op, old: Value, new: Value, bounds: Bounds) -> bool:
+    """Whether every element is read of the old array before it is stored in the new one.
+
+    ops      all operations in the loop that touch either
+    """
+    stores = [op for op in ops if op.name == "store" and op.inputs[0] is new]
+    if len(stores) != 1:
+        return False
+    (store,) = stores
+    index = store.inputs[2:]
+    home = home_of(loop.regions[0], store)
+    counters = counters_to(loop, home) if home is not None else None
+    if home is None or counters is None or set(index) != counters:
+        return False
+    if not all(bounds.never_negative(v, home) for v in index):
+        return False
+    before = home.ops[: home.ops.index(store)]
+    return all(
+        op.name == "load" and op in before and op.inputs[0] is old and op.inputs[1:] == index
+        for op in ops
+        if op is not store
+    )

@@ -1,21 +1,25 @@
 """Loop nests that fold axes: reductions, running sums and matrix products.
 
 Enters: `sum`, `max`, `min`, `argmax`, `argmin`, `cumsum` and `matmul` operations. Leaves: loops
-that carry an accumulator; products of matrices and vectors stay calls of the algebra library.
+that carry an accumulator; products of matrices and vectors that are not known to be tiny stay
+calls of the algebra library.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from adcompile.graph.builder import Builder
-from adcompile.graph.ir import Op, Value
+from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.types import Array, Dim, Scalar, is_continuous, shape_of
 from adcompile.schedule.access import Index
 from adcompile.schedule.scalars import converted
+
+_UNROLLED = 200  # products of numbers in a matrix product of known size that is no call
 
 
 class ReductionLoops:
@@ -23,6 +27,8 @@ class ReductionLoops:
 
     builder: Builder
     values: dict[Value, Value]
+    new: Graph
+    region: Region
 
     def value(self, old: Value) -> Value:
         """The new value of an old one."""
@@ -253,11 +259,19 @@ class ReductionLoops:
         dtype = op.result.type.dtype
         if ranks == (1, 1):
             self._dot(op)
-        elif max(ranks) > 2 or {a.type.dtype, b.type.dtype} != {dtype}:
+        elif max(ranks) > 2 or {a.type.dtype, b.type.dtype} != {dtype} or self._is_tiny(op):
             self._matmul_loops(op)
         else:
-            product = self.builder.op("matmul", self.contiguous(a, "CF"), self.contiguous(b, "CF"))
+            factors = self.contiguous(a, "CF"), self.contiguous(b, "CF")
+            product = self.allocated(op.result)  # so that its memory can be used again
+            self.builder.op("matmul_into", product, *factors)
             self._name(op.result, product)
+
+    def _is_tiny(self, op: Op) -> bool:
+        """Whether a product is known to be of a few numbers: the compiler unrolls its loops."""
+        a, b = (shape_of(v.type) for v in op.inputs)
+        sizes = [self.builder.resolve(dim) for dim in (*a, *b[-1:] * (len(b) - 1))]
+        return all(isinstance(n, int) for n in sizes) and math.prod(sizes) <= _UNROLLED  # type: ignore[arg-type]
 
     def _dot(self, op: Op) -> None:
         a, b = op.inputs
@@ -272,7 +286,7 @@ class ReductionLoops:
         self._name(op.result, total)
 
     def _matmul_loops(self, op: Op) -> None:
-        """Stacks of matrices, by loops."""
+        """Stacks of matrices, and tiny ones, by loops."""
         a, b = op.inputs
         out = op.result
         dtype = out.type.dtype

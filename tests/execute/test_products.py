@@ -13,8 +13,9 @@ SIZES = [
 
 
 @numba.njit(error_model="numpy")
-def dot(a, b):
-    return exact.dot(a, b)
+def dot_into(out, a, b):
+    exact.dot_into(out, a, b)
+    return out
 
 
 def in_order(x, order):
@@ -34,9 +35,10 @@ def test_like_numpy(dtype, orders):
         a, b = in_order(a.astype(dtype), orders[0]), in_order(b.astype(dtype), orders[1])
         vector = rng.normal(size=inner).astype(dtype)
         for x, y in ((a, b), (a, vector), (vector, b)):
-            found = dot(x, y)
-            assert found.dtype == dtype
-            np.testing.assert_allclose(found, x @ y, rtol=tolerance, atol=10 * tolerance)
+            for order in "CFA":
+                into = dot_into(in_order(np.full((x @ y).shape, np.nan, dtype), order), x, y)
+                assert into.dtype == dtype
+                np.testing.assert_allclose(into, x @ y, rtol=tolerance, atol=10 * tolerance)
 
 
 @pytest.mark.parametrize(
@@ -44,4 +46,4 @@ def test_like_numpy(dtype, orders):
 )
 def test_sizes_that_do_not_fit(a, b):
     with pytest.raises(ValueError, match="cannot be multiplied"):
-        dot(np.ones(a), np.ones(b))
+        dot_into(np.ones((3, 6)[: len(a) + len(b) - 2]), np.ones(a), np.ones(b))

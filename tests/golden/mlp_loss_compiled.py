@@ -21,93 +21,98 @@ def grad_mlp_loss(w1, b1, w2, b2, x, labels):
     if x.shape[0] != labels.shape[0]:
         raise ValueError('x.shape[0] and labels.shape[0] must be equal: sub (line N)')
     # hidden = 1.0 / (1.0 + np.exp(-(x @ w1 + b1)))
-    t = exact.dot(x, w1)
+    t = np.empty((x.shape[0], w1.shape[1]))
+    exact.dot_into(t, x, w1)
     t_1 = np.empty((x.shape[0], w1.shape[1]))
-    t_2 = np.empty((x.shape[0], w1.shape[1]))
     hidden = np.empty((x.shape[0], w1.shape[1]))
     for i in range(x.shape[0]):
         for j in range(w1.shape[1]):
-            t_3 = math.exp(-(t[i, j] + b1[j]))
+            t_2 = math.exp(-(t[i, j] + b1[j]))
+            t[i, j] = t_2
+            t_3 = 1.0 + t_2
             t_1[i, j] = t_3
-            t_2[i, j] = 1.0 + t_3
-        for j in range(w1.shape[1]):
-            hidden[i, j] = 1.0 / t_2[i, j]
+            hidden[i, j] = 1.0 / t_3
     # return cross_entropy(hidden @ w2 + b2, labels)
-    t = exact.dot(hidden, w2)
     t_4 = np.empty((x.shape[0], w2.shape[1]))
-    # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
+    exact.dot_into(t_4, hidden, w2)
     t_5 = np.empty((x.shape[0], w2.shape[1]))
-    t_6 = np.empty(x.shape[0])
+    # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
+    t_6 = np.empty((x.shape[0], w2.shape[1]))
+    t_7 = np.empty(x.shape[0])
     # return np.mean(log_sum - shifted[np.arange(len(labels)), labels])
-    t_7 = 1.0 / float(x.shape[0])
+    t_8 = 1.0 / float(x.shape[0])
     shifted_bar = np.zeros((x.shape[0], w2.shape[1]))
     for i in range(x.shape[0]):
-        shifted_bar[i, labels[i]] -= t_7
+        shifted_bar[i, labels[i]] -= t_8
     # shifted = logits - logits.max(axis=1, keepdims=True)
-    t_8 = np.empty((x.shape[0], w2.shape[1]), np.bool_)
-    t_9 = np.empty((x.shape[0], 1))
+    t_9 = np.empty((x.shape[0], w2.shape[1]), np.bool_)
+    t_10 = np.empty((x.shape[0], 1))
     # return cross_entropy(hidden @ w2 + b2, labels)
     for i in range(x.shape[0]):
-        t_10 = -np.inf
+        t_11 = -np.inf
         for j in range(w2.shape[1]):
-            t_11 = t[i, j] + b2[j]
-            t_4[i, j] = t_11
+            t_12 = t_4[i, j] + b2[j]
+            t_5[i, j] = t_12
             # shifted = logits - logits.max(axis=1, keepdims=True)
-            t_10 = exact.maximum(t_10, t_11)
+            t_11 = exact.maximum(t_11, t_12)
         # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
-        t_12 = 0.0
         t_13 = 0.0
+        t_14 = 0.0
         for j in range(w2.shape[1]):
             # shifted = logits - logits.max(axis=1, keepdims=True)
-            t_14 = t_4[i, j]
+            t_15 = t_5[i, j]
             # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
-            t_15 = math.exp(t_14 - t_10)
-            t_5[i, j] = t_15
+            t_16 = math.exp(t_15 - t_11)
+            t_6[i, j] = t_16
             # shifted = logits - logits.max(axis=1, keepdims=True)
-            t_16 = t_14 == t_10
-            t_8[i, j] = t_16
-            t_12 += t_15
-            t_13 += 1.0 if t_16 else 0.0
-        t_6[i] = t_12
+            t_17 = t_15 == t_11
+            t_9[i, j] = t_17
+            t_13 += t_16
+            t_14 += 1.0 if t_17 else 0.0
+        t_7[i] = t_13
         # shifted = logits - logits.max(axis=1, keepdims=True)
-        t_9[i, 0] = t_13
+        t_10[i, 0] = t_14
     # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
     for i in range(x.shape[0]):
-        t_6[i] = t_7 / t_6[i]
+        t_7[i] = t_8 / t_7[i]
     # shifted = logits - logits.max(axis=1, keepdims=True)
-    t = np.empty((x.shape[0], 1))
-    t_17 = np.empty((x.shape[0], w2.shape[1]))
+    t_18 = np.empty((x.shape[0], 1))
+    t_19 = np.empty((x.shape[0], w2.shape[1]))
     # return cross_entropy(hidden @ w2 + b2, labels)
     b2_bar = np.zeros(w2.shape[1])
     # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
     for i in range(x.shape[0]):
-        t_18 = t_6[i]
-        t_19 = 0.0
+        t_20 = t_7[i]
+        t_21 = 0.0
         for j in range(w2.shape[1]):
-            shifted_bar[i, j] += t_18 * t_5[i, j]
+            shifted_bar[i, j] += t_20 * t_6[i, j]
             # shifted = logits - logits.max(axis=1, keepdims=True)
-            t_19 -= shifted_bar[i, j]
+            t_21 -= shifted_bar[i, j]
         # shifted = logits - logits.max(axis=1, keepdims=True)
-        t_20 = t_9[i, 0]
+        t_22 = t_10[i, 0]
         for j in range(1):
-            t[i, j] = t_19 / t_20
-        t_21 = t[i, 0]
+            t_18[i, j] = t_21 / t_22
+        t_23 = t_18[i, 0]
         for j in range(w2.shape[1]):
-            t_22 = shifted_bar[i, j] + (t_21 if t_8[i, j] else 0.0)
-            t_17[i, j] = t_22
+            t_24 = shifted_bar[i, j] + (t_23 if t_9[i, j] else 0.0)
+            t_19[i, j] = t_24
             # return cross_entropy(hidden @ w2 + b2, labels)
-            b2_bar[j] += t_22
+            b2_bar[j] += t_24
     # return cross_entropy(hidden @ w2 + b2, labels)
-    hidden_bar = exact.dot(t_17, w2.T)
-    w2_bar = exact.dot(hidden.T, t_17)
+    hidden_bar = np.empty((x.shape[0], w1.shape[1]))
+    exact.dot_into(hidden_bar, t_19, w2.T)
+    w2_bar = np.empty((w1.shape[1], w2.shape[1]))
+    exact.dot_into(w2_bar, hidden.T, t_19)
     # hidden = 1.0 / (1.0 + np.exp(-(x @ w1 + b1)))
-    t = np.empty((x.shape[0], w1.shape[1]))
+    t_25 = np.empty((x.shape[0], w1.shape[1]))
     b1_bar = np.zeros(w1.shape[1])
     for i in range(x.shape[0]):
         for j in range(w1.shape[1]):
-            t[i, j] = -(hidden_bar[i, j] * (-hidden[i, j] / t_2[i, j]) * t_1[i, j])
+            t_25[i, j] = -(hidden_bar[i, j] * (-hidden[i, j] / t_1[i, j]) * t[i, j])
         for j in range(w1.shape[1]):
-            b1_bar[j] += t[i, j]
-    x_bar = exact.dot(t, w1.T)
-    w1_bar = exact.dot(x.T, t)
+            b1_bar[j] += t_25[i, j]
+    x_bar = np.empty((x.shape[0], w1.shape[0]))
+    exact.dot_into(x_bar, t_25, w1.T)
+    w1_bar = np.empty(w1.shape)
+    exact.dot_into(w1_bar, x.T, t_25)
     return w1_bar, b1_bar, w2_bar, b2_bar, x_bar

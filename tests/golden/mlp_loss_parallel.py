@@ -9,15 +9,15 @@ from adcompile.execute import exact
 from adcompile.execute import machine
 
 
-def grad_mlp_loss_part_1(first, last, w1, t, b1, t_1, t_2, hidden):
+def grad_mlp_loss_part_1(first, last, w1, t, b1, t_1, hidden):
     # hidden = 1.0 / (1.0 + np.exp(-(x @ w1 + b1)))
     for i in range(max(first, 0), last):
         for j in range(w1.shape[1]):
-            t_3 = math.exp(-(t[np.uint64(i), j] + b1[j]))
+            t_2 = math.exp(-(t[np.uint64(i), j] + b1[j]))
+            t[np.uint64(i), j] = t_2
+            t_3 = 1.0 + t_2
             t_1[np.uint64(i), j] = t_3
-            t_4 = 1.0 + t_3
-            t_2[np.uint64(i), j] = t_4
-            hidden[np.uint64(i), j] = 1.0 / t_4
+            hidden[np.uint64(i), j] = 1.0 / t_3
 
 
 def grad_mlp_loss_part_2(first, last, w2, t, b2, t_1, t_2, t_3, t_4, t_5):
@@ -95,90 +95,95 @@ def grad_mlp_loss(w1, b1, w2, b2, x, labels):
     if x.shape[0] != labels.shape[0]:
         raise ValueError('x.shape[0] and labels.shape[0] must be equal: sub (line N)')
     # hidden = 1.0 / (1.0 + np.exp(-(x @ w1 + b1)))
-    t = exact.dot(x, w1)
+    t = np.empty((x.shape[0], w1.shape[1]))
+    exact.dot_into(t, x, w1)
     t1 = np.empty((x.shape[0], w1.shape[1]))
-    t2 = np.empty((x.shape[0], w1.shape[1]))
     hidden = np.empty((x.shape[0], w1.shape[1]))
-    t3 = machine.threads()
-    threads = min(t3, x.shape[0] * (3 + 16 * w1.shape[1] + 4 * w1.shape[1]) // 30000)
+    t2 = machine.threads()
+    threads = min(t2, x.shape[0] * (2 + 18 * w1.shape[1]) // 30000)
     if threads > 1:
-        t4 = 2 * threads
+        t3 = 2 * threads
         for thread in prange(threads):
-            t5 = t4 - 1 - np.int64(thread)
-            grad_mlp_loss_part_1(x.shape[0] * np.int64(thread) // t4, x.shape[0] * (np.int64(thread) + 1) // t4, w1, t, b1, t1, t2, hidden)
-            grad_mlp_loss_part_1(x.shape[0] * t5 // t4, x.shape[0] * (t5 + 1) // t4, w1, t, b1, t1, t2, hidden)
+            t4 = t3 - 1 - np.int64(thread)
+            grad_mlp_loss_part_1(x.shape[0] * np.int64(thread) // t3, x.shape[0] * (np.int64(thread) + 1) // t3, w1, t, b1, t1, hidden)
+            grad_mlp_loss_part_1(x.shape[0] * t4 // t3, x.shape[0] * (t4 + 1) // t3, w1, t, b1, t1, hidden)
     else:
-        grad_mlp_loss_part_1(np.int64(0), x.shape[0], w1, t, b1, t1, t2, hidden)
+        grad_mlp_loss_part_1(np.int64(0), x.shape[0], w1, t, b1, t1, hidden)
     # return cross_entropy(hidden @ w2 + b2, labels)
-    t6 = exact.dot(hidden, w2)
-    t7 = np.empty((x.shape[0], w2.shape[1]))
+    t5 = np.empty((x.shape[0], w2.shape[1]))
+    exact.dot_into(t5, hidden, w2)
+    t6 = np.empty((x.shape[0], w2.shape[1]))
     # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
-    t8 = np.empty((x.shape[0], w2.shape[1]))
-    t9 = np.empty(x.shape[0])
+    t7 = np.empty((x.shape[0], w2.shape[1]))
+    t8 = np.empty(x.shape[0])
     # return np.mean(log_sum - shifted[np.arange(len(labels)), labels])
-    t10 = 1.0 / float(x.shape[0])
+    t9 = 1.0 / float(x.shape[0])
     shifted_bar = np.zeros((x.shape[0], w2.shape[1]))
     for i in range(x.shape[0]):
-        shifted_bar[i, labels[i]] -= t10
+        shifted_bar[i, labels[i]] -= t9
     # shifted = logits - logits.max(axis=1, keepdims=True)
-    t11 = np.empty((x.shape[0], w2.shape[1]), np.bool_)
-    t12 = np.empty((x.shape[0], 1))
+    t10 = np.empty((x.shape[0], w2.shape[1]), np.bool_)
+    t11 = np.empty((x.shape[0], 1))
     # return cross_entropy(hidden @ w2 + b2, labels)
-    t13 = 4 * w2.shape[1]
-    threads = min(t3, x.shape[0] * (5 + t13 + 16 * w2.shape[1]) // 30000)
+    t12 = 4 * w2.shape[1]
+    threads = min(t2, x.shape[0] * (5 + t12 + 16 * w2.shape[1]) // 30000)
     if threads > 1:
-        t14 = 2 * threads
+        t13 = 2 * threads
         for thread in prange(threads):
-            t15 = t14 - 1 - np.int64(thread)
-            grad_mlp_loss_part_2(x.shape[0] * np.int64(thread) // t14, x.shape[0] * (np.int64(thread) + 1) // t14, w2, t6, b2, t7, t8, t11, t9, t12)
-            grad_mlp_loss_part_2(x.shape[0] * t15 // t14, x.shape[0] * (t15 + 1) // t14, w2, t6, b2, t7, t8, t11, t9, t12)
+            t14 = t13 - 1 - np.int64(thread)
+            grad_mlp_loss_part_2(x.shape[0] * np.int64(thread) // t13, x.shape[0] * (np.int64(thread) + 1) // t13, w2, t5, b2, t6, t7, t10, t8, t11)
+            grad_mlp_loss_part_2(x.shape[0] * t14 // t13, x.shape[0] * (t14 + 1) // t13, w2, t5, b2, t6, t7, t10, t8, t11)
     else:
-        grad_mlp_loss_part_2(np.int64(0), x.shape[0], w2, t6, b2, t7, t8, t11, t9, t12)
+        grad_mlp_loss_part_2(np.int64(0), x.shape[0], w2, t5, b2, t6, t7, t10, t8, t11)
     # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
     for i in range(x.shape[0]):
-        t9[i] = t10 / t9[i]
+        t8[i] = t9 / t8[i]
     # shifted = logits - logits.max(axis=1, keepdims=True)
-    t16 = np.empty((x.shape[0], 1))
-    t17 = np.empty((x.shape[0], w2.shape[1]))
+    t15 = np.empty((x.shape[0], 1))
+    t16 = np.empty((x.shape[0], w2.shape[1]))
     # return cross_entropy(hidden @ w2 + b2, labels)
     b2_bar = np.zeros(w2.shape[1])
     # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
-    t18 = x.shape[0] * (7 + t13 + 3 + 6 * w2.shape[1]) // (30000 + 16 * t6.shape[1])
-    threads = min(t3, t18)
+    t17 = x.shape[0] * (7 + t12 + 3 + 6 * w2.shape[1]) // (30000 + 16 * t5.shape[1])
+    threads = min(t2, t17)
     if threads > 1:
-        b2_bar_parts = np.zeros((threads, t6.shape[1]))
-        t19 = 2 * threads
+        b2_bar_parts = np.zeros((threads, t5.shape[1]))
+        t18 = 2 * threads
         for thread in prange(threads):
-            t20 = b2_bar_parts[np.int64(thread)]
-            t21 = t19 - 1 - np.int64(thread)
-            grad_mlp_loss_part_3(x.shape[0] * np.int64(thread) // t19, x.shape[0] * (np.int64(thread) + 1) // t19, w2, t9, t8, shifted_bar, t12, t16, t11, t17, t20)
-            grad_mlp_loss_part_3(x.shape[0] * t21 // t19, x.shape[0] * (t21 + 1) // t19, w2, t9, t8, shifted_bar, t12, t16, t11, t17, t20)
+            t19 = b2_bar_parts[np.int64(thread)]
+            t20 = t18 - 1 - np.int64(thread)
+            grad_mlp_loss_part_3(x.shape[0] * np.int64(thread) // t18, x.shape[0] * (np.int64(thread) + 1) // t18, w2, t8, t7, shifted_bar, t11, t15, t10, t16, t19)
+            grad_mlp_loss_part_3(x.shape[0] * t20 // t18, x.shape[0] * (t20 + 1) // t18, w2, t8, t7, shifted_bar, t11, t15, t10, t16, t19)
         for thread in range(threads):
-            for i in range(t6.shape[1]):
+            for i in range(t5.shape[1]):
                 b2_bar[i] += b2_bar_parts[thread, i]
     else:
-        grad_mlp_loss_part_3(np.int64(0), x.shape[0], w2, t9, t8, shifted_bar, t12, t16, t11, t17, b2_bar)
+        grad_mlp_loss_part_3(np.int64(0), x.shape[0], w2, t8, t7, shifted_bar, t11, t15, t10, t16, b2_bar)
     # return cross_entropy(hidden @ w2 + b2, labels)
-    hidden_bar = exact.dot(t17, w2.T)
-    w2_bar = exact.dot(hidden.T, t17)
+    hidden_bar = np.empty((x.shape[0], w1.shape[1]))
+    exact.dot_into(hidden_bar, t16, w2.T)
+    w2_bar = np.empty((w1.shape[1], w2.shape[1]))
+    exact.dot_into(w2_bar, hidden.T, t16)
     # hidden = 1.0 / (1.0 + np.exp(-(x @ w1 + b1)))
-    t22 = np.empty((x.shape[0], w1.shape[1]))
+    t21 = np.empty((x.shape[0], w1.shape[1]))
     b1_bar = np.zeros(w1.shape[1])
-    t23 = x.shape[0] * (3 + 9 * w1.shape[1] + 3 * w1.shape[1]) // (30000 + 16 * t.shape[1])
-    threads = min(t3, t23)
+    t22 = x.shape[0] * (3 + 9 * w1.shape[1] + 3 * w1.shape[1]) // (30000 + 16 * t.shape[1])
+    threads = min(t2, t22)
     if threads > 1:
         b1_bar_parts = np.zeros((threads, t.shape[1]))
-        t24 = 2 * threads
+        t23 = 2 * threads
         for thread in prange(threads):
-            t25 = b1_bar_parts[np.int64(thread)]
-            t26 = t24 - 1 - np.int64(thread)
-            grad_mlp_loss_part_4(x.shape[0] * np.int64(thread) // t24, x.shape[0] * (np.int64(thread) + 1) // t24, w1, hidden_bar, hidden, t2, t1, t22, t25)
-            grad_mlp_loss_part_4(x.shape[0] * t26 // t24, x.shape[0] * (t26 + 1) // t24, w1, hidden_bar, hidden, t2, t1, t22, t25)
+            t24 = b1_bar_parts[np.int64(thread)]
+            t25 = t23 - 1 - np.int64(thread)
+            grad_mlp_loss_part_4(x.shape[0] * np.int64(thread) // t23, x.shape[0] * (np.int64(thread) + 1) // t23, w1, hidden_bar, hidden, t1, t, t21, t24)
+            grad_mlp_loss_part_4(x.shape[0] * t25 // t23, x.shape[0] * (t25 + 1) // t23, w1, hidden_bar, hidden, t1, t, t21, t24)
         for thread in range(threads):
             for i in range(t.shape[1]):
                 b1_bar[i] += b1_bar_parts[thread, i]
     else:
-        grad_mlp_loss_part_4(np.int64(0), x.shape[0], w1, hidden_bar, hidden, t2, t1, t22, b1_bar)
-    x_bar = exact.dot(t22, w1.T)
-    w1_bar = exact.dot(x.T, t22)
+        grad_mlp_loss_part_4(np.int64(0), x.shape[0], w1, hidden_bar, hidden, t1, t, t21, b1_bar)
+    x_bar = np.empty((x.shape[0], w1.shape[0]))
+    exact.dot_into(x_bar, t21, w1.T)
+    w1_bar = np.empty(w1.shape)
+    exact.dot_into(w1_bar, x.T, t21)
     return w1_bar, b1_bar, w2_bar, b2_bar, x_bar

@@ -492,8 +492,10 @@ UNTESTED = {
     "invoke": "what it calls is known to it alone; tests/test_recursion.py runs it",
     "scope": "gone once the sweeps of a procedure are apart; tests/test_recursion.py needs it",
     "clobber": "gone once the sweeps of a procedure are apart; tests/test_recursion.py needs it",
+    "matmul_into": "made after derivatives are; tests/execute/test_products.py runs its code",
     "print": "gives no value; tests/test_effects.py runs it",
     "draw": "gives another value each time; tests/test_effects.py runs it",
     "seed": "gives no value; tests/test_effects.py runs it",
+    "threads": "another number on each machine; tests/optimize/test_threads.py reads it",
     "require": "gives no value; tests/parse/test_control.py runs it",
 }

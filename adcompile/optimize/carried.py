@@ -1,0 +1,137 @@
+"""An array that a loop computes anew from the last one is written in place.
+
+Enters: a graph of loops. Leaves: the same graph where `a = a * b`, which every iteration stores in
+memory of its own and hands on to the next, is stored in the memory of the array that the loop
+started with: one array stays in the cache where two took turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from adcompile.graph.aliases import Aliases
+from adcompile.graph.bounds import Bounds
+from adcompile.graph.builder import Builder
+from adcompile.graph.ir import Graph, Op, Region, Value
+from adcompile.graph.rewrite import replace
+from adcompile.graph.types import Array
+from adcompile.optimize.takeover import in_order, same_kind
+
+_FRESH = frozenset({"empty", "full", "matmul"})
+_KEEP = frozenset({"push", "invoke"})
+_READ = frozenset({"load", "store", "accumulate_at", "dim", "matmul", "matmul_into"})
+
+
+def write_carried(graph: Graph) -> None:
+    """Rewrite in place, one carried array after the other."""
+    while _one(graph, graph.body, Builder(graph), Aliases(graph), Bounds(graph)):
+        pass
+
+
+def _one(graph: Graph, region: Region, builder: Builder, aliases: Aliases, bounds: Bounds) -> bool:
+    for loop in [op for op in region.ops if op.name == "for"]:
+        for k in range(len(loop.outputs)):
+            carried = _Carried(region, loop, k, aliases)
+            with builder.inside(region):
+                fits = carried.is_replaced(builder) and carried.may_share(bounds)
+            if fits:
+                replace(graph, carried.drop())
+                return True
+    inner = (r for op in region.ops for r in op.regions)
+    return any(_one(graph, r, builder, aliases, bounds) for r in inner)
+
+
+class _Carried:
+    """What a loop starts with, what an iteration sees, what it hands on, and what is left."""
+
+    def __init__(self, region: Region, loop: Op, k: int, aliases: Aliases) -> None:
+        self.region, self.loop, self.k, self.aliases = region, loop, k, aliases
+        self.body = loop.regions[0]
+        self.start, self.old = loop.inputs[3 + k], self.body.params[1 + k]
+        self.new, self.end = self.body.yields[k], loop.outputs[k]
+
+    def is_replaced(self, builder: Builder) -> bool:
+        """Whether each iteration makes an array, in place of one like it."""
+        arrays = self.start, self.old, self.new, self.end
+        makers = (self.start.op, self.region), (self.new.op, self.body)
+        return (
+            all(isinstance(v.type, Array) and v.type.layout == "C" for v in arrays)
+            and all(op and op.name in _FRESH and op in region.ops for op, region in makers)
+            and self.new.op is not None and self.new.op.name == "empty"
+            and self.aliases.roots[self.start] == {self.start}
+            and same_kind(builder, self.start, self.new)
+        )  # fmt: skip
+
+    def may_share(self, bounds: Bounds) -> bool:
+        """Whether nobody could tell that all of them are one memory."""
+        before = self.region.ops[: self.region.ops.index(self.loop)]
+        rest = self.region.ops[len(before) + 1 :]
+        if not _only_elements(self.start, before) or _names(self.start, rest):
+            return False
+        handed = [*self.loop.inputs, *self.region.yields]
+        if handed.count(self.start) != 1 or _names(self.start, self.body.ops):
+            return False
+        if any(v in self.body.yields for v in (self.start, self.old)):
+            return False
+        others = [v for j, v in enumerate(self.body.yields) if j != self.k]
+        others += [v for op in self.body.walk() if op.name in _KEEP for v in op.inputs]
+        if any(self.new in self.aliases.roots.get(v, ()) for v in others):
+            return False
+        return self._ends_before(bounds)
+
+    def _ends_before(self, bounds: Bounds) -> bool:
+        """Whether the old array is read before the new one is written, element by element."""
+        ops = self.body.ops
+        reads = [k for k, op in enumerate(ops) if _names(self.old, [op])]
+        writes = [k for k, op in enumerate(ops) if self._touches_new(op)]
+        last, first = max(reads, default=-1), min(writes, default=len(ops))
+        if last < first:
+            return _only_elements(self.old, ops)
+        if last > first or ops[last].name != "for" or not _only_elements(self.old, ops[:last]):
+            return False
+        roots, nest = self.aliases.roots, ops[last]
+        inner = [
+            op for op in nest.regions[0].walk()
+            if op.name != "dim"
+            and any(v is self.old or self.new in roots.get(v, ()) for v in _used(op))
+        ]  # fmt: skip
+        return in_order(inner, nest, self.old, self.new, bounds)
+
+    def _touches_new(self, op: Op) -> bool:
+        return any(
+            v is not self.old and self.new in self.aliases.roots.get(v, ())
+            for inner in _all([op]) if inner.name != "dim"
+            for v in _used(inner)
+        )  # fmt: skip
+
+    def drop(self) -> dict[Value, Value]:
+        """Carry it no longer; gives what stands for the values that are gone."""
+        assert self.new.op is not None
+        self.body.ops.remove(self.new.op)
+        del self.loop.inputs[3 + self.k], self.loop.outputs[self.k]
+        del self.body.params[1 + self.k], self.body.yields[self.k]
+        if self.old.named and not self.start.named:
+            self.start.hint, self.start.named = self.old.hint, True
+        return dict.fromkeys((self.old, self.new, self.end), self.start)
+
+
+def _all(ops: list[Op]) -> Iterator[Op]:
+    for op in ops:
+        yield op
+        for region in op.regions:
+            yield from region.walk()
+
+
+def _used(op: Op) -> list[Value]:
+    return [*op.inputs, *(v for region in op.regions for v in region.yields)]
+
+
+def _names(value: Value, ops: list[Op]) -> bool:
+    """Whether operations, or those inside them, use an array by this name."""
+    return any(value in _used(op) for op in _all(ops))
+
+
+def _only_elements(value: Value, ops: list[Op]) -> bool:
+    """Whether operations only read and write elements of an array, or multiply it."""
+    using = [op for op in _all(ops) if value in _used(op)]
+    return all(op.name in _READ for op in using)

@@ -1,0 +1,72 @@
+"""Derivatives that divide by one number several times divide once.
+
+Enters: a graph of loops. Leaves: the same graph where `0.5 / d` and `-(a / d) / d`, as the
+derivatives of roots and quotients have it, multiply by one `1 / d`. A quotient that stands alone,
+as users write it, stays: `6.0 / 3.0` times a reciprocal may miss 2. Products round otherwise, and
+the reciprocal of a number below 1e-308 (in single precision 1e-38) may be infinite.
+"""
+
+from __future__ import annotations
+
+from adcompile.graph.builder import Builder
+from adcompile.graph.ir import Graph, Op, Region, Value
+from adcompile.graph.rewrite import replace
+from adcompile.graph.types import Scalar
+
+
+def share_reciprocals(graph: Graph) -> None:
+    """Rewrite in place, region by region."""
+    mapping: dict[Value, Value] = {}
+    with Builder(graph) as builder:
+        for region in [graph.body, *(r for op in graph.body.walk() for r in op.regions)]:
+            _region(region, builder, mapping)
+    replace(graph, mapping)
+
+
+def _region(region: Region, builder: Builder, mapping: dict[Value, Value]) -> None:
+    groups: dict[Value, list[Op]] = {}
+    for op in region.ops:
+        if op.name == "div" and _is_real(op) and (_by_constant(op) or _again(op)):
+            groups.setdefault(op.inputs[1], []).append(op)
+    for divisor, group in groups.items():
+        if len(group) > 1:
+            _share(region, divisor, group, builder, mapping)
+
+
+def _is_real(op: Op) -> bool:
+    types = [op.result.type, *(v.type for v in op.inputs)]
+    floats = all(isinstance(t, Scalar) and t.dtype.startswith("float") for t in types)
+    return floats and op.inputs[1].constant is None and op.inputs[1].type == op.result.type
+
+
+def _by_constant(op: Op) -> bool:
+    return op.inputs[0].constant is not None
+
+
+def _again(op: Op) -> bool:
+    """Whether a quotient, or its negative, is divided by the same number once more."""
+    above = op.inputs[0].op
+    while above is not None and above.name == "neg":
+        above = above.inputs[0].op
+    return above is not None and above.name == "div" and above.inputs[1] is op.inputs[1]
+
+
+def _share(
+    region: Region, divisor: Value, group: list[Op], builder: Builder,
+    mapping: dict[Value, Value],
+) -> None:  # fmt: skip
+    position = region.ops.index(group[0])
+    with builder.inside(Region()) as made, builder.at(group[0].location):
+        type_ = group[0].result.type
+        assert isinstance(type_, Scalar)
+        one = builder.constant(1.0, type_)
+        shared = builder.op("div", one, divisor)
+    region.ops[position:position] = made.ops
+    for op in group:
+        with builder.inside(Region()) as made, builder.at(op.location):
+            factor = op.inputs[0].constant
+            product = shared if factor == 1 else builder.op("mul", op.inputs[0], shared)
+        product.hint, product.named = product.hint or op.result.hint, op.result.named
+        mapping[op.result] = product
+        position = region.ops.index(op)
+        region.ops[position : position + 1] = made.ops

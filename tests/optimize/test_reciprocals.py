@@ -1,0 +1,68 @@
+"""What derivatives divide by is inverted once; a user's own quotients stay."""
+
+import math
+
+import numpy as np
+import pytest
+
+import adcompile as ad
+
+
+def potential(x, y):
+    total = 0.0
+    for i in range(len(x)):
+        total += x[i] / math.sqrt(x[i] * x[i] + y[i] * y[i] + 0.1)
+    return total
+
+
+def ratios(x, y):
+    total = x[0] / y[0] + 1.0 / y[0] * x[1]
+    for i in range(len(x)):
+        q = x[i] / y[i]
+        total += q * q + 2.0 / y[i] - 0.3 / (y[i] * y[i])
+    return total
+
+
+def steps(x, y):
+    """49 * (1 / 49) is less than 1."""
+    total = 0.0
+    for i in range(len(x)):
+        total += math.floor(x[i] / y[i]) * x[i] + y[i] / x[i]
+    return total
+
+
+@pytest.mark.parametrize("function", [potential, ratios, steps])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_results_stay(function, dtype):
+    rng = np.random.default_rng(0)
+    tolerance = 1e-14 if dtype == "float64" else 1e-5
+    for _ in range(20):
+        x, y = (rng.uniform(0.5, 2.0, 5).astype(dtype) for _ in range(2))
+        x[0] = y[0] = 49.0
+        mine = ad.value_and_grad(function, wrt=("x", "y"))(x, y)
+        wanted = ad.value_and_grad(function, wrt=("x", "y"), target="python")(x, y)
+        np.testing.assert_allclose(mine[0], wanted[0], rtol=tolerance)
+        for one, other in zip(mine[1], wanted[1], strict=True):
+            assert one.dtype == dtype
+            np.testing.assert_allclose(one, other, rtol=20 * tolerance)
+
+
+def _divisions(function, **options):
+    derivative = ad.value_and_grad(function, wrt=("x", "y"), **options)
+    source = derivative.source(np.ones(3), np.ones(3), stage="compiled")
+    code = [line for line in source.splitlines() if not line.strip().startswith("#")]
+    return sum(line.count(" / ") for line in code)
+
+
+def test_one_division_besides_the_users_own():
+    assert _divisions(potential) == 2
+
+
+@pytest.mark.parametrize("options", [{"fastmath": False}, {"passes": {"share_reciprocals": False}}])
+def test_it_can_be_switched_off(options):
+    assert _divisions(potential, **options) > 2
+
+
+def test_a_user_s_quotients_stay():
+    source = ad.jit(steps).source(np.ones(3), np.ones(3), stage="compiled")
+    assert "np.floor(t / t_1)" in source and "t_1 / t\n" in source
