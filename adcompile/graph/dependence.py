@@ -1,9 +1,10 @@
-"""Whether an element of an array that was read is written later.
+"""Whether an element of an array that was read is written later, or read after it was written.
 
 Enters: a read of one element, in loops. Leaves: no, if the index arithmetic shows that every write
-of that element comes before the read. Both indices are sums of the counters of the loops around
-them. Where a write is of the same element, they say how many iterations later it runs: `y[i]` is
-written one iteration before `y[i - 1]` is read, and `-1` iterations later is earlier.
+of that element comes before the read; and likewise for a write and the reads of its element. Both
+indices are sums of the counters of the loops around them. Where a write is of the same element,
+they say how many iterations later it runs: `y[i]` is written one iteration before `y[i - 1]` is
+read, and `-1` iterations later is earlier.
 """
 
 from __future__ import annotations
@@ -11,6 +12,12 @@ from __future__ import annotations
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Atom, Bounds
 from adcompile.graph.ir import Graph, Op, Region, Value
+
+_INDEX = {"load": 1, "store": 2, "accumulate_at": 2}  # where their index begins
+
+
+def _index(op: Op) -> list[Value]:
+    return op.inputs[_INDEX[op.name] :]
 
 
 class Dependence:
@@ -35,9 +42,16 @@ class Dependence:
             for write in self.aliases.writes_after(load, load.inputs[0])
         )
 
+    def is_last(self, store: Op, user: Op) -> bool:
+        """Whether the element that a store writes is nothing to another operation afterwards."""
+        root = store.inputs[0]
+        if not self.aliases.follows(store, user) and not self.aliases.repeats(store, user, root):
+            return True
+        return self._is_earlier(user, store)
+
     def _is_earlier(self, write: Op, load: Op) -> bool:
         """Whether a write of the element runs before the load, if it runs at all."""
-        if write.name not in ("store", "accumulate_at") or write.inputs[0] is not load.inputs[0]:
+        if write.name not in _INDEX or write.inputs[0] is not load.inputs[0]:
             return False
         loops = self._common(load, write)
         later = self._iterations_later(load, write, loops)
@@ -74,7 +88,7 @@ class Dependence:
             loop.regions[0].params[0]: loop for loop in loops if loop.name == "for"
         }
         found: dict[Op, int] = {}
-        for read, written in zip(load.inputs[1:], write.inputs[2:], strict=True):
+        for read, written in zip(_index(load), _index(write), strict=True):
             places = (read, self._home[load]), (written, self._home[write])
             if not all(self.bounds.never_negative(v, region) for v, region in places):
                 continue  # -1 and n - 1 are one element

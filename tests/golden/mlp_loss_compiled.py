@@ -34,24 +34,24 @@ def grad_mlp_loss(w1, b1, w2, b2, x, labels):
             hidden[i, j] = 1.0 / t_2[i, j]
     # return cross_entropy(hidden @ w2 + b2, labels)
     t = exact.dot(hidden, w2)
-    t_4 = np.empty((x.shape[0], w2.shape[1]))
     # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
-    t_5 = np.empty((x.shape[0], w2.shape[1]))
-    t_6 = np.empty(x.shape[0])
+    t_4 = np.empty((x.shape[0], w2.shape[1]))
+    t_5 = np.empty(x.shape[0])
     # return np.mean(log_sum - shifted[np.arange(len(labels)), labels])
-    t_7 = 1.0 / float(x.shape[0])
+    t_6 = 1.0 / float(x.shape[0])
     shifted_bar = np.zeros((x.shape[0], w2.shape[1]))
     for i in range(x.shape[0]):
-        shifted_bar[i, labels[i]] -= t_7
+        shifted_bar[i, labels[i]] -= t_6
     # shifted = logits - logits.max(axis=1, keepdims=True)
-    t_8 = np.empty((x.shape[0], w2.shape[1]), np.bool_)
-    t_9 = np.empty((x.shape[0], 1))
+    t_7 = np.empty((x.shape[0], w2.shape[1]), np.bool_)
+    t_8 = np.empty((x.shape[0], 1))
     # return cross_entropy(hidden @ w2 + b2, labels)
+    t_9 = np.empty(w2.shape[1])
     for i in range(x.shape[0]):
         t_10 = -np.inf
         for j in range(w2.shape[1]):
             t_11 = t[i, j] + b2[j]
-            t_4[i, j] = t_11
+            t_9[j] = t_11
             # shifted = logits - logits.max(axis=1, keepdims=True)
             t_10 = exact.maximum(t_10, t_11)
         # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
@@ -59,47 +59,48 @@ def grad_mlp_loss(w1, b1, w2, b2, x, labels):
         t_13 = 0.0
         for j in range(w2.shape[1]):
             # shifted = logits - logits.max(axis=1, keepdims=True)
-            t_14 = t_4[i, j]
+            t_14 = t_9[j]
             # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
             t_15 = math.exp(t_14 - t_10)
-            t_5[i, j] = t_15
+            t_4[i, j] = t_15
             # shifted = logits - logits.max(axis=1, keepdims=True)
             t_16 = t_14 == t_10
-            t_8[i, j] = t_16
+            t_7[i, j] = t_16
             t_12 += t_15
             t_13 += 1.0 if t_16 else 0.0
-        t_6[i] = t_12
+        t_5[i] = t_12
         # shifted = logits - logits.max(axis=1, keepdims=True)
-        t_9[i, 0] = t_13
+        t_8[i, 0] = t_13
     # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
     for i in range(x.shape[0]):
-        t_6[i] = t_7 / t_6[i]
+        t_5[i] = t_6 / t_5[i]
     # shifted = logits - logits.max(axis=1, keepdims=True)
-    t = np.empty((x.shape[0], 1))
-    t_17 = np.empty((x.shape[0], w2.shape[1]))
+    t = np.empty((x.shape[0], w2.shape[1]))
     # return cross_entropy(hidden @ w2 + b2, labels)
     b2_bar = np.zeros(w2.shape[1])
+    # shifted = logits - logits.max(axis=1, keepdims=True)
+    t_17 = np.empty(1)
     # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
     for i in range(x.shape[0]):
-        t_18 = t_6[i]
+        t_18 = t_5[i]
         t_19 = 0.0
         for j in range(w2.shape[1]):
-            shifted_bar[i, j] += t_18 * t_5[i, j]
+            shifted_bar[i, j] += t_18 * t_4[i, j]
             # shifted = logits - logits.max(axis=1, keepdims=True)
             t_19 -= shifted_bar[i, j]
         # shifted = logits - logits.max(axis=1, keepdims=True)
-        t_20 = t_9[i, 0]
+        t_20 = t_8[i, 0]
         for j in range(1):
-            t[i, j] = t_19 / t_20
-        t_21 = t[i, 0]
+            t_17[j] = t_19 / t_20
+        t_21 = t_17[0]
         for j in range(w2.shape[1]):
-            t_22 = shifted_bar[i, j] + (t_21 if t_8[i, j] else 0.0)
-            t_17[i, j] = t_22
+            t_22 = shifted_bar[i, j] + (t_21 if t_7[i, j] else 0.0)
+            t[i, j] = t_22
             # return cross_entropy(hidden @ w2 + b2, labels)
             b2_bar[j] += t_22
     # return cross_entropy(hidden @ w2 + b2, labels)
-    hidden_bar = exact.dot(t_17, w2.T)
-    w2_bar = exact.dot(hidden.T, t_17)
+    hidden_bar = exact.dot(t, w2.T)
+    w2_bar = exact.dot(hidden.T, t)
     # hidden = 1.0 / (1.0 + np.exp(-(x @ w1 + b1)))
     t = np.empty((x.shape[0], w1.shape[1]))
     b1_bar = np.zeros(w1.shape[1])
