@@ -50,12 +50,14 @@ from adcompile.optimize.loads import hoist_loads, share_loads
 from adcompile.optimize.merge import merge_loops, merge_sums
 from adcompile.optimize.precompute import precompute
 from adcompile.optimize.reciprocals import share_reciprocals
+from adcompile.optimize.rows import keep_rows
 from adcompile.optimize.signs import decide_signs
 from adcompile.optimize.simplify import simplify
 from adcompile.optimize.squares import square_sizes
 from adcompile.optimize.sums import carry_sums
 from adcompile.optimize.takeover import take_over
 from adcompile.optimize.threads import spread_loops
+from adcompile.optimize.unread import drop_unread
 from adcompile.optimize.unsigned import unsigned_indices
 from adcompile.parse.lower import lower_function
 from adcompile.parse.source import read_source
@@ -69,6 +71,7 @@ PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
     (share_common, "compute equal expressions once"),
     (drop_copies, "use an array instead of its copy where it is not used again"),
     (merge_accumulations, "start buffers with their first contribution"),
+    (drop_unread, "store nothing that nobody reads"),
     (hoist_checks, "check shapes once, at the start"),
 )
 SCALAR_PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
@@ -83,6 +86,7 @@ SCALAR_PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
     (merge_sums, "join loops that only add to elements"),
     (gather_sums, "let each element gather what neighbouring iterations add to it"),
     (merge_loops, "join loops over the same range that share arrays"),
+    (keep_rows, "keep of an array that iterations share only the row of each"),
     (carry_sums, "carry what a loop adds to one element in a variable"),
     (store_first, "store into an array of zeros what is added to it first"),
     (take_over, "write a new array into one that is not read again"),

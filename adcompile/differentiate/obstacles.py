@@ -57,7 +57,7 @@ class Obstacles:
         home = self.mirror.home.get(value)
         if home is None or home is self.mirror.graph.body or value in self.mirror.index:
             return None
-        if self._counter(value) is not None:
+        if self._counter(value) is not None or value in self.mirror.extrema:
             return None
         op = value.op
         if op is None:

@@ -8,6 +8,7 @@ indexed by iteration, or to a growing stack where the number of iterations is no
 
 from __future__ import annotations
 
+from adcompile.differentiate.extrema import Extremum, search
 from adcompile.differentiate.obstacles import Obstacles, at_line
 from adcompile.differentiate.tapes import TapeSizes, index_counts
 from adcompile.graph.aliases import Aliases
@@ -39,6 +40,7 @@ class Mirror:
         self.reverse: dict[Region, Region] = {}
         self.index: dict[Value, Value] = {}
         self.parents: dict[Region, tuple[Op, Region]] = {}
+        self.extrema: dict[Value, tuple[Extremum, Value]] = {}
         self.snapshots: dict[Value, tuple[Op, Op, bool]] = {}
         self.forward = set(graph.body.ops)
         self._snapshot_of: dict[tuple[Op, Value], Value] = {}
@@ -142,6 +144,20 @@ class Mirror:
         self.home.update({zero: place, count: body, result: place})
         return result
 
+    def find_extremum(self, extremum: Extremum, builder: Builder) -> tuple[Value, Value]:
+        """Make a loop find the first and the last iteration that read what it looked for."""
+        loop = extremum.loop
+        place = self._region_of(loop)
+        with builder.inside(Region()) as made, builder.at(loop.location):
+            first, last = search(extremum, builder)
+        position = place.ops.index(loop) + 1
+        place.ops[position:position] = made.ops
+        self.home.update({v: place for op in made.ops for v in op.outputs})
+        if place is self.graph.body:
+            self.forward.update(made.ops)
+        self.extrema[extremum.param] = extremum, first
+        return first, last
+
 
 def settle(mirror: Mirror) -> None:
     """Make every forward value that the reverse sweep reads available to it."""
@@ -230,6 +246,8 @@ class _Settlement(TapeSizes):
     def _make_available(self, value: Value, home: Region) -> Value:
         if value in self.mirror.index:
             return self.mirror.index[value]
+        if value in self.mirror.extrema:
+            return self._best_so_far(value, home)
         if self.obstacles.of(value) is None:
             return self._again(value, home)
         if self.mirror.run is not None:
@@ -315,6 +333,23 @@ class _Settlement(TapeSizes):
         made.ops[0].note = Note("recomputed", value.origin, because, value.location)
         self.front.setdefault(self.mirror.reverse_of(home), []).extend(made.ops)
         return found
+
+    def _best_so_far(self, value: Value, home: Region) -> Value:
+        """What compares to an element as the best of the elements before it does."""
+        extremum, found = self.mirror.extrema[value]
+        loop = extremum.loop
+        index = self.mirror.index[loop.regions[0].params[0]]
+        first, best, initial = (
+            self._resolve(v)
+            for v in (found, loop.outputs[extremum.position], loop.inputs[3 + extremum.position])
+        )
+        with self.builder.inside(Region()) as made:
+            result: Value = self.builder.op(
+                "where", self.builder.op("gt", index, first), best, initial
+            )
+        result.hint, result.named = value.hint, value.named
+        self.front.setdefault(self.mirror.reverse_of(home), []).extend(made.ops)
+        return result
 
     # -- saving ---------------------------------------------------------------------------------
 

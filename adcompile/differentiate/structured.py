@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from adcompile.differentiate.extrema import extremum_of
 from adcompile.differentiate.fusing import Fusing
 from adcompile.differentiate.residuals import Mirror
 from adcompile.differentiate.shadows import Shadows
@@ -174,7 +175,11 @@ class StructuredReverse(Fusing):
             start, stop, step = op.inputs[:3]
             by = step.constant
             assert isinstance(by, int)
-            if abs(by) == 1:
+            extremum = extremum_of(op, self.activity.active)
+            if extremum is not None:
+                first, last = self.mirror.find_extremum(extremum, self.builder)
+                bounds = [last, first - 1, self.builder.constant(-1)]
+            elif abs(by) == 1:
                 bounds = [stop - by, start - by, self.builder.constant(-by)]
             else:
                 count = self.mirror.trip_count(op, self.builder)

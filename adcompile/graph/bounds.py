@@ -7,7 +7,7 @@ or last iteration in place of each loop index, the inner loops first.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from adcompile.graph.ir import Graph, Op, Region, Value, joined, resolved
 from adcompile.graph.types import Array, Dim, Scalar, Symbol, is_integer
@@ -98,11 +98,19 @@ class Bounds:
         """
         assert isinstance(array.type, Array)
         for place, dim in zip(index, array.type.shape, strict=True):
-            found = self.sum_of(place, region)
-            room = self.extent(dim, region).plus(found, -1).plus(Sum(1), -1)
-            if not all(self._never_negative(s, region, loops) for s in (found, room)):
+            if not self._fits(self.sum_of(place, region), self.extent(dim, region), region, loops):
                 return False
         return True
+
+    def is_below(self, place: Value, extent: Value, region: Region) -> bool:
+        """Whether an integer read in a region is known to be 0 or more, and less than another."""
+        return self._fits(self.sum_of(place, region), self.sum_of(extent, region), region)
+
+    def _fits(
+        self, place: Sum, extent: Sum, region: Region, loops: Sequence[Op] | None = None
+    ) -> bool:
+        room = extent.plus(place, -1).plus(Sum(1), -1)
+        return all(self._never_negative(s, region, loops) for s in (place, room))
 
     def differ(self, first: list[Value], second: list[Value], region: Region) -> bool:
         """Whether two indices read in one iteration are known to be of different elements.
@@ -175,14 +183,22 @@ class Bounds:
     def _least_is_positive(self, found: Sum, region: Region) -> bool:
         """Whether the least value of a sum is 0 or more."""
         least = self.least(found, region)
-        return (
-            least is not None
-            and least.constant >= 0
-            and all(
-                factor > 0 and (isinstance(atom, Symbol) or _counts(atom) or self._holds(atom))
-                for atom, factor in least.factors.items()
-            )
-        )
+        if least is None:
+            return False
+        if least.constant >= 0 and all(
+            factor > 0 and (isinstance(atom, Symbol) or _counts(atom) or self._holds(atom))
+            for atom, factor in least.factors.items()
+        ):
+            return True
+        return any(self._least_is_positive(s, region) for s in self._chosen(least, region))
+
+    def _chosen(self, found: Sum, region: Region) -> Iterator[Sum]:
+        """Bounds from below: a maximum is no less than either operand, a minimum no more."""
+        for atom, factor in found.factors.items():
+            op = atom.op if isinstance(atom, Value) else None
+            if op is not None and op.name == ("maximum" if factor > 0 else "minimum"):
+                rest = found.plus(Sum(0, {atom: 1}), -factor)
+                yield from (rest.plus(self.sum_of(v, region), factor) for v in op.inputs)
 
     def _holds(self, value: Value) -> bool:
         """Whether an integer was read from an array in which none is negative."""

@@ -1,8 +1,8 @@
-"""Whether an element of an array that was read or written is written later.
+"""Whether an element that was accessed is written later, or read after it was written.
 
 Enters: an access to one element, in loops. Leaves: no, if the index arithmetic shows that every
-other write of that element comes before it. Both indices are sums of the counters of the loops
-around them. Where a write is of the same element, they say how many iterations later it runs:
+other write, or read, of that element comes before it. Both indices are sums of the counters of the
+loops around them. Where a write is of the same element, they say how many iterations later it runs:
 `y[i]` is written one iteration before `y[i - 1]` is read, and `-1` iterations later is earlier.
 """
 
@@ -11,6 +11,13 @@ from __future__ import annotations
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Atom, Bounds
 from adcompile.graph.ir import Graph, Op, Region, Value
+
+_INDEX = {"load": 1, "store": 2, "accumulate_at": 2}  # where their index begins
+
+
+def index_of(access: Op) -> list[Value]:
+    """The index of the element that a load reads, or a store writes or adds to."""
+    return access.inputs[_INDEX[access.name] :]
 
 
 class Dependence:
@@ -38,12 +45,19 @@ class Dependence:
             for write in self.aliases.writes_after(access, access.inputs[0])
         )
 
-    def _is_earlier(self, write: Op, access: Op) -> bool:
-        """Whether a write of the element runs before the access, if it runs at all."""
-        if write.name not in ("store", "accumulate_at") or write.inputs[0] is not access.inputs[0]:
+    def is_last(self, store: Op, user: Op) -> bool:
+        """Whether the element that a store writes is nothing to another operation afterwards."""
+        root = store.inputs[0]
+        if not self.aliases.follows(store, user) and not self.aliases.repeats(store, user, root):
+            return True
+        return self._is_earlier(user, store)
+
+    def _is_earlier(self, user: Op, access: Op) -> bool:
+        """Whether a use of the element runs before the access, if it runs at all."""
+        if user.name not in _INDEX or user.inputs[0] is not access.inputs[0]:
             return False
-        loops = self._common(access, write)
-        later = self._iterations_later(access, write, loops)
+        loops = self._common(access, user)
+        later = self._iterations_later(access, user, loops)
         if later is None:
             return True
         for loop in loops:
@@ -53,7 +67,7 @@ class Dependence:
                 return False
             if distance:
                 return True
-        return write is access or not self.aliases.follows(access, write)
+        return user is access or not self.aliases.follows(access, user)
 
     def _common(self, one: Op, other: Op) -> list[Op]:
         """The loops around both, from the outside, in which the array is one and the same."""
@@ -68,8 +82,8 @@ class Dependence:
                 found.append(a)
         return found
 
-    def _iterations_later(self, access: Op, write: Op, loops: list[Op]) -> dict[Op, int] | None:
-        """By how much a counter is larger where the write is of the element that is accessed.
+    def _iterations_later(self, access: Op, user: Op, loops: list[Op]) -> dict[Op, int] | None:
+        """By how much a counter is larger where the other use is of the element that is accessed.
 
         None if it never is of that element; a loop that the indices say nothing about is left out.
         """
@@ -77,8 +91,8 @@ class Dependence:
             loop.regions[0].params[0]: loop for loop in loops if loop.name == "for"
         }
         found: dict[Op, int] = {}
-        for own, written in zip(index_of(access), index_of(write), strict=True):
-            places = (own, self._home[access]), (written, self._home[write])
+        for own, other in zip(index_of(access), index_of(user), strict=True):
+            places = (own, self._home[access]), (other, self._home[user])
             if not all(self.bounds.never_negative(v, region) for v, region in places):
                 continue  # -1 and n - 1 are one element
             first, second = (self.bounds.sum_of(v, region) for v, region in places)
@@ -109,8 +123,3 @@ class Dependence:
 
     def _inside(self, region: Region, loop: Op) -> bool:
         return any(self.aliases.is_inside(region, r) for r in loop.regions)
-
-
-def index_of(access: Op) -> list[Value]:
-    """The index of the element that a load reads or a store writes."""
-    return access.inputs[1:] if access.name == "load" else access.inputs[2:]

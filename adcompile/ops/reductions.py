@@ -145,24 +145,33 @@ def _cumsum_infer(builder: Builder, types: Sequence[Type], attrs: Attrs) -> list
     return [Array(_result_dtype(types[0].dtype, "sum"), shape_of(types[0]))]
 
 
+def _cumsum(x: Any, axis: int, backwards: bool = False) -> Any:
+    """Sums from the first element on, or from the last one; memory in order, as views expect."""
+    if not backwards:
+        return np.cumsum(x, axis)
+    return np.flip(np.cumsum(np.flip(x, axis), axis), axis).copy()
+
+
 def _cumsum_vjp(cotangents: Any, outputs: Any, inputs: list[Value], attrs: Attrs) -> list[Value]:
-    op, axis = current().op, attrs["axis"]
-    spec = [("slice", False, False, 1)] * len(shape_of(inputs[0].type))
-    spec[axis] = ("slice", False, False, -1)
-    flipped = op("slice", cotangents[0], spec=tuple(spec))
-    return [op("slice", op("cumsum", flipped, axis=axis), spec=tuple(spec))]
+    turned = not attrs.get("backwards", False)
+    return [current().op("cumsum", cotangents[0], axis=attrs["axis"], backwards=turned)]
+
+
+def _cumsum_show(op: Op) -> str:
+    axis, plain = op.attrs["axis"], len(shape_of(op.result.type)) == 1
+    if not op.attrs.get("backwards"):
+        return "np.cumsum({0})" if plain else f"np.cumsum({{0}}, {axis})"
+    if plain:
+        return "np.cumsum({0}[::-1])[::-1].copy()"
+    return f"np.flip(np.cumsum(np.flip({{0}}, {axis}), {axis}), {axis}).copy()"
 
 
 register(
     Record(
         "cumsum",
         _cumsum_infer,
-        lambda x, axis: np.cumsum(x, axis),
-        show=lambda op: (
-            f"np.cumsum({{0}}, {op.attrs['axis']})"
-            if len(shape_of(op.result.type)) > 1
-            else "np.cumsum({0})"
-        ),
+        _cumsum,
+        show=_cumsum_show,
         jvp=lambda ts, outs, ins, attrs: [current().op("cumsum", ts[0], **attrs)],
         vjp=_cumsum_vjp,
         numpy=(np.cumsum,),

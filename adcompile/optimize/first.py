@@ -8,7 +8,7 @@ nobody has to write the zeros first, nor to read them.
 from __future__ import annotations
 
 from adcompile.graph.aliases import Aliases
-from adcompile.graph.bounds import Bounds
+from adcompile.graph.bounds import Bounds, Sum
 from adcompile.graph.ir import RECORDS, Graph, Op, Region, Value
 from adcompile.graph.types import Array
 from adcompile.optimize.loads import touched
@@ -79,11 +79,14 @@ class _First:
         nest = [loop, *(o for o in loop.regions[0].walk() if o.name == "for")]
         loops = {o.regions[0].params[0]: o for o in nest}
         for counter, dim in zip(index, self.array.type.shape, strict=True):
-            around = loops[counter]
-            start, stop, step = around.inputs[:3]
-            gap = self.bounds.sum_of(stop, self.region).plus(
-                self.bounds.extent(dim, self.region), -1
+            start, stop, step = (
+                self.bounds.sum_of(v, self.region) for v in loops[counter].inputs[:3]
             )
-            if start.constant != 0 or step.constant != 1 or gap.factors or gap.constant:
+            if step.factors or abs(step.constant) != 1:
+                return False
+            if step.constant == -1:
+                start, stop = stop.plus(Sum(1)), start.plus(Sum(1))
+            gap = stop.plus(self.bounds.extent(dim, self.region), -1)
+            if any(s.factors or s.constant for s in (start, gap)):
                 return False
         return True

@@ -3,7 +3,9 @@
 Enters: a graph of loops. Leaves: the same graph where loops whose order does not matter count up,
 and where a loop is joined to an earlier one over the same range that shares an array with it, if
 iteration `i` of each touches only what no other iteration of the other does. What the first stored
-is then at hand where the second reads it, and an array that nobody else reads is not needed.
+is then at hand where the second reads it, and an array that nobody else reads is not needed. A loop
+that runs element by element, because it carries more than sums, takes in what is cheap. Loops that
+write to different rows of one array stay apart.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from adcompile.graph.bounds import Atom, Bounds, Sum
 from adcompile.graph.builder import Builder
 from adcompile.graph.folds import is_fold
 from adcompile.graph.ir import Graph, Op, Region, Value
-from adcompile.graph.types import is_continuous
+from adcompile.graph.types import Scalar, is_continuous
 from adcompile.optimize.gather import CHEAP
 from adcompile.optimize.loads import changed, defined, touched
 
@@ -71,7 +73,7 @@ class _Merging:
             down = op.name == "for" and op.inputs[2].constant == -1
             floats = any(map(is_continuous, (v.type for v in op.outputs)))
             if down and (self.only_sums or not floats):
-                if not self._is_plain(op):
+                if not self._is_plain(op) or not _folds(op):
                     continue
                 if all(self._by_counter(root, op, op) for root in self._changed(op)):
                     with builder.inside(Region()) as made, builder.at(op.location):
@@ -97,11 +99,11 @@ class _Merging:
         return self._is_plain(op)
 
     def _is_plain(self, op: Op) -> bool:
-        """Whether a loop reads and writes elements, adds up, and does nothing else."""
+        """Whether a loop reads and writes elements, carries numbers, and does nothing else."""
         if op.name != "for":
             return False
         body = op.regions[0]
-        if not all(is_fold(body, p, e) for p, e in zip(body.params[1:], body.yields, strict=True)):
+        if not all(isinstance(p.type, Scalar) for p in body.params):
             return False
         return all(
             o.name in _PLAIN or (o.record.scalar is not None and not o.keeps and not o.written)
@@ -215,12 +217,43 @@ class _Merging:
         if not one & other:
             return False
         if any(_loops(loop) for loop in (first, second)):
-            return _loops(first) == _loops(second)
+            return _loops(first) == _loops(second) and _folds(first) and _folds(second)
+        if _folds(first) != _folds(second) and not all(
+            map(_is_cheap, (*_all(first), *_all(second)))
+        ):
+            return False
+        if self._rows_meet([first, second]) and not any(map(self._rows_meet, ([first], [second]))):
+            return False
         written = self._changed(first) | self._changed(second)
         gone = self._changed(first) & other
         gone -= self._read_elsewhere(gone, (first, second)) if gone else frozenset()
         stored, read = len(written - gone), len((one | other) - written)
         return stored * read + stored * (stored - 1) // 2 <= _CHECKS
+
+    def _rows_meet(self, loops: Sequence[Op]) -> bool:
+        """Whether an iteration writes an array, and touches it in another row, too.
+
+        LLVM does not know how far rows are apart, and would take one element after the other.
+        """
+        counter = loops[0].regions[0].params[0]
+        used: dict[Value, list[tuple[Op, list[Sum]]]] = {}
+        for body in [loop.regions[0] for loop in loops]:
+            for op in body.ops:
+                if op.name in ("load", "store", "accumulate_at"):
+                    rows = [self._counted_by(counter, v, body) for v in _index(op)[:-1]]
+                    used.setdefault(op.inputs[0], []).append((op, rows))
+        for users in used.values():
+            first = users[0][1]
+            gaps = [a.plus(b, -1) for _, rows in users for a, b in zip(rows, first, strict=True)]
+            if any(op.written for op, _ in users) and any(g.factors or g.constant for g in gaps):
+                return True
+        return False
+
+    def _counted_by(self, counter: Value, value: Value, body: Region) -> Sum:
+        """An index of one loop with the counter of another in place of its own."""
+        found, own = self.bounds.sum_of(value, body), body.params[0]
+        factor = found.factors.get(own, 0)
+        return found.plus(Sum(0, {own: 1}), -factor).plus(Sum(0, {counter: 1}), factor)
 
     def _read_elsewhere(self, roots: frozenset[Value], loops: Sequence[Op]) -> frozenset[Value]:
         inside = {id(op) for loop in loops for op in _all(loop)}
@@ -268,6 +301,17 @@ def _all(op: Op) -> Iterable[Op]:
 def _index(op: Op) -> list[Value]:
     """Where an operation reads or writes an element."""
     return op.inputs[1 if op.name == "load" else 2 :]
+
+
+def _folds(loop: Op) -> bool:
+    """Whether a loop carries nothing from one iteration to the next but folds."""
+    body = loop.regions[0]
+    return all(is_fold(body, p, e) for p, e in zip(body.params[1:], body.yields, strict=True))
+
+
+def _is_cheap(op: Op) -> bool:
+    """Whether an operation costs little where it is computed for one element at a time."""
+    return op.record.cheap or op.name in _SUMS | {"store"}
 
 
 def _only_adds(op: Op) -> bool:

@@ -217,7 +217,11 @@ class ReductionLoops:
                 self.builder.op("store", new, total, *index)
                 return [total]
 
-            self.fold([extents[axis]], [zero], body, depth=len(kept))
+            if op.attrs.get("backwards"):
+                last, hint = extents[axis] - 1, "ijklmn"[len(kept) % 6]
+                self.builder.loop(last, -1, -1, [zero], lambda i, c: body([i], c), hint)
+            else:
+                self.fold([extents[axis]], [zero], body, depth=len(kept))
 
         self.nest([e for k, e in enumerate(extents) if k != axis], line)
 

@@ -146,7 +146,10 @@ def _folded(step: Step) -> Any:
 
 @_rule("cumsum")
 def _running(step: Step) -> Any:
-    return step.sets.running(step.inputs[0], step.attributes["axis"])
+    axis = step.attributes["axis"]
+    if step.attributes.get("backwards"):
+        return np.flip(step.sets.running(np.flip(step.inputs[0], axis), axis), axis)
+    return step.sets.running(step.inputs[0], axis)
 
 
 @_rule("outer")

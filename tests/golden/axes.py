@@ -11,7 +11,7 @@ def grad_axes(t):
         t_tape[i] = t_1
         t_1 = t_1 * t[i]
     # return np.sum(a) + np.sum(np.max(t, axis=(1, 2))) + np.sum(np.cumsum(t, axis=1) ** 2)
-    t_bar = np.cumsum((2.0 * np.cumsum(t, 1))[:, ::-1], 1)[:, ::-1].copy()
+    t_bar = np.flip(np.cumsum(np.flip(2.0 * np.cumsum(t, 1), 1), 1), 1).copy()
     t_3 = t == np.max(t, axis=(1, 2))[:, None, None]
     t_4 = np.where(t_3, (1.0 / np.sum(np.where(t_3, 1.0, 0.0), axis=(1, 2)))[:, None, None], 0.0)
     t_bar += t_4

@@ -98,23 +98,21 @@ def grad_binomial_tree(spot, strike, volatility, rate):
         t_32 = 2 * i
         t_33 = t_32 - 4
         t_34 = value_bar[i]
-        t_35 = t_tape_1[i]
-        value_bar[i] = 0.0
-        t_36 = t_34 if t_31 > 0.0 else 0.5 * t_34 if t_31 == 0.0 else 0.0
-        t_37 = -t_36
-        strike_bar += t_36
-        spot_bar += t_37 * t_35 if t_37 != 0 else t_37
-        t_38 = t_37 * spot
-        t_39 = t_38 * (0.0 if t_33 == 0 else t_33 * up ** (t_32 - 5)) if t_38 != 0 else t_38
-        up_bar += t_39
+        t_35 = t_34 if t_31 > 0.0 else 0.5 * t_34 if t_31 == 0.0 else 0.0
+        t_36 = -t_35
+        strike_bar += t_35
+        spot_bar += t_36 * t_tape_1[i] if t_36 != 0 else t_36
+        t_37 = t_36 * spot
+        t_38 = t_37 * (0.0 if t_33 == 0 else t_33 * up ** (t_32 - 5)) if t_37 != 0 else t_37
+        up_bar += t_38
     # p = (math.exp(rate / 4.0) - 1.0 / up) / (up - 1.0 / up)
-    t_40 = p_bar / t_2
-    t_41 = p_bar * (-p / t_2)
-    up_bar += t_41
-    t_42 = -t_1 / up
-    up_bar += -t_41 * t_42
-    up_bar += -t_40 * t_42
-    rate_bar += t_40 * t * 0.25
+    t_39 = p_bar / t_2
+    t_40 = p_bar * (-p / t_2)
+    up_bar += t_40
+    t_41 = -t_1 / up
+    up_bar += -t_40 * t_41
+    up_bar += -t_39 * t_41
+    rate_bar += t_39 * t * 0.25
     # up = math.exp(volatility / 2.0)
     volatility_bar = up_bar * up * 0.5
     return spot_bar, strike_bar, volatility_bar, rate_bar

@@ -66,7 +66,5 @@ def grad_edit_distance(a, b, gap):
     # for i in range(n + 1):
     for i in range(n, -1, -1):
         # cost[i, 0] = i * gap
-        t_18 = cost_bar[i, 0]
-        cost_bar[i, 0] = 0.0
-        gap_bar += t_18 * i
+        gap_bar += cost_bar[i, 0] * i
     return a_bar, b_bar, gap_bar

@@ -12,18 +12,18 @@ def grad_heat(u, steps):
     t_tape = np.empty((t, t_1))
     t_tape_1 = np.empty((t, t_1))
     # new[1:-1] = u[1:-1] + 0.2 * (u[2:] - 2.0 * u[1:-1] + u[:-2]) * u[1:-1]
-    t_2 = np.empty(t_tape.shape[1])
+    t_2 = np.empty(t_1)
     for _ in range(steps):
         # new = u.copy()
         new = np.empty(u.shape)
         for i in range(u.shape[0]):
             new[i] = u_1[i]
         # new[1:-1] = u[1:-1] + 0.2 * (u[2:] - 2.0 * u[1:-1] + u[:-2]) * u[1:-1]
-        for i in range(t_tape.shape[1]):
+        for i in range(t_1):
             t_3 = 0.2 * (u_1[2 + i] - 2.0 * u_1[1 + i] + u_1[i])
             t_2[i] = t_3
             t_tape_1[_, i] = t_3
-        for i in range(t_tape.shape[1]):
+        for i in range(t_1):
             t_tape[_, i] = u_1[1 + i]
         for i in range(t_1):
             t_4 = 1 + i
@@ -35,13 +35,13 @@ def grad_heat(u, steps):
     for i in range(u.shape[0]):
         u_bar[i] = 2.0 * u_1[i]
     # new[1:-1] = u[1:-1] + 0.2 * (u[2:] - 2.0 * u[1:-1] + u[:-2]) * u[1:-1]
-    t_6 = np.empty(t_tape.shape[1])
-    t_7 = np.empty(t_tape.shape[1])
+    t_6 = np.empty(t_1)
+    t_7 = np.empty(t_1)
     # for _ in range(steps):
     for _ in range(steps - 1, -1, -1):
         # new[1:-1] = u[1:-1] + 0.2 * (u[2:] - 2.0 * u[1:-1] + u[:-2]) * u[1:-1]
         u_bar_1 = np.zeros(u.shape)
-        for i in range(t_tape.shape[1]):
+        for i in range(t_1):
             t_8 = u_bar[1 + i]
             t_6[i] = t_8
             t_7[i] = t_8 * t_tape[np.uint64(_), i] * 0.2
@@ -63,12 +63,12 @@ def grad_heat(u, steps):
             u_bar_1[i] += t_16 + -t_7[np.uint64(t_14)] * 2.0
         for i in range(t_9, max(t_9, t_10)):
             t_17 = i - 1
-            t_18 = t_6[t_17]
-            u_bar_1[np.uint64(i)] += t_18 + t_18 * t_tape_1[np.uint64(_), t_17]
+            t_18 = t_6[np.uint64(t_17)]
+            u_bar_1[np.uint64(i)] += t_18 + t_18 * t_tape_1[np.uint64(_), np.uint64(t_17)]
         for i in range(t_9, t_1 + 2):
-            u_bar_1[np.uint64(i)] += t_7[i - 2]
+            u_bar_1[np.uint64(i)] += t_7[np.uint64(i - 2)]
         for i in range(t_9, t_10):
-            u_bar_1[np.uint64(i)] -= t_7[i - 1] * 2.0
+            u_bar_1[np.uint64(i)] -= t_7[np.uint64(i - 1)] * 2.0
         # new = u.copy()
         for i in range(u.shape[0]):
             u_bar_1[i] += u_bar[i]

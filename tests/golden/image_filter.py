@@ -31,7 +31,6 @@ def grad_image_filter(image, kernel):
             t_4 = i + 2
             t_5 = j + 2
             t_6 = out_bar[i, j]
-            out_bar[i, j] = 0.0
             array_bar = image_bar[i:t_4, j:t_5]
             array_bar += t_6 * kernel
             kernel_bar += t_6 * image[i:t_4, j:t_5]

@@ -13,7 +13,6 @@ def grad_log_sum_exp(m):
     top_bar = np.zeros((m.shape[0], 1))
     for i in range(m.shape[0]):
         top_bar[i, 0] += 1.0
-    m_bar = np.empty(m.shape)
     # top = m.max(axis=1, keepdims=True)
     t_2 = np.empty(m.shape, np.bool_)
     t_3 = np.empty((m.shape[0], 1))
@@ -40,15 +39,16 @@ def grad_log_sum_exp(m):
     for i in range(m.shape[0]):
         t_1[i] = 1.0 / t_1[i]
     # top = m.max(axis=1, keepdims=True)
-    t_10 = np.empty((m.shape[0], 1))
-    m_bar_1 = np.empty(m.shape)
+    m_bar = np.empty(m.shape)
+    t_10 = np.empty(1)
     # return np.sum(np.log(np.sum(np.exp(m - top), axis=1)) + top[:, 0])
+    m_bar_1 = np.empty(m.shape[1])
     for i in range(m.shape[0]):
         t_11 = t_1[i]
         t_12 = 0.0
         for j in range(m.shape[1]):
             t_13 = t_11 * t[i, j]
-            m_bar[i, j] = t_13
+            m_bar_1[j] = t_13
             t_12 -= t_13
         for j in range(1):
             top_bar[i, j] += t_12
@@ -56,8 +56,8 @@ def grad_log_sum_exp(m):
         t_14 = top_bar[i, 0]
         t_15 = t_3[i, 0]
         for j in range(1):
-            t_10[i, j] = t_14 / t_15
-        t_16 = t_10[i, 0]
+            t_10[j] = t_14 / t_15
+        t_16 = t_10[0]
         for j in range(m.shape[1]):
-            m_bar_1[i, j] = m_bar[i, j] + (t_16 if t_2[i, j] else 0.0)
-    return m_bar_1,
+            m_bar[i, j] = m_bar_1[j] + (t_16 if t_2[i, j] else 0.0)
+    return m_bar,

@@ -32,14 +32,17 @@ def grad_log_sum_exp_part_1(first, last, m, t, t_1, t_2, t_3):
         t_3[np.uint64(i), 0] = t_6
 
 
-def grad_log_sum_exp_part_2(first, last, m, t, t_1, m_bar, top_bar, t_2, t_3, t_4, m_bar_1):
+def grad_log_sum_exp_part_2(first, last, m, t, t_1, top_bar, t_2, t_3, m_bar):
+    # top = m.max(axis=1, keepdims=True)
+    t_4 = np.empty(1)
     # return np.sum(np.log(np.sum(np.exp(m - top), axis=1)) + top[:, 0])
+    m_bar_1 = np.empty(m.shape[1])
     for i in range(max(first, 0), last):
         t_5 = t[np.uint64(i)]
         t_6 = 0.0
         for j in range(m.shape[1]):
             t_7 = t_5 * t_1[np.uint64(i), j]
-            m_bar[np.uint64(i), j] = t_7
+            m_bar_1[j] = t_7
             t_6 -= t_7
         for j in range(1):
             top_bar[np.uint64(i), j] += t_6
@@ -47,10 +50,10 @@ def grad_log_sum_exp_part_2(first, last, m, t, t_1, m_bar, top_bar, t_2, t_3, t_
         t_8 = top_bar[np.uint64(i), 0]
         t_9 = t_2[np.uint64(i), 0]
         for j in range(1):
-            t_3[np.uint64(i), j] = t_8 / t_9
-        t_10 = t_3[np.uint64(i), 0]
+            t_4[j] = t_8 / t_9
+        t_10 = t_4[0]
         for j in range(m.shape[1]):
-            m_bar_1[np.uint64(i), j] = m_bar[np.uint64(i), j] + (t_10 if t_4[np.uint64(i), j] else 0.0)
+            m_bar[np.uint64(i), j] = m_bar_1[j] + (t_10 if t_3[np.uint64(i), j] else 0.0)
 
 
 def grad_log_sum_exp(m):
@@ -61,7 +64,6 @@ def grad_log_sum_exp(m):
     top_bar = np.zeros((m.shape[0], 1))
     for i in range(m.shape[0]):
         top_bar[i, 0] += 1.0
-    m_bar = np.empty(m.shape)
     # top = m.max(axis=1, keepdims=True)
     t2 = np.empty(m.shape, np.bool_)
     t3 = np.empty((m.shape[0], 1))
@@ -79,16 +81,15 @@ def grad_log_sum_exp(m):
     for i in range(m.shape[0]):
         t1[i] = 1.0 / t1[i]
     # top = m.max(axis=1, keepdims=True)
-    t7 = np.empty((m.shape[0], 1))
-    m_bar1 = np.empty(m.shape)
+    m_bar = np.empty(m.shape)
     # return np.sum(np.log(np.sum(np.exp(m - top), axis=1)) + top[:, 0])
-    threads = min(t4, m.shape[0] * (9 + 3 * m.shape[1] + 5 + 5 * m.shape[1]) // 30000)
+    threads = min(t4, m.shape[0] * (11 + 3 * m.shape[1] + 5 + 5 * m.shape[1]) // 30000)
     if threads > 1:
-        t8 = 2 * threads
+        t7 = 2 * threads
         for thread in prange(threads):
-            t9 = t8 - 1 - np.int64(thread)
-            grad_log_sum_exp_part_2(m.shape[0] * np.int64(thread) // t8, m.shape[0] * (np.int64(thread) + 1) // t8, m, t1, t, m_bar, top_bar, t3, t7, t2, m_bar1)
-            grad_log_sum_exp_part_2(m.shape[0] * t9 // t8, m.shape[0] * (t9 + 1) // t8, m, t1, t, m_bar, top_bar, t3, t7, t2, m_bar1)
+            t8 = t7 - 1 - np.int64(thread)
+            grad_log_sum_exp_part_2(m.shape[0] * np.int64(thread) // t7, m.shape[0] * (np.int64(thread) + 1) // t7, m, t1, t, top_bar, t3, t2, m_bar)
+            grad_log_sum_exp_part_2(m.shape[0] * t8 // t7, m.shape[0] * (t8 + 1) // t7, m, t1, t, top_bar, t3, t2, m_bar)
     else:
-        grad_log_sum_exp_part_2(np.int64(0), m.shape[0], m, t1, t, m_bar, top_bar, t3, t7, t2, m_bar1)
-    return m_bar1,
+        grad_log_sum_exp_part_2(np.int64(0), m.shape[0], m, t1, t, top_bar, t3, t2, m_bar)
+    return m_bar,

@@ -20,10 +20,7 @@ def grad_max_pooling(image):
             t_1 = 2 * i + 2
             t_2 = 2 * j
             t_3 = 2 * j + 2
-            t_4 = out[i, j]
-            t_5 = out_bar[i, j]
-            out_bar[i, j] = 0.0
-            t_6 = image[t:t_1, t_2:t_3] == t_4
+            t_4 = image[t:t_1, t_2:t_3] == out[i, j]
             array_bar = image_bar[t:t_1, t_2:t_3]
-            array_bar += np.where(t_6, t_5 / np.sum(np.where(t_6, 1.0, 0.0)), 0.0)
+            array_bar += np.where(t_4, out_bar[i, j] / np.sum(np.where(t_4, 1.0, 0.0)), 0.0)
     return image_bar,

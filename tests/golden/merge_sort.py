@@ -73,14 +73,10 @@ def _merged_backward(x, y_bar, x_bar, a_stack, b_stack, t_stack, i_stack, j_stac
             # if j >= len(b) or (i < len(a) and a[i] < b[j]):
             if t_4:
                 # out[k] = a[i] * 1.01
-                t_5 = out_bar[k]
-                out_bar[k] = 0.0
-                a_bar[i] += t_5 * 1.01
+                a_bar[i] += out_bar[k] * 1.01
             else:
                 # out[k] = b[j]
-                t_6 = out_bar[k]
-                out_bar[k] = 0.0
-                b_bar[j] += t_6
+                b_bar[j] += out_bar[k]
         # a, b = _merged(x[: n // 2]), _merged(x[n // 2 :])
         array_bar = x_bar[t:]
         _merged_backward(t_2, b_bar, array_bar, a_stack, b_stack, t_stack, i_stack, j_stack)

@@ -35,24 +35,24 @@ def grad_mlp_loss(w1, b1, w2, b2, x, labels):
     # return cross_entropy(hidden @ w2 + b2, labels)
     t_4 = np.empty((x.shape[0], w2.shape[1]))
     exact.dot_into(t_4, hidden, w2)
-    t_5 = np.empty((x.shape[0], w2.shape[1]))
     # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
-    t_6 = np.empty((x.shape[0], w2.shape[1]))
-    t_7 = np.empty(x.shape[0])
+    t_5 = np.empty((x.shape[0], w2.shape[1]))
+    t_6 = np.empty(x.shape[0])
     # return np.mean(log_sum - shifted[np.arange(len(labels)), labels])
-    t_8 = 1.0 / float(x.shape[0])
+    t_7 = 1.0 / float(x.shape[0])
     shifted_bar = np.zeros((x.shape[0], w2.shape[1]))
     for i in range(x.shape[0]):
-        shifted_bar[i, labels[i]] -= t_8
+        shifted_bar[i, labels[i]] -= t_7
     # shifted = logits - logits.max(axis=1, keepdims=True)
-    t_9 = np.empty((x.shape[0], w2.shape[1]), np.bool_)
-    t_10 = np.empty((x.shape[0], 1))
+    t_8 = np.empty((x.shape[0], w2.shape[1]), np.bool_)
+    t_9 = np.empty((x.shape[0], 1))
     # return cross_entropy(hidden @ w2 + b2, labels)
+    t_10 = np.empty(w2.shape[1])
     for i in range(x.shape[0]):
         t_11 = -np.inf
         for j in range(w2.shape[1]):
             t_12 = t_4[i, j] + b2[j]
-            t_5[i, j] = t_12
+            t_10[j] = t_12
             # shifted = logits - logits.max(axis=1, keepdims=True)
             t_11 = exact.maximum(t_11, t_12)
         # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
@@ -60,49 +60,50 @@ def grad_mlp_loss(w1, b1, w2, b2, x, labels):
         t_14 = 0.0
         for j in range(w2.shape[1]):
             # shifted = logits - logits.max(axis=1, keepdims=True)
-            t_15 = t_5[i, j]
+            t_15 = t_10[j]
             # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
             t_16 = math.exp(t_15 - t_11)
-            t_6[i, j] = t_16
+            t_5[i, j] = t_16
             # shifted = logits - logits.max(axis=1, keepdims=True)
             t_17 = t_15 == t_11
-            t_9[i, j] = t_17
+            t_8[i, j] = t_17
             t_13 += t_16
             t_14 += 1.0 if t_17 else 0.0
-        t_7[i] = t_13
+        t_6[i] = t_13
         # shifted = logits - logits.max(axis=1, keepdims=True)
-        t_10[i, 0] = t_14
+        t_9[i, 0] = t_14
     # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
     for i in range(x.shape[0]):
-        t_7[i] = t_8 / t_7[i]
+        t_6[i] = t_7 / t_6[i]
     # shifted = logits - logits.max(axis=1, keepdims=True)
-    t_18 = np.empty((x.shape[0], 1))
-    t_19 = np.empty((x.shape[0], w2.shape[1]))
+    t_18 = np.empty((x.shape[0], w2.shape[1]))
     # return cross_entropy(hidden @ w2 + b2, labels)
     b2_bar = np.zeros(w2.shape[1])
+    # shifted = logits - logits.max(axis=1, keepdims=True)
+    t_19 = np.empty(1)
     # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
     for i in range(x.shape[0]):
-        t_20 = t_7[i]
+        t_20 = t_6[i]
         t_21 = 0.0
         for j in range(w2.shape[1]):
-            shifted_bar[i, j] += t_20 * t_6[i, j]
+            shifted_bar[i, j] += t_20 * t_5[i, j]
             # shifted = logits - logits.max(axis=1, keepdims=True)
             t_21 -= shifted_bar[i, j]
         # shifted = logits - logits.max(axis=1, keepdims=True)
-        t_22 = t_10[i, 0]
+        t_22 = t_9[i, 0]
         for j in range(1):
-            t_18[i, j] = t_21 / t_22
-        t_23 = t_18[i, 0]
+            t_19[j] = t_21 / t_22
+        t_23 = t_19[0]
         for j in range(w2.shape[1]):
-            t_24 = shifted_bar[i, j] + (t_23 if t_9[i, j] else 0.0)
-            t_19[i, j] = t_24
+            t_24 = shifted_bar[i, j] + (t_23 if t_8[i, j] else 0.0)
+            t_18[i, j] = t_24
             # return cross_entropy(hidden @ w2 + b2, labels)
             b2_bar[j] += t_24
     # return cross_entropy(hidden @ w2 + b2, labels)
     hidden_bar = np.empty((x.shape[0], w1.shape[1]))
-    exact.dot_into(hidden_bar, t_19, w2.T)
+    exact.dot_into(hidden_bar, t_18, w2.T)
     w2_bar = np.empty((w1.shape[1], w2.shape[1]))
-    exact.dot_into(w2_bar, hidden.T, t_19)
+    exact.dot_into(w2_bar, hidden.T, t_18)
     # hidden = 1.0 / (1.0 + np.exp(-(x @ w1 + b1)))
     t_25 = np.empty((x.shape[0], w1.shape[1]))
     b1_bar = np.zeros(w1.shape[1])

@@ -20,13 +20,14 @@ def grad_mlp_loss_part_1(first, last, w1, t, b1, t_1, hidden):
             hidden[np.uint64(i), j] = 1.0 / t_3
 
 
-def grad_mlp_loss_part_2(first, last, w2, t, b2, t_1, t_2, t_3, t_4, t_5):
+def grad_mlp_loss_part_2(first, last, w2, t, b2, t_1, t_2, t_3, t_4):
     # return cross_entropy(hidden @ w2 + b2, labels)
+    t_5 = np.empty(w2.shape[1])
     for i in range(max(first, 0), last):
         t_6 = -np.inf
         for j in range(w2.shape[1]):
             t_7 = t[np.uint64(i), j] + b2[j]
-            t_1[np.uint64(i), j] = t_7
+            t_5[j] = t_7
             # shifted = logits - logits.max(axis=1, keepdims=True)
             t_6 = exact.maximum(t_6, t_7)
         # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
@@ -34,21 +35,23 @@ def grad_mlp_loss_part_2(first, last, w2, t, b2, t_1, t_2, t_3, t_4, t_5):
         t_9 = 0.0
         for j in range(w2.shape[1]):
             # shifted = logits - logits.max(axis=1, keepdims=True)
-            t_10 = t_1[np.uint64(i), j]
+            t_10 = t_5[j]
             # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
             t_11 = math.exp(t_10 - t_6)
-            t_2[np.uint64(i), j] = t_11
+            t_1[np.uint64(i), j] = t_11
             # shifted = logits - logits.max(axis=1, keepdims=True)
             t_12 = t_10 == t_6
-            t_3[np.uint64(i), j] = t_12
+            t_2[np.uint64(i), j] = t_12
             t_8 += t_11
             t_9 += 1.0 if t_12 else 0.0
-        t_4[np.uint64(i)] = t_8
+        t_3[np.uint64(i)] = t_8
         # shifted = logits - logits.max(axis=1, keepdims=True)
-        t_5[np.uint64(i), 0] = t_9
+        t_4[np.uint64(i), 0] = t_9
 
 
-def grad_mlp_loss_part_3(first, last, w2, t, t_1, shifted_bar, t_2, t_3, t_4, t_5, b2_bar):
+def grad_mlp_loss_part_3(first, last, w2, t, t_1, shifted_bar, t_2, t_3, t_4, b2_bar):
+    # shifted = logits - logits.max(axis=1, keepdims=True)
+    t_5 = np.empty(1)
     # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
     for i in range(max(first, 0), last):
         t_6 = t[np.uint64(i)]
@@ -60,11 +63,11 @@ def grad_mlp_loss_part_3(first, last, w2, t, t_1, shifted_bar, t_2, t_3, t_4, t_
         # shifted = logits - logits.max(axis=1, keepdims=True)
         t_8 = t_2[np.uint64(i), 0]
         for j in range(1):
-            t_3[np.uint64(i), j] = t_7 / t_8
-        t_9 = t_3[np.uint64(i), 0]
+            t_5[j] = t_7 / t_8
+        t_9 = t_5[0]
         for j in range(w2.shape[1]):
-            t_10 = shifted_bar[np.uint64(i), j] + (t_9 if t_4[np.uint64(i), j] else 0.0)
-            t_5[np.uint64(i), j] = t_10
+            t_10 = shifted_bar[np.uint64(i), j] + (t_9 if t_3[np.uint64(i), j] else 0.0)
+            t_4[np.uint64(i), j] = t_10
             # return cross_entropy(hidden @ w2 + b2, labels)
             b2_bar[j] += t_10
 
@@ -112,78 +115,76 @@ def grad_mlp_loss(w1, b1, w2, b2, x, labels):
     # return cross_entropy(hidden @ w2 + b2, labels)
     t5 = np.empty((x.shape[0], w2.shape[1]))
     exact.dot_into(t5, hidden, w2)
-    t6 = np.empty((x.shape[0], w2.shape[1]))
     # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
-    t7 = np.empty((x.shape[0], w2.shape[1]))
-    t8 = np.empty(x.shape[0])
+    t6 = np.empty((x.shape[0], w2.shape[1]))
+    t7 = np.empty(x.shape[0])
     # return np.mean(log_sum - shifted[np.arange(len(labels)), labels])
-    t9 = 1.0 / float(x.shape[0])
+    t8 = 1.0 / float(x.shape[0])
     shifted_bar = np.zeros((x.shape[0], w2.shape[1]))
     for i in range(x.shape[0]):
-        shifted_bar[i, labels[i]] -= t9
+        shifted_bar[i, labels[i]] -= t8
     # shifted = logits - logits.max(axis=1, keepdims=True)
-    t10 = np.empty((x.shape[0], w2.shape[1]), np.bool_)
-    t11 = np.empty((x.shape[0], 1))
+    t9 = np.empty((x.shape[0], w2.shape[1]), np.bool_)
+    t10 = np.empty((x.shape[0], 1))
     # return cross_entropy(hidden @ w2 + b2, labels)
-    t12 = 4 * w2.shape[1]
-    threads = min(t2, x.shape[0] * (5 + t12 + 16 * w2.shape[1]) // 30000)
+    t11 = 4 * w2.shape[1]
+    t12 = 16 * w2.shape[1]
+    threads = min(t2, x.shape[0] * (6 + t11 + t12) // 30000)
     if threads > 1:
         t13 = 2 * threads
         for thread in prange(threads):
             t14 = t13 - 1 - np.int64(thread)
-            grad_mlp_loss_part_2(x.shape[0] * np.int64(thread) // t13, x.shape[0] * (np.int64(thread) + 1) // t13, w2, t5, b2, t6, t7, t10, t8, t11)
-            grad_mlp_loss_part_2(x.shape[0] * t14 // t13, x.shape[0] * (t14 + 1) // t13, w2, t5, b2, t6, t7, t10, t8, t11)
+            grad_mlp_loss_part_2(x.shape[0] * np.int64(thread) // t13, x.shape[0] * (np.int64(thread) + 1) // t13, w2, t5, b2, t6, t9, t7, t10)
+            grad_mlp_loss_part_2(x.shape[0] * t14 // t13, x.shape[0] * (t14 + 1) // t13, w2, t5, b2, t6, t9, t7, t10)
     else:
-        grad_mlp_loss_part_2(np.int64(0), x.shape[0], w2, t5, b2, t6, t7, t10, t8, t11)
+        grad_mlp_loss_part_2(np.int64(0), x.shape[0], w2, t5, b2, t6, t9, t7, t10)
     # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
     for i in range(x.shape[0]):
-        t8[i] = t9 / t8[i]
+        t7[i] = t8 / t7[i]
     # shifted = logits - logits.max(axis=1, keepdims=True)
-    t15 = np.empty((x.shape[0], 1))
-    t16 = np.empty((x.shape[0], w2.shape[1]))
+    t15 = np.empty((x.shape[0], w2.shape[1]))
     # return cross_entropy(hidden @ w2 + b2, labels)
     b2_bar = np.zeros(w2.shape[1])
     # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
-    t17 = x.shape[0] * (7 + t12 + 3 + 6 * w2.shape[1]) // (30000 + 16 * t5.shape[1])
-    threads = min(t2, t17)
+    threads = min(t2, x.shape[0] * (8 + t11 + 3 + 6 * w2.shape[1]) // (30000 + t12))
     if threads > 1:
-        b2_bar_parts = np.zeros((threads, t5.shape[1]))
-        t18 = 2 * threads
+        b2_bar_parts = np.zeros((threads, w2.shape[1]))
+        t16 = 2 * threads
         for thread in prange(threads):
-            t19 = b2_bar_parts[np.int64(thread)]
-            t20 = t18 - 1 - np.int64(thread)
-            grad_mlp_loss_part_3(x.shape[0] * np.int64(thread) // t18, x.shape[0] * (np.int64(thread) + 1) // t18, w2, t8, t7, shifted_bar, t11, t15, t10, t16, t19)
-            grad_mlp_loss_part_3(x.shape[0] * t20 // t18, x.shape[0] * (t20 + 1) // t18, w2, t8, t7, shifted_bar, t11, t15, t10, t16, t19)
+            t17 = b2_bar_parts[np.int64(thread)]
+            t18 = t16 - 1 - np.int64(thread)
+            grad_mlp_loss_part_3(x.shape[0] * np.int64(thread) // t16, x.shape[0] * (np.int64(thread) + 1) // t16, w2, t7, t6, shifted_bar, t10, t9, t15, t17)
+            grad_mlp_loss_part_3(x.shape[0] * t18 // t16, x.shape[0] * (t18 + 1) // t16, w2, t7, t6, shifted_bar, t10, t9, t15, t17)
         for thread in range(threads):
-            for i in range(t5.shape[1]):
+            for i in range(w2.shape[1]):
                 b2_bar[i] += b2_bar_parts[thread, i]
     else:
-        grad_mlp_loss_part_3(np.int64(0), x.shape[0], w2, t8, t7, shifted_bar, t11, t15, t10, t16, b2_bar)
+        grad_mlp_loss_part_3(np.int64(0), x.shape[0], w2, t7, t6, shifted_bar, t10, t9, t15, b2_bar)
     # return cross_entropy(hidden @ w2 + b2, labels)
     hidden_bar = np.empty((x.shape[0], w1.shape[1]))
-    exact.dot_into(hidden_bar, t16, w2.T)
+    exact.dot_into(hidden_bar, t15, w2.T)
     w2_bar = np.empty((w1.shape[1], w2.shape[1]))
-    exact.dot_into(w2_bar, hidden.T, t16)
+    exact.dot_into(w2_bar, hidden.T, t15)
     # hidden = 1.0 / (1.0 + np.exp(-(x @ w1 + b1)))
-    t21 = np.empty((x.shape[0], w1.shape[1]))
+    t19 = np.empty((x.shape[0], w1.shape[1]))
     b1_bar = np.zeros(w1.shape[1])
-    t22 = x.shape[0] * (3 + 9 * w1.shape[1] + 3 * w1.shape[1]) // (30000 + 16 * t.shape[1])
-    threads = min(t2, t22)
+    t20 = x.shape[0] * (3 + 9 * w1.shape[1] + 3 * w1.shape[1]) // (30000 + 16 * w1.shape[1])
+    threads = min(t2, t20)
     if threads > 1:
-        b1_bar_parts = np.zeros((threads, t.shape[1]))
-        t23 = 2 * threads
+        b1_bar_parts = np.zeros((threads, w1.shape[1]))
+        t21 = 2 * threads
         for thread in prange(threads):
-            t24 = b1_bar_parts[np.int64(thread)]
-            t25 = t23 - 1 - np.int64(thread)
-            grad_mlp_loss_part_4(x.shape[0] * np.int64(thread) // t23, x.shape[0] * (np.int64(thread) + 1) // t23, w1, hidden_bar, hidden, t1, t, t21, t24)
-            grad_mlp_loss_part_4(x.shape[0] * t25 // t23, x.shape[0] * (t25 + 1) // t23, w1, hidden_bar, hidden, t1, t, t21, t24)
+            t22 = b1_bar_parts[np.int64(thread)]
+            t23 = t21 - 1 - np.int64(thread)
+            grad_mlp_loss_part_4(x.shape[0] * np.int64(thread) // t21, x.shape[0] * (np.int64(thread) + 1) // t21, w1, hidden_bar, hidden, t1, t, t19, t22)
+            grad_mlp_loss_part_4(x.shape[0] * t23 // t21, x.shape[0] * (t23 + 1) // t21, w1, hidden_bar, hidden, t1, t, t19, t22)
         for thread in range(threads):
-            for i in range(t.shape[1]):
+            for i in range(w1.shape[1]):
                 b1_bar[i] += b1_bar_parts[thread, i]
     else:
-        grad_mlp_loss_part_4(np.int64(0), x.shape[0], w1, hidden_bar, hidden, t1, t, t21, b1_bar)
+        grad_mlp_loss_part_4(np.int64(0), x.shape[0], w1, hidden_bar, hidden, t1, t, t19, b1_bar)
     x_bar = np.empty((x.shape[0], w1.shape[0]))
-    exact.dot_into(x_bar, t21, w1.T)
+    exact.dot_into(x_bar, t19, w1.T)
     w1_bar = np.empty(w1.shape)
-    exact.dot_into(w1_bar, x.T, t21)
+    exact.dot_into(w1_bar, x.T, t19)
     return w1_bar, b1_bar, w2_bar, b2_bar, x_bar

@@ -19,9 +19,7 @@ def grad_prefix_sums(a):
     for i in range(a.shape[0] - 1, -1, -1):
         total_1 = total_tape[i]
         # out[i] = total * total
-        t = out_bar[i]
-        out_bar[i] = 0.0
-        t *= total_1
+        t = out_bar[i] * total_1
         total_bar += t
         total_bar += t
         # total += a[i]

@@ -40,7 +40,6 @@ def grad_time_warp(a, b):
             t_11 = cost[t_9, t_10]
             # cost[i, j] = (a[i - 1] - b[j - 1]) ** 2 + best
             best_bar = cost_bar[i, j]
-            cost_bar[i, j] = 0.0
             t_12 = best_bar * (2.0 * (a[t_2] - b[t_3]))
             b_bar[t_3] -= t_12
             a_bar[t_2] += t_12
@@ -51,6 +50,4 @@ def grad_time_warp(a, b):
             cost_bar[t_9, t_10] += best_bar if t_11 < t_8 else t_13 if t_11 == t_8 else 0.0
             cost_bar[i, t_6] += t_14 if t_7 < t_5 else t_15 if t_7 == t_5 else 0.0
             cost_bar[t_4, j] += t_14 if t_5 < t_7 else t_15 if t_5 == t_7 else 0.0
-    # cost[0, 0] = 0.0
-    cost_bar[0, 0] = 0.0
     return a_bar, b_bar

@@ -79,11 +79,9 @@ def grad_tridiagonal(a, b, d, c):
         d_bar[i] += m_bar
     # dd[0] = b[0] / d[0]
     t_19 = dd_bar[0]
-    dd_bar[0] = 0.0
     b_bar[0] += t_19 / t
     # cc[0] = c[0] / d[0]
     t_20 = cc_bar[0]
-    cc_bar[0] = 0.0
     d_bar[0] += t_19 * (-t_2 / t) + t_20 * (-t_1 / t)
     c_bar[0] += t_20 / t
     return a_bar, b_bar, d_bar, c_bar
