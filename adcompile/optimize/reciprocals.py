@@ -1,12 +1,15 @@
 """Derivatives that divide by one number several times divide once.
 
 Enters: a graph of loops. Leaves: the same graph where `0.5 / d` and `-(a / d) / d`, as the
-derivatives of roots and quotients have it, multiply by one `1 / d`. A quotient that stands alone,
-as users write it, stays: `6.0 / 3.0` times a reciprocal may miss 2. Products round otherwise, and
-the reciprocal of a number below 1e-308 (in single precision 1e-38) may be infinite.
+derivatives of roots and quotients have it, multiply by one `1 / d`. Other quotients stay, as users
+write them: 49 times the reciprocal of 49 is less than 1. Products by a power of two round as the
+quotient does, those by `a / d` otherwise, and the reciprocal of a number below 1e-308 (in single
+precision 1e-38) may be infinite.
 """
 
 from __future__ import annotations
+
+import math
 
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Graph, Op, Region, Value
@@ -26,7 +29,7 @@ def share_reciprocals(graph: Graph) -> None:
 def _region(region: Region, builder: Builder, mapping: dict[Value, Value]) -> None:
     groups: dict[Value, list[Op]] = {}
     for op in region.ops:
-        if op.name == "div" and _is_real(op) and (_by_constant(op) or _again(op)):
+        if op.name == "div" and _is_real(op) and (_by_power(op) or _again(op)):
             groups.setdefault(op.inputs[1], []).append(op)
     for divisor, group in groups.items():
         if len(group) > 1:
@@ -39,8 +42,10 @@ def _is_real(op: Op) -> bool:
     return floats and op.inputs[1].constant is None and op.inputs[1].type == op.result.type
 
 
-def _by_constant(op: Op) -> bool:
-    return op.inputs[0].constant is not None
+def _by_power(op: Op) -> bool:
+    """Whether a power of two is divided."""
+    number = op.inputs[0].constant
+    return number is not None and abs(math.frexp(float(number.real))[0]) == 0.5
 
 
 def _again(op: Op) -> bool:

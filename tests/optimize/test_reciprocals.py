@@ -28,6 +28,7 @@ def steps(x, y):
     total = 0.0
     for i in range(len(x)):
         total += math.floor(x[i] / y[i]) * x[i] + y[i] / x[i]
+        total += math.floor(49.0 / y[i]) * x[i] + 7.0 / y[i]
     return total
 
 
