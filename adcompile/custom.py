@@ -48,7 +48,13 @@ class _Special:
         bound.apply_defaults()
         values: list[Value] = []
         types = [_typed(item, values) for item in bound.args]
-        graph, _ = pipeline.function_graph(self.function, types)
+        graph, written = pipeline.function_graph(self.function, types)
+        if written:
+            names = " and ".join(f"`{name}`" for name in written)
+            raise UnsupportedSyntax(
+                f"`{graph.name}` writes its argument {names}, but only its results leave it",
+                hint="let it write a copy, and return that",
+            )
         for number, (outer, inner) in enumerate(graph.captured):
             graph.parameters.append(Parameter(f"captured_{number}", inner))
             values.append(outer)

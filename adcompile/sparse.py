@@ -22,6 +22,7 @@ import numpy as np
 from adcompile import jacobians, pipeline
 from adcompile.arguments import EXACT
 from adcompile.compose.local import NotLocal
+from adcompile.differentiate.extrema import fixed_ranges
 from adcompile.errors import NotDifferentiable, ShapeError, SparsityError, UnsupportedOperation
 from adcompile.function import CompiledFunction
 from adcompile.graph.ir import Graph
@@ -275,7 +276,7 @@ class SparseJacobian:
             graph, _ = find.call_graph(0, *call[0], **call[1])
         except NotLocal:
             return None
-        read = {v for op in graph.body.walk() if op.name != "dim" for v in op.inputs}
+        read = {v for op in graph.body.walk() if op.name != "dim" for v in op.used}
         argument = graph.parameters[1 + self._argument].structure
         if argument in read:
             return None  # where it adds depends on where the derivative is taken
@@ -304,12 +305,13 @@ class SparseJacobian:
 
     def _detect(self, call: Call) -> tuple[Pattern, frozenset[int]]:
         """The pattern, and which of the leaves of the call it holds for."""
-        forward = self._sweep_graph(call)
-        if forward is not None:
-            graph, items = forward
-        else:
-            seed = self._like_result(call)
-            graph, items = self._sweep("rev").call_graph(seed, *call[0], **call[1])
+        with fixed_ranges():
+            forward = self._sweep_graph(call)
+            if forward is not None:
+                graph, items = forward
+            else:
+                seed = self._like_result(call)
+                graph, items = self._sweep("rev").call_graph(seed, *call[0], **call[1])
         seeded, argument = (graph.parameters[k].structure for k in (0, 1 + self._argument))
         found = detect(graph, seeded, argument, items)
         pattern = found.pattern if forward is not None else found.pattern.transposed

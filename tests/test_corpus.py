@@ -8,6 +8,7 @@ from adcompile import pipeline
 from adcompile.graph.trees import as_tuples, is_container, is_static, mapped
 from adcompile.graph.types import is_continuous, leaves, type_of
 from adcompile.graph.verify import verify
+from adcompile.schedule.loops import schedule_loops
 from tests.programs.corpus import CORPUS
 
 ids = [function.__name__ for function, _ in CORPUS]
@@ -139,6 +140,11 @@ def test_graphs_stay_valid_through_every_pass(function, args):
         for run, _description in pipeline.PASSES:
             run(graph)
             verify(graph)
+    loops = schedule_loops(graph)
+    verify(loops)
+    for run, _description in pipeline.SCALAR_PASSES:
+        run(loops)
+        verify(loops)
 
 
 @pytest.mark.parametrize("number", range(len(CORPUS)), ids=ids)

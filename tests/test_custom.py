@@ -187,3 +187,19 @@ def test_wrong_rules_are_refused():
     g.defvjp(lambda x, y: x * y, lambda r, c: (c * r[1],))
     with pytest.raises(ad.TypeMismatch, match="residuals"):
         ad.grad(lambda x: g(x, x))(1.0)
+
+
+@pytest.mark.parametrize("decorator", [ad.checkpoint, ad.custom_jvp, ad.custom_vjp])
+def test_writing_an_argument_is_refused(decorator):
+    @decorator
+    def step(a, x):
+        a[0] = x[0] * x[0]
+        return x[1]
+
+    def function(x):
+        a = np.zeros(len(x))
+        t = step(a, x)
+        return t * a[0]
+
+    with pytest.raises(ad.UnsupportedSyntax, match="writes its argument `a`"):
+        ad.grad(function)(np.ones(3))

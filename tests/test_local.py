@@ -308,3 +308,31 @@ def _compare(seed, target):
 def test_random_loops():
     assert sum(_compare(seed, "python") for seed in range(8)) >= 4
     assert any(_compare(seed, "cpu") for seed in range(2))
+
+
+def chosen(x, c, p, q):
+    y = np.zeros(len(x))
+    if c > 0:
+        k = p
+    else:
+        k = q
+    for i in range(len(x)):
+        y[i] = x[i] * x[k]
+    return y
+
+
+def carried(x, c, p, q):
+    y, k = np.zeros(len(x)), c
+    for i in range(len(x)):
+        y[i] = x[i] * x[k]
+        k = p
+    return y
+
+
+@pytest.mark.parametrize("function", [chosen, carried])
+def test_places_follow_what_a_branch_or_a_loop_hands_on(function):
+    derived = ad.jacobian(function, sparsity=np.ones((3, 3), bool), target="python")
+    x = np.array([1.0, 2.0, 3.0])
+    for arguments in ((1, 0, 0), (1, 2, 0), (0, 2, 1), (2, 1, 0)):
+        expected = ad.jacobian(function, mode="fwd", target="python")(x, *arguments)
+        np.testing.assert_allclose(derived(x, *arguments).toarray(), expected)

@@ -519,3 +519,15 @@ def test_patterns_of_random_programs(seed):
         if np.isfinite(wanted).all():
             assert not wanted[~pattern].any(), text
             np.testing.assert_allclose(made(*point).toarray(), wanted, atol=1e-9)
+
+
+def test_the_hessian_of_a_loop_that_looks_for_the_largest():
+    def function(x):
+        m = x[0]
+        for i in range(1, len(x)):
+            if x[i] > m:
+                m = x[i]
+        return m**3
+
+    found = ad.hessian(function, sparsity="detect", target="python")(np.array([1.0, 3.0, 2.0]))
+    np.testing.assert_allclose(found.toarray(), np.diag([0.0, 18.0, 0.0]))

@@ -9,7 +9,9 @@ before it a number that compares to the element as the one that the loop began w
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from adcompile.graph.builder import Builder
@@ -17,8 +19,19 @@ from adcompile.graph.clone import clone_op
 from adcompile.graph.ir import Op, Region, Value
 from adcompile.graph.types import Scalar, is_continuous
 
+_fixed: ContextVar[bool] = ContextVar("fixed", default=False)
 _BETTER = frozenset({"maximum", "minimum"})
 _COMPARED = frozenset({"gt", "ge", "lt", "le"})
+
+
+@contextmanager
+def fixed_ranges() -> Iterator[None]:
+    """Reverse such loops as all others, for who must know the ranges of loops beforehand."""
+    token = _fixed.set(True)
+    try:
+        yield
+    finally:
+        _fixed.reset(token)
 
 
 @dataclass
@@ -43,6 +56,8 @@ class Extremum:
 
 def extremum_of(loop: Op, active: Callable[[Value], bool]) -> Extremum | None:
     """What a loop looks for, if that is all it does that an adjoint follows."""
+    if _fixed.get():
+        return None
     body = loop.regions[0]
     followed = [k for k, v in enumerate(loop.outputs) if active(v) or active(body.params[1 + k])]
     if len(followed) != 1 or loop.inputs[2].constant != 1:

@@ -9,6 +9,7 @@ worker to its own, if these are added up afterwards.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import combinations_with_replacement
 
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Atom, Bounds, Sum
@@ -89,7 +90,7 @@ class Concurrency:
         return plan
 
     def _touches(self, op: Op, root: Value) -> bool:
-        values = [*op.inputs, *(v for r in op.regions for v in r.yields)]
+        values = op.used
         return any(root in self.aliases.roots.get(v, ()) for v in values)
 
     # -- elements of one iteration --------------------------------------------------------------
@@ -128,7 +129,7 @@ class Concurrency:
 
     def _through_view(self, op: Op, root: Value, touching: list[Op]) -> list[Value | None] | None:
         """Nothing more to ask where each array that an operation reads is a known view."""
-        for value in [*op.inputs, *(v for r in op.regions for v in r.yields)]:
+        for value in op.used:
             if root in self.aliases.roots.get(value, ()):
                 view = value.op
                 if view not in touching or view is None or view.name != "slice":
@@ -148,7 +149,8 @@ class Concurrency:
             return False
         factor = sums[0].factors.get(counter, 0)
         return bool(factor) and all(
-            self._same_but_for_multiples(sums[0], other, factor, own) for other in sums
+            self._same_but_for_multiples(one, other, factor, own)
+            for one, other in combinations_with_replacement(sums, 2)
         )
 
     def _same_but_for_multiples(

@@ -198,6 +198,11 @@ class Op:
         return value
 
     @property
+    def used(self) -> list[Value]:
+        """The inputs, and what the regions yield."""
+        return [*self.inputs, *(v for region in self.regions for v in region.yields)]
+
+    @property
     def written(self) -> list[Value]:
         """The inputs whose memory is written."""
         if self.record.writes:

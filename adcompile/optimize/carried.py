@@ -93,7 +93,7 @@ class _Carried:
         inner = [
             op for op in nest.regions[0].walk()
             if op.name != "dim"
-            and any(v is self.old or self.new in roots.get(v, ()) for v in _used(op))
+            and any(v is self.old or self.new in roots.get(v, ()) for v in op.used)
         ]  # fmt: skip
         return in_order(inner, nest, self.old, self.new, bounds)
 
@@ -101,7 +101,7 @@ class _Carried:
         return any(
             v is not self.old and self.new in self.aliases.roots.get(v, ())
             for inner in _all([op]) if inner.name != "dim"
-            for v in _used(inner)
+            for v in inner.used
         )  # fmt: skip
 
     def drop(self) -> dict[Value, Value]:
@@ -122,16 +122,12 @@ def _all(ops: list[Op]) -> Iterator[Op]:
             yield from region.walk()
 
 
-def _used(op: Op) -> list[Value]:
-    return [*op.inputs, *(v for region in op.regions for v in region.yields)]
-
-
 def _names(value: Value, ops: list[Op]) -> bool:
     """Whether operations, or those inside them, use an array by this name."""
-    return any(value in _used(op) for op in _all(ops))
+    return any(value in op.used for op in _all(ops))
 
 
 def _only_elements(value: Value, ops: list[Op]) -> bool:
     """Whether operations only read and write elements of an array, or multiply it."""
-    using = [op for op in _all(ops) if value in _used(op)]
+    using = [op for op in _all(ops) if value in op.used]
     return all(op.name in _READ for op in using)

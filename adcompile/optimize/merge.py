@@ -206,7 +206,7 @@ class _Merging:
         return gap.constant, frozenset(gap.factors.items())
 
     def _uses(self, op: Op, root: Value) -> bool:
-        values = [*op.inputs, *(v for r in op.regions for v in r.yields)]
+        values = op.used
         return any(root in self.aliases.roots.get(v, ()) for v in values)
 
     # -- worth it -------------------------------------------------------------------------------
@@ -261,7 +261,7 @@ class _Merging:
         for op in self.graph.body.walk():
             if id(op) in inside or op.name == "dim":
                 continue
-            for value in [*op.inputs, *(v for r in op.regions for v in r.yields)]:
+            for value in op.used:
                 found |= self.aliases.roots.get(value, frozenset()) & roots
         for value in self.graph.outputs:
             found |= self.aliases.roots.get(value, frozenset()) & roots

@@ -90,7 +90,7 @@ class _Pair:
         return array in self.aliases.roots.get(value, ())
 
     def _touches_itself(self, op: Op) -> bool:
-        values = [*op.inputs, *(v for r in op.regions for v in r.yields)]
+        values = op.used
         return op.name != "dim" and any(
             self._is(v, a) for v in values for a in (self.old, self.new)
         )

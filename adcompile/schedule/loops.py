@@ -131,11 +131,12 @@ class LoopScheduler(Fusion, ReductionLoops):
 
     def access(self, old: Value) -> Access:
         """How to reach the elements of an old array that is in memory."""
-        if old not in self.accesses:
-            base = self.value(old)
-            seen = self.extents(old)
-            self.accesses[old] = Access(base, seen, lambda index: index, direct=True)
-        return self.accesses[old]
+        if old in self.accesses:
+            return self.accesses[old]
+        reached = Access(self.value(old), self.extents(old), lambda index: index, direct=True)
+        if self.builder.region is self.region:  # what a nest makes is known in it alone
+            self.accesses[old] = reached
+        return reached
 
     def read(self, old: Value, index: Index) -> Value:
         """The element of an old value at an index of its own shape."""

@@ -234,6 +234,16 @@ def from_the_end(u):
     return np.sum(v)
 
 
+def strided(u):
+    """Two of the three meet in the next iteration, though none meets the first."""
+    v = np.zeros(2 * len(u) + 4)
+    for i in range(len(u)):
+        v[2 * i] = np.exp(u[i])
+        v[2 * i + 3] = np.sin(u[i])
+        v[2 * i + 1] += u[i]
+    return np.sum(v * v)
+
+
 REASONS = [
     (carried, "each iteration needs `y` of the one before"),
     (neighbours, "an element of `v` may be used by several iterations"),
@@ -241,6 +251,7 @@ REASONS = [
     (drawn, "random numbers are drawn one after the other"),
     (raising, "it may raise an error"),
     (from_the_end, "an element of `v` may be used by several iterations"),
+    (strided, "an element of `v` may be used by several iterations"),
 ]
 
 
@@ -249,6 +260,23 @@ def test_reasons(function, reason):
     explanation = ad.jit(function, parallel=True).explain(U)
     assert reason in [d.because for d in explanation.of("sequential")]
     assert all(d.line for d in explanation.of("sequential"))
+
+
+def test_pieces_of_a_loop():
+    def function(u):
+        v = np.zeros((5, len(u), len(u)))
+        for k in ad.checkpoint(range(5)):
+            for i in range(len(u)):
+                v[k, i, 0] = np.sin(u[i])
+        return np.sum(v * v)
+
+    derived = ad.grad(function, parallel=True)
+    with spread_everywhere():
+        source = in_any_order(derived.source(SMALL, stage="compiled"))
+    space = {}
+    exec(compile(source, "<compiled>", "exec"), space)
+    found = space[derived.__name__](SMALL)
+    np.testing.assert_allclose(found, ad.grad(function, target="python")(SMALL), rtol=1e-12)
 
 
 def test_what_is_shared_is_named():
