@@ -22,7 +22,6 @@ import numpy as np
 from adcompile import jacobians, pipeline
 from adcompile.arguments import EXACT
 from adcompile.compose.local import NotLocal
-from adcompile.differentiate.extrema import fixed_ranges
 from adcompile.errors import NotDifferentiable, ShapeError, SparsityError, UnsupportedOperation
 from adcompile.function import CompiledFunction
 from adcompile.graph.ir import Graph
@@ -305,7 +304,7 @@ class SparseJacobian:
 
     def _detect(self, call: Call) -> tuple[Pattern, frozenset[int]]:
         """The pattern, and which of the leaves of the call it holds for."""
-        with fixed_ranges():
+        with pipeline.fixed_ranges():
             forward = self._sweep_graph(call)
             if forward is not None:
                 graph, items = forward
