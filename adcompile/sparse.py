@@ -304,7 +304,7 @@ class SparseJacobian:
 
     def _detect(self, call: Call) -> tuple[Pattern, frozenset[int]]:
         """The pattern, and which of the leaves of the call it holds for."""
-        with pipeline.fixed_ranges():
+        with jacobians.fixed_ranges():
             forward = self._sweep_graph(call)
             if forward is not None:
                 graph, items = forward
