@@ -1,6 +1,6 @@
 """What depends on the seed, changes with the argument, or decides about structure."""
 
-from adcompile import pipeline, transforms
+from adcompile import jacobians, pipeline
 from adcompile.graph.types import parse_types
 from adcompile.sparsity.roles import Roles
 
@@ -21,7 +21,7 @@ def np_zeros(x):
 
 def test_roles():
     graph, _ = pipeline.function_graph(function, parse_types("f8[:], f8[:], i8"))
-    graph = transforms.sweep_graph(graph, 0, True, None)
+    graph = jacobians.sweep_graph(graph, 0, True, None)
     seed, x, w, k = graph.params
     roles = Roles(graph, seed, x)
     assert k in roles.structural and w not in roles.structural

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import adcompile as ad
-from adcompile import pipeline, transforms
+from adcompile import jacobians, pipeline
 from adcompile.graph.interpret import interpret_flat, stored
 from adcompile.graph.types import is_continuous
 from adcompile.sparsity.detect import detect
@@ -22,7 +22,7 @@ def test_structure_of_every_operation(case, forward):
         if not is_continuous(parameter.type):
             continue
         try:
-            graph = transforms.sweep_graph(case.graph(args), number, forward, None)
+            graph = jacobians.sweep_graph(case.graph(args), number, forward, None)
         except ad.NotDifferentiable as error:
             assert "complex" in str(error)
             continue
