@@ -10,6 +10,7 @@ from numba.core import types as _types
 from numba.extending import intrinsic as _intrinsic
 
 
+# Numba's decorators have no types of their own, hence the comments beside them
 @_intrinsic  # type: ignore[untyped-decorator]
 def threads(typing_context: Any) -> Any:
     """How many threads a `prange` of the same function may use: `numba.get_num_threads()`.

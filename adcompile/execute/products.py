@@ -27,6 +27,7 @@ def dot_into(out: Any, a: Any, b: Any) -> None:
     np.dot(a, b, out)
 
 
+# Numba's decorators have no types of their own, hence the comments beside them
 @_overload(dot_into, jit_options={"error_model": "numpy"})  # type: ignore[untyped-decorator]
 def _dot_into(out: Any, a: Any, b: Any) -> Any:
     if "A" in (a.layout, b.layout):

@@ -16,6 +16,7 @@ def inv(a: Any) -> Any:
     return np.linalg.inv(a)
 
 
+# Numba's decorators have no types of their own, hence the comments beside them
 @_overload(inv, jit_options={"error_model": "numpy"})  # type: ignore[untyped-decorator]
 def _inv(a: Any) -> Any:
     def inverse(a: Any) -> Any:

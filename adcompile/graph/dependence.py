@@ -12,12 +12,12 @@ from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Atom, Bounds
 from adcompile.graph.ir import Graph, Op, Region, Value
 
-_INDEX = {"load": 1, "store": 2, "accumulate_at": 2}  # where their index begins
+INDEX_STARTS = {"load": 1, "store": 2, "accumulate_at": 2}  # where their index begins
 
 
 def index_of(access: Op) -> list[Value]:
     """The index of the element that a load reads, or a store writes or adds to."""
-    return access.inputs[_INDEX[access.name] :]
+    return access.inputs[INDEX_STARTS[access.name] :]
 
 
 class Dependence:
@@ -54,7 +54,7 @@ class Dependence:
 
     def _is_earlier(self, user: Op, access: Op) -> bool:
         """Whether a use of the element runs before the access, if it runs at all."""
-        if user.name not in _INDEX or user.inputs[0] is not access.inputs[0]:
+        if user.name not in INDEX_STARTS or user.inputs[0] is not access.inputs[0]:
             return False
         loops = self._common(access, user)
         later = self._iterations_later(access, user, loops)

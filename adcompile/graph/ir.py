@@ -197,6 +197,12 @@ class Op:
         (value,) = self.outputs
         return value
 
+    def walk(self) -> Iterator[Op]:
+        """This operation, and all inside its regions."""
+        yield self
+        for region in self.regions:
+            yield from region.walk()
+
     @property
     def used(self) -> list[Value]:
         """The inputs, and what the regions yield."""
@@ -237,9 +243,7 @@ class Region:
     def walk(self) -> Iterator[Op]:
         """All operations, nested ones after the one that holds them."""
         for op in self.ops:
-            yield op
-            for region in op.regions:
-                yield from region.walk()
+            yield from op.walk()
 
 
 @dataclass(eq=False)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Bounds
+from adcompile.graph.dependence import index_of
 from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.types import Array
 
@@ -122,4 +123,4 @@ def _element(op: Op, root: Value) -> list[Value] | None:
     """The index of the one element of an array that an operation reads."""
     if op.inputs[0] is not root or op.name not in ("load", "accumulate_at"):
         return None
-    return op.inputs[1:] if op.name == "load" else op.inputs[2:]
+    return index_of(op)

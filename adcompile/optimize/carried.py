@@ -100,7 +100,7 @@ class _Carried:
     def _touches_new(self, op: Op) -> bool:
         return any(
             v is not self.old and self.new in self.aliases.roots.get(v, ())
-            for inner in _all([op]) if inner.name != "dim"
+            for inner in op.walk() if inner.name != "dim"
             for v in inner.used
         )  # fmt: skip
 
@@ -117,9 +117,7 @@ class _Carried:
 
 def _all(ops: list[Op]) -> Iterator[Op]:
     for op in ops:
-        yield op
-        for region in op.regions:
-            yield from region.walk()
+        yield from op.walk()
 
 
 def _names(value: Value, ops: list[Op]) -> bool:

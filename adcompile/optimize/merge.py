@@ -10,11 +10,12 @@ write to different rows of one array stay apart.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Atom, Bounds, Sum
 from adcompile.graph.builder import Builder
+from adcompile.graph.dependence import index_of
 from adcompile.graph.folds import is_fold
 from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.types import Scalar, is_continuous
@@ -94,7 +95,7 @@ class _Merging:
         return any(self.any(inner) for op in region.ops for inner in op.regions)
 
     def _may_join(self, op: Op) -> bool:
-        if self.only_sums and (op.outputs or not all(map(_only_adds, _all(op)))):
+        if self.only_sums and (op.outputs or not all(map(_only_adds, op.walk()))):
             return False
         return self._is_plain(op)
 
@@ -163,7 +164,7 @@ class _Merging:
 
     def _reads(self, first: Op, second: Op, roots: frozenset[Value]) -> bool:
         """Whether two loops do more with arrays than add to their elements."""
-        for op in (*_all(first), *_all(second)):
+        for op in (*first.walk(), *second.walk()):
             read = op.inputs[1:] if op.written else op.inputs
             if op.name != "dim" and any(
                 self.aliases.roots.get(v, frozenset()) & roots for v in read
@@ -185,11 +186,11 @@ class _Merging:
                 arrays.add(op.inputs[0])
                 if any(root in self.aliases.roots.get(v, ()) for v in op.inputs[1:]):
                     return False
-                if not all(self.bounds.never_negative(v, body) for v in _index(op)):
+                if not all(self.bounds.never_negative(v, body) for v in index_of(op)):
                     return False
                 own = {
                     (k, o)
-                    for k, v in enumerate(_index(op))
+                    for k, v in enumerate(index_of(op))
                     if (o := self._offset(v, body)) is not None
                 }
                 axes = own if axes is None else axes & own
@@ -219,7 +220,7 @@ class _Merging:
         if any(_loops(loop) for loop in (first, second)):
             return _loops(first) == _loops(second) and _folds(first) and _folds(second)
         if _folds(first) != _folds(second) and not all(
-            map(_is_cheap, (*_all(first), *_all(second)))
+            map(_is_cheap, (*first.walk(), *second.walk()))
         ):
             return False
         if self._rows_meet([first, second]) and not any(map(self._rows_meet, ([first], [second]))):
@@ -240,7 +241,7 @@ class _Merging:
         for body in [loop.regions[0] for loop in loops]:
             for op in body.ops:
                 if op.name in ("load", "store", "accumulate_at"):
-                    rows = [self._counted_by(counter, v, body) for v in _index(op)[:-1]]
+                    rows = [self._counted_by(counter, v, body) for v in index_of(op)[:-1]]
                     used.setdefault(op.inputs[0], []).append((op, rows))
         for users in used.values():
             first = users[0][1]
@@ -256,7 +257,7 @@ class _Merging:
         return found.plus(Sum(0, {own: 1}), -factor).plus(Sum(0, {counter: 1}), factor)
 
     def _read_elsewhere(self, roots: frozenset[Value], loops: Sequence[Op]) -> frozenset[Value]:
-        inside = {id(op) for loop in loops for op in _all(loop)}
+        inside = {id(op) for loop in loops for op in loop.walk()}
         found: frozenset[Value] = frozenset()
         for op in self.graph.body.walk():
             if id(op) in inside or op.name == "dim":
@@ -292,17 +293,6 @@ def _join(first: Op, second: Op, region: Region, late: Sequence[Op]) -> None:
     region.ops[start : end + 1] = [*early, first, *late]
 
 
-def _all(op: Op) -> Iterable[Op]:
-    yield op
-    for region in op.regions:
-        yield from region.walk()
-
-
-def _index(op: Op) -> list[Value]:
-    """Where an operation reads or writes an element."""
-    return op.inputs[1 if op.name == "load" else 2 :]
-
-
 def _folds(loop: Op) -> bool:
     """Whether a loop carries nothing from one iteration to the next but folds."""
     body = loop.regions[0]
@@ -324,7 +314,7 @@ def _reads(op: Op, values: Sequence[Value]) -> bool:
     if not values:
         return False
     wanted = set(values)
-    for inner in _all(op):
+    for inner in op.walk():
         if not wanted.isdisjoint(inner.inputs):
             return True
         if any(not wanted.isdisjoint(r.yields) for r in inner.regions):
@@ -333,7 +323,7 @@ def _reads(op: Op, values: Sequence[Value]) -> bool:
 
 
 def _has_effects(op: Op) -> bool:
-    return any(inner.keeps and not inner.written for inner in _all(op))
+    return any(inner.keeps and not inner.written for inner in op.walk())
 
 
 def _loops(loop: Op) -> int:

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Bounds
+from adcompile.graph.dependence import INDEX_STARTS
 from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.rewrite import replace
 from adcompile.graph.types import Array, shape_of
 from adcompile.optimize.loads import touched
-
-_ELEMENTS = {"load": 1, "store": 2, "accumulate_at": 2}  # where their index begins
 
 
 def keep_rows(graph: Graph) -> None:
@@ -56,13 +55,13 @@ def _narrow(made: Op, region: Region, loop: Op, bounds: Bounds) -> None:
         k
         for k, extent in enumerate(made.inputs)
         if bounds.is_below(body.params[0], extent, body)
-        and all(op.inputs[_ELEMENTS[op.name] + k] is body.params[0] for op in using)
+        and all(op.inputs[INDEX_STARTS[op.name] + k] is body.params[0] for op in using)
     ]
     if not axes:
         return
     axis = axes[0]
     for op in using:
-        del op.inputs[_ELEMENTS[op.name] + axis]
+        del op.inputs[INDEX_STARTS[op.name] + axis]
     del made.inputs[axis]
     shape = tuple(d for k, d in enumerate(shape_of(array.type)) if k != axis)
     array.type = Array(array.type.dtype, shape)
@@ -80,7 +79,7 @@ def _users(array: Value, loop: Op) -> list[Op] | None:
         if any(array in r.yields for r in op.regions):
             return None
         if array in op.inputs:
-            if op.name not in _ELEMENTS or op.inputs.index(array) or op.inputs.count(array) > 1:
+            if op.name not in INDEX_STARTS or op.inputs.index(array) or op.inputs.count(array) > 1:
                 return None
             found.append(op)
     return found

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from adcompile.graph.bounds import Bounds
 from adcompile.graph.builder import Builder
+from adcompile.graph.dependence import INDEX_STARTS
 from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.types import Scalar
-
-_FIRST = {"load": 1, "store": 2, "accumulate_at": 2}  # where the index begins
 
 
 def unsigned_indices(graph: Graph) -> None:
@@ -33,7 +32,7 @@ def _region(
     for op in list(region.ops):
         for inner in op.regions:
             _region(inner, bounds, builder, counters)
-        first = _FIRST.get(op.name)
+        first = INDEX_STARTS.get(op.name)
         for k in range(first, len(op.inputs)) if first is not None else ():
             if _needs(op.inputs[k], region, bounds, counters):
                 op.inputs[k] = _converted(op, op.inputs[k], region, builder)
