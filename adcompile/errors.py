@@ -85,6 +85,10 @@ class ShapeError(AdcompileError, ValueError):
     """Array shapes that do not fit together."""
 
 
+class DeviceError(AdcompileError, RuntimeError):
+    """The GPU, its driver or its compiler: missing, too old, out of memory, or a failed launch."""
+
+
 class SparsityError(AdcompileError, ValueError):
     """A sparsity pattern that cannot be detected, or that misses entries of the derivative."""
 

@@ -1,0 +1,30 @@
+"""The one place that imports NVIDIA's compiler for Python.
+
+Enters: nothing. Leaves: `cuda`, the package that compiles kernels and holds the arrays of the
+device, and whether a simulator stands in for the device. Another package with the same interface
+can take its place here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import config as _config
+
+from adcompile.errors import DeviceError
+
+SIMULATED = bool(_config.ENABLE_CUDASIM)  # NUMBA_ENABLE_CUDASIM=1 before Numba is imported
+_INSTALL = 'pip install "adcompile[cuda]"'
+
+
+def _package() -> Any:
+    try:
+        from numba import cuda
+    except ImportError as error:
+        raise DeviceError(f"the CUDA compiler cannot be imported: {error}", hint=_INSTALL) from None
+    if not SIMULATED and getattr(cuda, "implementation", None) != "NVIDIA":
+        raise DeviceError('target="cuda" needs the package numba-cuda', hint=_INSTALL)
+    return cuda
+
+
+cuda: Any = _package()
