@@ -15,24 +15,21 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType, MethodType
 from typing import Any
 
-import numpy as np
-
 from adcompile import pipeline
 from adcompile.arguments import (
     check_arguments,
     check_options,
     default_type,
-    has_single,
     is_plain_result,
     ones,
     plain,
     refuse_overlap,
     refuse_read_only,
     same_tree,
-    strong,
     usual,
     with_ones,
 )
+from adcompile.direct import DirectCalls
 from adcompile.errors import (
     AdcompileError,
     Location,
@@ -42,7 +39,7 @@ from adcompile.errors import (
     UnsupportedSyntax,
 )
 from adcompile.explain import Explanation, explain
-from adcompile.generated import calling, executable, name_of, template
+from adcompile.generated import calling, name_of, template
 from adcompile.graph import trees
 from adcompile.graph.ir import Graph
 from adcompile.graph.procedures import procedures_of
@@ -61,15 +58,17 @@ from adcompile.graph.types import (
 Derive = Callable[[Graph, Sequence[Structure]], Graph]
 Change = Callable[[list[Structure]], list[Structure]]
 Own = Callable[[Sequence[Structure]], Sequence[Structure]]
-_TARGETS = ("cpu", "python")
+_TARGETS = ("cpu", "cuda", "python")
 
 
-class CompiledFunction:
+class CompiledFunction(DirectCalls):
     """A transformed function.
 
     derive     makes the graph of the result from the function's graph and the types of a call
     own        picks the types of the function's own arguments out of those of a call
-    target     "cpu" compiles with Numba; "python" runs the readable source under NumPy
+    target     "cpu" compiles with Numba; "cuda" makes kernels for an NVIDIA GPU, takes arrays of
+               the host or the device and gives arrays of the device; "python" runs the readable
+               source under NumPy
     fastmath   let the compiler contract and reassociate (NaN and infinities keep their meaning)
     parallel   run loops whose iterations stand alone on several threads; see docs/language.md
     cache      keep machine code on disk
@@ -121,7 +120,7 @@ class CompiledFunction:
                 )
         self._checks: dict[str, Location | None] = {}
         self._written: set[str] = set()
-        self._python: dict[tuple[str, ...], Callable[..., Any]] = {}
+        self._direct: dict[tuple[str, ...], Callable[..., Any]] = {}
         self._stretched: dict[tuple[Any, ...], Callable[..., Any]] = {}
         self._recursive = False
         self._result: Structure = None
@@ -130,7 +129,7 @@ class CompiledFunction:
         self._flat = False  # a variant for containers, which come as plain tuples
         self._lock = threading.RLock()
         self._made: Any = None  # the dispatcher
-        self._call = self._first_call if target == "cpu" else self._call_python
+        self._call = self._first_call if target == "cpu" else self._call_directly
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Run the function; see the class for what it compiles."""
@@ -337,10 +336,10 @@ class CompiledFunction:
 
         made = copy.copy(self)
         made.__class__ = CompiledFunction
-        made._python, made._stretched, made._structured = {}, {}, {}
+        made._direct, made._stretched, made._structured = {}, {}, {}
         made._result, made._change, made._flat = None, change, True
         made._made, made._lock = None, threading.RLock()
-        made._call = made._first_plain if self.target == "cpu" else made._run_python
+        made._call = made._first_plain if self.target == "cpu" else made._run_directly
         return made
 
     def _first_plain(self, /, *args: Any, **kwargs: Any) -> Any:
@@ -389,19 +388,6 @@ class CompiledFunction:
                 )
         return texts
 
-    def _call_python(self, /, *args: Any, **kwargs: Any) -> Any:
-        if not self._is_plain(args, kwargs):
-            return self._call_structured(args, kwargs)
-        return self._run_python(*args, **kwargs)
-
-    def _run_python(self, /, *args: Any, **kwargs: Any) -> Any:
-        run = self._python_function(self._call_types(args, kwargs))
-        # slopes of branches not taken may be infinite; they are masked out
-        with np.errstate(divide="ignore", invalid="ignore"):
-            result = run(*self._bound(args, kwargs))
-        self._refuse_overlap(args, kwargs)
-        return self._restored(result)
-
     def _bound(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         bound = self._bind(args, kwargs)
         bound.apply_defaults()
@@ -413,15 +399,6 @@ class CompiledFunction:
         except TypeError as error:
             place = pipeline.place_of(self._function)
             raise TypeMismatch(f"`{self.__name__}{self.__signature__}`: {error}", place) from None
-
-    def _python_function(self, types: list[Structure]) -> Callable[..., Any]:
-        key = tuple(type_text(t) for t in types)
-        if key not in self._python:
-            graph = self._optimised(self._change(types))
-            run = executable(pipeline.readable_source(graph), graph.name)
-            number = plain if has_single(graph.body) else strong
-            return self._python.setdefault(key, lambda *args: run(*map(number, args)))
-        return self._python[key]
 
     def prepared(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -476,9 +453,8 @@ class CompiledFunction:
         types = self._call_types(args, kwargs)
         try:
             run = self._stretching(pattern, types)
-            if self.target == "python":
-                return self._restored(run(*bound))
-            return self._restored(run(*args, **kwargs))
+            given = (args, kwargs) if self.target == "cpu" else (bound, {})
+            return self._restored(run(*given[0], **given[1]))
         except ValueError as second:
             if isinstance(second, AdcompileError) or str(second) not in self._checks:
                 raise
@@ -491,9 +467,9 @@ class CompiledFunction:
             def change(types: list[Structure]) -> list[Structure]:
                 return [with_ones(t, p) for t, p in zip(types, pattern, strict=True)]
 
-            if self.target == "python":
-                made = self._python_function(change(types))
-            else:
+            if self.target == "cpu":
                 made = self._make_dispatcher(change)
+            else:
+                made = self._direct_function(change(types))
             return self._stretched.setdefault(key, made)
         return self._stretched[key]

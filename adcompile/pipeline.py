@@ -13,6 +13,7 @@ from typing import Any
 
 import adcompile.ops  # noqa: F401  (fills the registry of operations)
 from adcompile.emit.cpu import emit_cpu
+from adcompile.emit.cuda import emit_cuda
 from adcompile.emit.python import emit_python
 from adcompile.errors import AdcompileError, Location, NotDifferentiable, TypeMismatch
 from adcompile.graph.aliases import Aliases
@@ -47,7 +48,7 @@ from adcompile.optimize.copies import drop_copies
 from adcompile.optimize.first import store_first
 from adcompile.optimize.gather import gather_sums
 from adcompile.optimize.loads import hoist_loads, share_loads
-from adcompile.optimize.merge import merge_loops, merge_sums
+from adcompile.optimize.merge import merge_kernels, merge_loops, merge_sums
 from adcompile.optimize.precompute import precompute
 from adcompile.optimize.reciprocals import share_reciprocals
 from adcompile.optimize.rows import keep_rows
@@ -62,6 +63,8 @@ from adcompile.optimize.unsigned import unsigned_indices
 from adcompile.parse.lower import lower_function
 from adcompile.parse.source import read_source
 from adcompile.schedule.depth import count_depth
+from adcompile.schedule.kernel_loops import schedule_kernel_loops
+from adcompile.schedule.launches import launch_kernels
 from adcompile.schedule.loops import schedule_loops
 
 PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
@@ -93,6 +96,9 @@ SCALAR_PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
     (write_carried, "write what a loop carries into the array that it started with"),
     (reuse_buffers, "make arrays that last one iteration once, before the loop"),
 )
+# they save the memory of one core by an order of the iterations that kernels do not keep
+_FOR_ONE_CORE = frozenset({"merge_sums", "gather_sums", "keep_rows", "reuse_buffers"})
+_FOR_KERNELS: dict[Callable[[Graph], None], Callable[[Graph], None]] = {merge_loops: merge_kernels}
 _TIDYING = (simplify, decide_signs, prune, share_indices, share_loads)
 
 Passes = Sequence[tuple[Callable[[Graph], None], str]]
@@ -293,6 +299,24 @@ def compiler_source(graph: Graph) -> str:
             op.attrs["procedure"] = copies.get(procedure, procedure)
     count_depth(loops, copies.values())
     return emit_cpu(loops)
+
+
+def kernel_source(graph: Graph) -> str:
+    """The derivative as kernels for a GPU, and the function that starts them."""
+    return emit_cuda(in_kernels(graph))
+
+
+def in_kernels(graph: Graph) -> Graph:
+    """The graph of the function that starts the kernels."""
+    loops = schedule_kernel_loops(graph)
+    passes = [p for p in SCALAR_PASSES if p[0].__name__ not in _FOR_ONE_CORE]
+    _optimise_one(loops, [(_FOR_KERNELS.get(run, run), why) for run, why in passes])
+    launch_kernels(loops)
+    tidying = [p for p in SCALAR_PASSES if p[0] in _TIDYING]
+    for body in [loops, *(p.graph for p in procedures_of(loops))]:
+        _optimise_one(body, tidying)
+    _optimise_one(loops, [p for p in SCALAR_PASSES if p[0] is reuse_buffers])
+    return loops
 
 
 def in_loops(graph: Graph) -> Graph:

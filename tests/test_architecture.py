@@ -20,8 +20,10 @@ _MAY_IMPORT = {
     "pipeline": {"errors", "graph", "ops", *_STAGES},
     "explain": {"emit", "graph"},
     "generated": {"arguments", "graph", "syntax"},
+    "direct": {"arguments", "errors", "execute", "generated", "graph", "pipeline"},
     "function": {
         "arguments",
+        "direct",
         "generated",
         "errors",
         "explain",
@@ -94,6 +96,17 @@ def test_imports_point_one_way(path):
                 assert target in _MAY_IMPORT[part], f"{path.name} imports {name}"
         if name.split(".")[0] in ("numba", "llvmlite"):
             assert part == "execute", f"{path.name} imports {name}"
+
+
+def test_one_module_imports_the_compiler_for_the_device():
+    found = [
+        path.name
+        for path in _FILES
+        for name, node in _imports(path)
+        if name.startswith("numba.cuda")
+        or (name == "numba" and any(alias.name == "cuda" for alias in node.names))
+    ]
+    assert found == ["toolkit.py"]
 
 
 @pytest.mark.parametrize("path", _FILES, ids=lambda p: str(p.relative_to(_PACKAGE)))

@@ -32,6 +32,8 @@ _MODULES = (
     ("import scipy.special", "scipy.special."),
     ("from numba import objmode", "with objmode"),
     ("from numba import prange", "prange("),
+    ("from adcompile.execute.toolkit import cuda", "cuda."),
+    ("from adcompile.execute import device", "device."),
     ("from adcompile.execute import exact", "exact."),
     ("from adcompile.execute import machine", "machine."),
 )
@@ -61,13 +63,19 @@ def emit_python(graph: Graph) -> str:
     return module(PythonEmitter, graph)
 
 
-def module(emitter: type[PythonEmitter], graph: Graph) -> str:
-    """The text of a module: the procedures that `graph` calls, then its function."""
+def module(
+    emitter: type[PythonEmitter], graph: Graph, inner: type[PythonEmitter] | None = None
+) -> str:
+    """The text of a module: the procedures that `graph` calls, then its function.
+
+    `inner` emits the procedures where they want another emitter.
+    """
     procedures = procedures_of(graph)
     names = procedure_names(graph.name, procedures)
     statements: dict[str, ast.stmt] = {}  # functions may need the same helpers
     for body, name in [*((p.graph, names[p]) for p in procedures), (graph, graph.name)]:
-        made = emitter(body, names, len(statements)).function(name)
+        chosen = emitter if body is graph or inner is None else inner
+        made = chosen(body, names, len(statements)).function(name)
         statements.update((ast.dump(statement), statement) for statement in made)
     texts = (to_source(ast.Module([statement], [])) for statement in statements.values())
     text = "\n\n\n".join(piece.strip("\n") for piece in texts) + "\n"

@@ -253,9 +253,10 @@ class Bounds:
         loop = self._loops.get(value)
         if loop is not None:
             start, stop, step = (self.sum_of(v, region) for v in loop.inputs[:3])
-            if step.factors or not step.constant:
+            strided = _is_place(loop.inputs[2])
+            if not strided and (step.factors or not step.constant):
                 return None
-            if step.constant > 0:
+            if strided or step.constant > 0:
                 return start if least else stop.plus(Sum(1), -1)
             return stop.plus(Sum(1)) if least else start
         op, k = self._carried[value]
@@ -286,12 +287,17 @@ class Bounds:
 def _counts(value: Value) -> bool:
     """Whether an integer is 0 or more by the way it is made."""
     op = value.op
-    if _unsigned(value):
+    if _unsigned(value) or _is_place(value):
         return True
     if op is None or op.name not in ("maximum", "minimum"):
         return False
     known = [(v.constant is not None and v.constant >= 0) or _counts(v) for v in op.inputs]
     return any(known) if op.name == "maximum" else all(known)
+
+
+def _is_place(value: Value) -> bool:
+    """Whether it counts threads."""
+    return value.op is not None and value.op.name == "place"
 
 
 def _unsigned(value: Value) -> bool:

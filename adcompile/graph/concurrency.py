@@ -13,7 +13,7 @@ from itertools import combinations_with_replacement
 
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Atom, Bounds, Sum
-from adcompile.graph.folds import is_sum
+from adcompile.graph.folds import is_fold, is_sum
 from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.scratch import Scratch
 from adcompile.graph.types import Array, StackOf
@@ -43,9 +43,15 @@ class Plan:
 
 
 class Concurrency:
-    """The answer for the loops of one graph; build it anew after a change."""
+    """The answer for the loops of one graph; build it anew after a change.
 
-    def __init__(self, graph: Graph) -> None:
+    For a device workers may also look for the largest or smallest number together, and share an
+    array in which each has elements of its own rather than have one each.
+    """
+
+    def __init__(self, graph: Graph, device: bool = False) -> None:
+        self._device = device
+        self._is_shared = is_fold if device else is_sum
         self.aliases = Aliases(graph)
         self.bounds = Bounds(graph)
         self._scratch = Scratch(graph, self.aliases, self.bounds)
@@ -66,10 +72,10 @@ class Concurrency:
         for op in inner:
             if op.name in _ORDERED:
                 return _ORDERED[op.name]
-            if op.record.library and op.name != "matmul":
+            if op.record.library and op.name not in ("matmul", "matmul_into"):
                 return f"`{op.name}` may raise an error"
         for param, end in zip(body.params[1:], body.yields, strict=True):
-            if not is_sum(body, param, end):
+            if not self._is_shared(body, param, end):
                 return f"each iteration needs `{param.hint or 'a value'}` of the one before"
         own = {v for op in inner for v in op.outputs}
         own |= {v for op in inner for r in op.regions for v in r.params}
@@ -79,19 +85,36 @@ class Concurrency:
             touching = [op for op in inner if op.name != "dim" and self._touches(op, root)]
             if isinstance(root.type, StackOf):
                 return "it keeps values on a stack"
+            root = self._seen_as(root, touching, own)
             if all(_only_adds(op, root) for op in touching):
                 if not self._apart(touching, root, loop, own):
                     plan.sums.append(root)
+            elif self._device and self._apart(touching, root, loop, own):
+                continue
             elif self._scratch.is_scratch(root, loop):
                 plan.scratch.append(root)
-            elif not self._apart(touching, root, loop, own):
+            elif self._device or not self._apart(touching, root, loop, own):
                 name = root.hint or "an array"
                 return f"an element of `{name}` may be used by several iterations"
         return plan
 
+    def _seen_as(self, root: Value, touching: list[Op], own: set[Value]) -> Value:
+        """The one value by which a loop knows an array: a view, or what a loop around hands on."""
+        seen = {v for op in touching for v in op.used if root in self._roots(v, root)}
+        (value,) = seen if len(seen) == 1 else (root,)
+        return value if self._device and value not in own else root
+
     def _touches(self, op: Op, root: Value) -> bool:
-        values = op.used
-        return any(root in self.aliases.roots.get(v, ()) for v in values)
+        return any(root in self._roots(v, root) for v in op.used)
+
+    def _roots(self, value: Value, root: Value) -> frozenset[Value]:
+        """The memory that a value may be while the root's is used: not that of an older round."""
+        if value is root:
+            return frozenset([root])
+        roots: frozenset[Value] = self.aliases.roots.get(value, frozenset())
+        if root in roots:
+            return self.aliases.shared_at_once(value, root)
+        return roots
 
     # -- elements of one iteration --------------------------------------------------------------
 
@@ -130,7 +153,7 @@ class Concurrency:
     def _through_view(self, op: Op, root: Value, touching: list[Op]) -> list[Value | None] | None:
         """Nothing more to ask where each array that an operation reads is a known view."""
         for value in op.used:
-            if root in self.aliases.roots.get(value, ()):
+            if root in self._roots(value, root):
                 view = value.op
                 if view not in touching or view is None or view.name != "slice":
                     return None

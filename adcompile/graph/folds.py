@@ -19,8 +19,14 @@ def is_sum(region: Region, param: Value, end: Value) -> bool:
 
 def is_fold(region: Region, param: Value, end: Value) -> bool:
     """Whether a region only folds into a carried number by one operation that has no order."""
-    kinds = (_SUM, frozenset({"maximum"}), frozenset({"minimum"}))
-    return any(_folds(region, param, end, kind) for kind in kinds)
+    return fold_of(region, param, end) is not None
+
+
+def fold_of(region: Region, param: Value, end: Value) -> str | None:
+    """The operation by which a region only folds into a carried number."""
+    kinds = {"sum": _SUM, "maximum": {"maximum"}, "minimum": {"minimum"}}
+    found = (name for name, kind in kinds.items() if _folds(region, param, end, frozenset(kind)))
+    return next(found, None)
 
 
 def _folds(region: Region, param: Value, end: Value, kind: frozenset[str]) -> bool:

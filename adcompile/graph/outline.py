@@ -14,10 +14,10 @@ from adcompile.graph.builder import Builder
 from adcompile.graph.clone import clone_op, clone_region, clone_value
 from adcompile.graph.closures import closed, free_values
 from adcompile.graph.ir import Graph, Op, Region, Value
+from adcompile.graph.outside import COUNTING
 from adcompile.graph.procedures import Procedure, note_effects
 from adcompile.graph.types import Scalar, is_integer
 
-COUNTING = frozenset({"constant", "dim", "add", "sub", "mul", "maximum", "minimum"})
 _INTEGER = Scalar("int64", weak=True)
 
 

@@ -55,7 +55,7 @@ class Procedure:
 
 def invocations(graph: Graph) -> Iterator[Op]:
     """The operations that call procedures."""
-    return (op for op in graph.body.walk() if op.name == "invoke")
+    return (op for op in graph.body.walk() if op.name in ("invoke", "launch"))
 
 
 def procedures_of(graph: Graph) -> list[Procedure]:

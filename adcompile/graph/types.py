@@ -256,6 +256,8 @@ def type_of(value: Any) -> Structure:
         flags = value.flags
         layout = "C" if flags.c_contiguous else "F" if flags.f_contiguous else "A"
         return Array(value.dtype.name, tuple(Symbol(f"n{k}") for k in range(value.ndim)), layout)
+    if hasattr(value, "copy_to_host"):
+        return _type_on_device(value)
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
         raise TypeMismatch("an integer beyond 64 bits is not supported", hint="pass a float")
     if isinstance(value, (bool, int, float, complex, np.generic)):
@@ -268,6 +270,16 @@ def type_of(value: Any) -> Structure:
     if isinstance(value, Number):
         hint = "pass a float: float(x)"
     raise TypeMismatch(f"what is of type {type(value).__name__} is not supported", hint=hint)
+
+
+def _type_on_device(value: Any) -> Structure:
+    """The type of an array that a GPU holds; a number there would have to be read back."""
+    dtype, shape = np.dtype(value.dtype), tuple(value.shape)
+    check_dtype(dtype)
+    if not shape:
+        raise TypeMismatch("a number on the device is not read back", hint="pass float(x)")
+    layout = "C" if value.is_c_contiguous() else "F" if value.is_f_contiguous() else "A"
+    return Array(dtype.name, tuple(Symbol(f"n{k}") for k in range(len(shape))), layout)
 
 
 def type_text(structure: Structure) -> str:

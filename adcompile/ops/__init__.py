@@ -5,6 +5,7 @@ from adcompile.ops import (  # noqa: F401
     bits,
     complex_numbers,
     control,
+    device,
     effects,
     factors,
     functions,

@@ -11,11 +11,11 @@ from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Bounds
 from adcompile.graph.builder import Builder
 from adcompile.graph.clone import clone_op
+from adcompile.graph.filling import fill
 from adcompile.graph.ir import RECORDS, Graph, Op, Region, Value
+from adcompile.graph.outside import COUNTING
 from adcompile.graph.types import Scalar, Symbol, shape_of
 from adcompile.optimize.loads import defined
-
-_COUNTING = frozenset({"constant", "dim", "add", "sub", "mul", "maximum", "minimum"})
 
 
 def reuse_buffers(graph: Graph) -> None:
@@ -64,7 +64,7 @@ class _Loop:
             return True
         op = value.op
         return (
-            op is not None and op.name in _COUNTING and isinstance(value.type, Scalar)
+            op is not None and op.name in COUNTING and isinstance(value.type, Scalar)
             and all(self._counted(v) for v in op.inputs)
         )  # fmt: skip
 
@@ -86,20 +86,9 @@ class _Loop:
         self.region.ops.insert(self.region.ops.index(self.loop), made)
         with self.builder.inside(Region()) as filling, self.builder.at(op.location):
             if op.name == "full":
-                self._fill(array, op.inputs[0], op.inputs[1:], [])
+                fill(self.builder, array, op.inputs[0], op.inputs[1:])
         position = self.body.ops.index(op)
         self.body.ops[position : position + 1] = filling.ops
         for symbol, extent in zip(shape_of(array.type), extents, strict=True):
             if isinstance(symbol, Symbol) and symbol in self.body.extents:
                 self.region.extents.setdefault(symbol, extent)
-
-    def _fill(self, array: Value, value: Value, extents: list[Value], index: list[Value]) -> None:
-        if len(index) == len(extents):
-            self.builder.op("store", array, value, *index)
-            return
-
-        def body(i: Value, _: list[Value]) -> list[Value]:
-            self._fill(array, value, extents, [*index, i])
-            return []
-
-        self.builder.loop(0, extents[len(index)], 1, [], body, "ijklmn"[len(index) % 6])

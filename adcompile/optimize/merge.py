@@ -46,6 +46,14 @@ def merge_sums(graph: Graph) -> None:
         pass
 
 
+def merge_kernels(graph: Graph) -> None:
+    """Join loops that become kernels, in place: what one stores is at hand where it is read."""
+    with Builder(graph) as builder:
+        _MergingKernels(graph).count_up(graph.body, builder)
+    while _MergingKernels(graph).any(graph.body):
+        pass
+
+
 class _Merging:
     def __init__(self, graph: Graph, only_sums: bool = False) -> None:
         self.graph, self.only_sums = graph, only_sums
@@ -186,12 +194,11 @@ class _Merging:
                 arrays.add(op.inputs[0])
                 if any(root in self.aliases.roots.get(v, ()) for v in op.inputs[1:]):
                     return False
-                if not all(self.bounds.never_negative(v, body) for v in index_of(op)):
-                    return False
                 own = {
                     (k, o)
                     for k, v in enumerate(index_of(op))
                     if (o := self._offset(v, body)) is not None
+                    and self.bounds.never_negative(v, body)
                 }
                 axes = own if axes is None else axes & own
         return bool(axes) and len(arrays) == 1
@@ -267,6 +274,36 @@ class _Merging:
         for value in self.graph.outputs:
             found |= self.aliases.roots.get(value, frozenset()) & roots
         return found
+
+
+class _MergingKernels(_Merging):
+    """Joins rows that threads share with all that is done to the same rows.
+
+    But what adds to elements that all rows share stays apart from these: threads that are side by
+    side add up columns before they meet at an element.
+    """
+
+    def _worth(self, first: Op, second: Op) -> bool:
+        if not self._touched(first) & self._touched(second):
+            return False
+        if not (_folds(first) and _folds(second)):
+            return False
+        if _is_perfect(first) and _is_perfect(second) and _loops(first) == _loops(second):
+            return True
+        return not any(map(self._adds_to_shared, (first, second)))
+
+    def _adds_to_shared(self, loop: Op) -> bool:
+        return not all(self._by_counter(root, loop, loop) for root in self._changed(loop))
+
+
+def _is_perfect(loop: Op) -> bool:
+    """Whether all is done in the innermost of loops that hold one another."""
+    ops = loop.regions[0].ops
+    inner = [op for op in ops if op.name == "for"]
+    if not inner:
+        return True
+    alone = len(inner) == 1 and not any(op.record.writes for op in ops)
+    return alone and not inner[0].outputs and _is_perfect(inner[0])
 
 
 def _join(first: Op, second: Op, region: Region, late: Sequence[Op]) -> None:

@@ -14,8 +14,9 @@ from adcompile.graph.builder import Builder
 from adcompile.graph.concurrency import Concurrency, Plan
 from adcompile.graph.ir import Graph, Note, Op, Region, Value
 from adcompile.graph.magnitude import Product, is_small_beside, magnitudes
-from adcompile.graph.outline import COUNTING, outlined
-from adcompile.graph.types import Array, Scalar
+from adcompile.graph.outline import outlined
+from adcompile.graph.outside import COUNTING, outside
+from adcompile.graph.types import Scalar
 from adcompile.ops.memory import FULL, full
 
 WORTH = 30_000  # operations that a thread must have to do: about 10 microseconds
@@ -246,14 +247,10 @@ class _Calls:
 
     def _outside(self, value: Value) -> Value | None:
         """An integer inside the loop by what is known before it."""
-        region = self.known.aliases.home.get(value)
-        if region is None or not self.known.aliases.is_inside(region, self.loop.regions[0]):
-            return value
-        op = value.op
-        if op is None or op.name not in COUNTING:
-            return None
-        inputs = [v if isinstance(v.type, Array) else self._outside(v) for v in op.inputs]
-        if None in inputs:
-            return None
-        made: Value = self.builder.op(op.name, *inputs, **op.attrs)
-        return made
+        aliases, body = self.known.aliases, self.loop.regions[0]
+
+        def is_inside(inner: Value) -> bool:
+            region = aliases.home.get(inner)
+            return region is not None and aliases.is_inside(region, body)
+
+        return outside(value, is_inside, self.builder)

@@ -1,0 +1,109 @@
+"""Calls without a dispatcher: of the readable source under NumPy, or of kernels on a GPU.
+
+Enters: the arguments of a call. Leaves: the results of a function that was made for their types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from adcompile import pipeline
+from adcompile.arguments import has_single, plain, strong
+from adcompile.errors import TypeMismatch
+from adcompile.generated import executable
+from adcompile.graph import trees
+from adcompile.graph.ir import Graph
+from adcompile.graph.types import Scalar, Structure, type_text
+
+
+class DirectCalls:
+    """The part of a transformed function that runs it for the targets "python" and "cuda"."""
+
+    __name__: str
+    target: str
+    _direct: dict[tuple[str, ...], Callable[..., Any]]
+    _inplace: tuple[str, ...]
+    _is_plain: Callable[..., bool]
+    _call_structured: Callable[..., Any]
+    _call_types: Callable[..., list[Structure]]
+    _bind: Callable[..., Any]
+    _bound: Callable[..., tuple[Any, ...]]
+    _refuse_overlap: Callable[..., None]
+    _restored: Callable[[Any], Any]
+    _optimised: Callable[[Sequence[Structure]], Graph]
+    _change: Callable[[list[Structure]], list[Structure]]
+    _skipped: frozenset[str]
+
+    def _call_directly(self, /, *args: Any, **kwargs: Any) -> Any:
+        if not self._is_plain(args, kwargs):
+            return self._call_structured(args, kwargs)
+        return self._run_directly(*args, **kwargs)
+
+    def _run_directly(self, /, *args: Any, **kwargs: Any) -> Any:
+        if self.target == "cuda":
+            return self._run_on_device(args, kwargs)
+        run = self._direct_function(self._call_types(args, kwargs))
+        # slopes of branches not taken may be infinite; they are masked out
+        with np.errstate(divide="ignore", invalid="ignore"):
+            result = run(*self._bound(args, kwargs))
+        self._refuse_overlap(args, kwargs)
+        return self._restored(result)
+
+    def _run_on_device(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        from adcompile.execute.cuda import explained, on_device
+
+        with explained():
+            self._refuse_host_arrays(args, kwargs)
+            args = tuple(trees.mapped(on_device, trees.as_tuples(item)) for item in args)
+            kwargs = {n: trees.mapped(on_device, trees.as_tuples(v)) for n, v in kwargs.items()}
+            run = self._direct_function(self._call_types(args, kwargs))
+            result = run(*self._bound(args, kwargs))
+            self._refuse_overlap(args, kwargs)
+            return self._restored(result)
+
+    def _refuse_host_arrays(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Raise TypeMismatch for what kernels would write in a copy."""
+        arguments = self._bind(args, kwargs).arguments
+        for name in self._inplace:
+            if any(isinstance(leaf, np.ndarray) for leaf in trees.leaves(arguments.get(name))):
+                raise TypeMismatch(
+                    f"`{name}` is in the memory of the host, and `{self.__name__}` writes it on "
+                    "the device", hint="pass an array of the device: numba.cuda.to_device(x)",
+                )  # fmt: skip
+
+    def _direct_function(self, types: list[Structure]) -> Callable[..., Any]:
+        key = tuple(type_text(t) for t in types)
+        if key not in self._direct:
+            graph = self._optimised(self._change(types))
+            make = _kernels if self.target == "cuda" else _readable
+            with pipeline.skipping(self._skipped):
+                return self._direct.setdefault(key, make(graph))
+        return self._direct[key]
+
+
+def _readable(graph: Graph) -> Callable[..., Any]:
+    run = executable(pipeline.readable_source(graph), graph.name)
+    number = plain if has_single(graph.body) else strong
+    return lambda *args: run(*map(number, args))
+
+
+def _kernels(graph: Graph) -> Callable[..., Any]:
+    from adcompile.execute.cuda import DeviceNumber, compile_kernels
+
+    run = compile_kernels(pipeline.kernel_source(graph), graph.name)
+    numbers = [isinstance(v.type, Scalar) for v in graph.outputs]
+
+    def call(*args: Any) -> Any:
+        result = run(*map(plain, args))
+        if not any(numbers):
+            return result
+        marks = iter(numbers)
+        return trees.mapped(
+            lambda leaf: DeviceNumber(leaf) if next(marks) and hasattr(leaf, "shape") else leaf,
+            result,
+        )
+
+    return call

@@ -1,0 +1,127 @@
+"""Emits kernels, and the host function that starts them, as Python for NVIDIA's compiler.
+
+Enters: a graph whose loops are kernels. Leaves: the text of a module: `@cuda.jit` functions that
+any number of threads may run, and a function of plain Python that allocates and launches.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from adcompile.emit import assemble
+from adcompile.emit.cpu import CpuEmitter
+from adcompile.emit.python import PythonEmitter, module
+from adcompile.graph.ir import Graph, Op
+from adcompile.graph.types import Scalar, is_complex
+from adcompile.syntax import parsed_expression
+
+_LAUNCH = {"elements": "elements", "columns": "columns", "rows": "rows", "serial": "one_block"}
+
+
+def emit_cuda(graph: Graph) -> str:
+    """The source of a module that defines the function `graph.name` and its kernels."""
+    return module(HostEmitter, graph, KernelEmitter)
+
+
+class KernelEmitter(CpuEmitter):
+    """Emits one kernel, or one function that kernels call."""
+
+    def function(self, name: str) -> list[ast.stmt]:
+        """The definition of the kernel, after the functions that it calls."""
+        made = super().function(name)
+        for statement in made[:-1]:
+            if isinstance(statement, ast.FunctionDef):
+                statement.decorator_list = [parsed_expression("cuda.jit(device=True)")]
+        kernel = made[-1]
+        assert isinstance(kernel, ast.FunctionDef)
+        kernel.decorator_list = [self.decorator()]
+        return made
+
+    def decorator(self) -> ast.expr:
+        """How the compiler is asked for it."""
+        return parsed_expression("cuda.jit")
+
+    def spelling(self, op: Op) -> str:
+        """The compiler's spelling of an operation."""
+        if op.name == "empty":
+            extents = ", ".join(str(d) for d in op.result.type.shape)  # type: ignore[union-attr]
+            shape = f"({extents})" if op.result.type.ndim > 1 else extents  # type: ignore[union-attr]
+            return f"cuda.local.array({shape}, np.{_dtype_name(op.result.type.dtype)})"
+        if op.name == "matmul_into":
+            return "device.dot_into({0}, {1}, {2})"
+        if op.name in ("maximum", "minimum") and not is_complex(op.result.type):
+            return _extremum(op)
+        return super().spelling(op)
+
+    def _write(self, op: Op) -> None:
+        if op.name == "fold_part":
+            inputs = [self.read(v) for v in op.inputs]
+            self.flush(only_memory=True, keep=inputs)
+            self.add(ast.Expr(assemble.fill(self.spelling(op), inputs, op)), op)
+        elif op.attrs.get("atomic"):
+            array, value, *index = (self.read(v) for v in op.inputs)
+            self.flush(only_memory=True, keep=[array, value, *index])
+            place = index[0] if len(index) == 1 else ast.Tuple(index, ast.Load())
+            call = ast.Call(parsed_expression("cuda.atomic.add"), [array, place, value], [])
+            self.add(ast.Expr(call), op)
+        else:
+            super()._write(op)
+
+    def operation(self, op: Op) -> None:
+        """Emit one operation."""
+        if op.name == "meet":
+            self.flush(only_memory=True)
+            self.add(ast.Expr(parsed_expression("cuda.syncthreads()")), op)
+        else:
+            super().operation(op)
+
+
+class HostEmitter(PythonEmitter):
+    """Emits the function that starts the kernels."""
+
+    def operation(self, op: Op) -> None:
+        """Emit one operation."""
+        if op.name == "launch":
+            self._launch(op)
+        else:
+            super().operation(op)
+
+    def _launch(self, op: Op) -> None:
+        count = len(op.inputs) - op.attrs["extents"]
+        inputs = [self.read(v) for v in op.inputs]
+        self.flush(only_memory=True, keep=inputs)
+        shape = ast.Call(
+            parsed_expression(f"device.{_LAUNCH[op.attrs['grid']]}"), inputs[count:], []
+        )
+        kernel = assemble.name(self.procedures[op.attrs["procedure"]])
+        started = ast.Subscript(kernel, shape, ast.Load())
+        self.add(ast.Expr(ast.Call(started, inputs[:count], [])), op)
+
+    def spelling(self, op: Op) -> str:
+        """The host's spelling of an operation."""
+        inputs = [f"{{{k}}}" for k in range(len(op.inputs))]
+        if op.name == "matmul_into":
+            return "device.matmul_into({0}, {1}, {2})"
+        if op.name == "parts":
+            grid = op.attrs["grid"].split()
+            word = "threads_of" if len(grid) > 1 else "blocks_of"
+            return f"device.{word}(device.{_LAUNCH[grid[0]]}({', '.join(inputs)}))"
+        if op.name in ("empty", "full"):
+            extents = inputs[op.name == "full" :]
+            shape = f"({', '.join(extents)}{',' * (len(extents) == 1)})"
+            given = f", {inputs[0]}" if op.name == "full" else ""
+            return f"device.{op.name}({shape}{given}, np.{_dtype_name(op.result.type.dtype)})"
+        if op.name == "array_constant":
+            return f"device.constant({super().spelling(op)})"
+        return super().spelling(op)
+
+
+def _dtype_name(dtype: str) -> str:
+    return "bool_" if dtype == "bool" else dtype
+
+
+def _extremum(op: Op) -> str:
+    """NaN if either operand is, as for NumPy."""
+    if op.result.type.dtype.startswith("float") and isinstance(op.result.type, Scalar):
+        return f"device.{op.name}({{0}}, {{1}})"
+    return f"{op.name[:3]}({{0}}, {{1}})"

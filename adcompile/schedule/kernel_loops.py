@@ -1,0 +1,46 @@
+"""Lowers whole-array operations to loop nests that become kernels.
+
+Enters: a graph. Leaves: a graph of loops as `schedule.loops` makes them, but for what a device does
+otherwise: an axis of one element has no loop, products take matrices of any layout, and an array is
+filled with a number by a loop, for the host may not know the number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from adcompile.graph.clone import clone_graph
+from adcompile.graph.ir import Graph, Op, Value
+from adcompile.schedule.access import Index
+from adcompile.schedule.expand import expand_composites
+from adcompile.schedule.loops import LoopScheduler
+
+
+def schedule_kernel_loops(graph: Graph) -> Graph:
+    """A new graph of loops; `graph` stays as it is."""
+    copy, _ = clone_graph(graph)
+    expand_composites(copy)
+    return _KernelLoops(copy).run()
+
+
+class _KernelLoops(LoopScheduler):
+    def nest(self, extents: Sequence[Value], body: Callable[[Index], Any]) -> None:
+        """A loop nest without carried values, over the axes of more than one element."""
+        zero = self.builder.constant(0)
+
+        def spread(index: Index) -> None:
+            counters = iter(index)
+            body([zero if e.constant == 1 else next(counters) for e in extents])
+
+        super().nest([e for e in extents if e.constant != 1], spread)
+
+    def contiguous(self, old: Value, layouts: str) -> Value:
+        """The array in memory; the factors of a product stay where they are."""
+        return self.value(old) if layouts == "CF" else super().contiguous(old, layouts)
+
+    def _scalar_or_real(self, op: Op) -> None:
+        if op.name == "full" and op.inputs[0].constant is None and not self._fuses(op):
+            self._materialise(op.result, op)
+        else:
+            super()._scalar_or_real(op)
