@@ -49,6 +49,7 @@ from adcompile.optimize.first import store_first
 from adcompile.optimize.gather import gather_sums
 from adcompile.optimize.loads import hoist_loads, share_loads
 from adcompile.optimize.merge import merge_kernels, merge_loops, merge_sums
+from adcompile.optimize.overwritten import drop_overwritten
 from adcompile.optimize.precompute import precompute
 from adcompile.optimize.reciprocals import share_reciprocals
 from adcompile.optimize.rows import keep_rows
@@ -310,7 +311,10 @@ def in_kernels(graph: Graph) -> Graph:
     """The graph of the function that starts the kernels."""
     loops = schedule_kernel_loops(graph)
     passes = [p for p in SCALAR_PASSES if p[0].__name__ not in _FOR_ONE_CORE]
+    # first arrays that take the place of others, while each loop makes one
+    _optimise_one(loops, [p for p in passes if p[0] not in _FOR_KERNELS])
     _optimise_one(loops, [(_FOR_KERNELS.get(run, run), why) for run, why in passes])
+    _run(loops, drop_overwritten)
     launch_kernels(loops)
     tidying = [p for p in SCALAR_PASSES if p[0] in _TIDYING]
     for body in [loops, *(p.graph for p in procedures_of(loops))]:
