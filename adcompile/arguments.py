@@ -158,6 +158,8 @@ def check_options(
     for name, flag in flags.items():
         if not isinstance(flag, bool):
             raise TypeMismatch(f"{name}={flag!r} is neither True nor False", place)
+    if flags["device"] and target != "cuda":
+        raise TypeMismatch(f'device=True with target="{target}"', place, 'target="cuda"')
 
 
 def is_plain_result(tree: Structure) -> bool:

@@ -5,6 +5,8 @@ Enters: the arguments of a call. Leaves: the results of a function that was made
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,7 +15,7 @@ import numpy as np
 from adcompile import pipeline
 from adcompile.arguments import has_single, plain, strong
 from adcompile.errors import TypeMismatch
-from adcompile.generated import executable
+from adcompile.generated import executable, template
 from adcompile.graph import trees
 from adcompile.graph.ir import Graph
 from adcompile.graph.types import Scalar, Structure, type_text
@@ -24,6 +26,10 @@ class DirectCalls:
 
     __name__: str
     target: str
+    device: bool
+    __signature__: inspect.Signature
+    _types: Callable[..., list[Structure]]
+    _known: Callable[[tuple[str, ...]], tuple[str, ...]]
     _direct: dict[tuple[str, ...], Callable[..., Any]]
     _inplace: tuple[str, ...]
     _is_plain: Callable[..., bool]
@@ -42,7 +48,27 @@ class DirectCalls:
             return self._call_structured(args, kwargs)
         return self._run_directly(*args, **kwargs)
 
+    @property
+    def _numba_type_(self) -> Any:
+        """How the compiler for the device sees it, where kernels may call it."""
+        if not self.device:
+            raise AttributeError("_numba_type_")
+        return self._device_function._numba_type_
+
+    @functools.cached_property
+    def _device_function(self) -> Any:
+        from adcompile.execute.device_function import device_function
+
+        def generate(texts: tuple[str, ...]) -> tuple[str, str]:
+            graph = self._optimised(self._types(self._known(texts)))
+            with pipeline.skipping(self._skipped):
+                return pipeline.thread_source(graph), graph.name
+
+        return device_function(template(self.__name__, self.__signature__), generate)
+
     def _run_directly(self, /, *args: Any, **kwargs: Any) -> Any:
+        if self.device:
+            return self._device_function(*args, **kwargs)
         if self.target == "cuda":
             return self._run_on_device(args, kwargs)
         run = self._direct_function(self._call_types(args, kwargs))

@@ -72,6 +72,7 @@ class CompiledFunction(DirectCalls):
     fastmath   let the compiler contract and reassociate (NaN and infinities keep their meaning)
     parallel   run loops whose iterations stand alone on several threads; see docs/language.md
     cache      keep machine code on disk
+    device     with target "cuda": for the kernels of others to call, by one thread
     boundscheck raise IndexError for an index that does not exist, which is undefined otherwise
     passes     optimisations to switch off, by their names in `explain()`: {"merge_loops": False}
     inplace    names of arguments that may be written; all others are copied before a write
@@ -92,6 +93,7 @@ class CompiledFunction(DirectCalls):
         keep: Sequence[str] = (),
         prints: bool = False,
         boundscheck: bool = False,
+        device: bool = False,
         passes: Mapping[str, bool] = MappingProxyType({}),
         own: Own = lambda types: types,
         **unknown: Any,
@@ -100,11 +102,13 @@ class CompiledFunction(DirectCalls):
         options = {
             "fastmath": fastmath, "parallel": parallel, "cache": cache, "boundscheck": boundscheck
         }  # fmt: skip
-        check_options(_TARGETS, target, {**options, "prints": prints}, unknown, place)
+        check_options(
+            _TARGETS, target, {**options, "device": device, "prints": prints}, unknown, place
+        )
         functools.update_wrapper(self, function, updated=())  # no state of another of its kind
         self.__name__ = name
         self.__signature__ = signature
-        self.target = target
+        self.target, self.device = target, device
         self._function = function
         self._derive = derive
         self._options = {name: on for name, on in options.items() if name != "parallel"}

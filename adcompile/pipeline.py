@@ -13,7 +13,7 @@ from typing import Any
 
 import adcompile.ops  # noqa: F401  (fills the registry of operations)
 from adcompile.emit.cpu import emit_cpu
-from adcompile.emit.cuda import emit_cuda
+from adcompile.emit.cuda import emit_cuda, emit_thread
 from adcompile.emit.python import emit_python
 from adcompile.errors import AdcompileError, Location, NotDifferentiable, TypeMismatch
 from adcompile.graph.aliases import Aliases
@@ -67,6 +67,7 @@ from adcompile.schedule.depth import count_depth
 from adcompile.schedule.kernel_loops import schedule_kernel_loops
 from adcompile.schedule.launches import launch_kernels
 from adcompile.schedule.loops import schedule_loops
+from adcompile.schedule.one_thread import for_one_thread
 
 PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
     (inline_calls, "put the operations of functions with a derivative of their own in place"),
@@ -305,6 +306,14 @@ def compiler_source(graph: Graph) -> str:
 def kernel_source(graph: Graph) -> str:
     """The derivative as kernels for a GPU, and the function that starts them."""
     return emit_cuda(in_kernels(graph))
+
+
+def thread_source(graph: Graph) -> str:
+    """The derivative as a function that one thread of a kernel calls."""
+    loops = schedule_loops(graph)
+    _optimise_one(loops, SCALAR_PASSES)
+    for_one_thread(loops)
+    return emit_thread(loops)
 
 
 def in_kernels(graph: Graph) -> Graph:

@@ -23,6 +23,11 @@ def emit_cuda(graph: Graph) -> str:
     return module(HostEmitter, graph, KernelEmitter)
 
 
+def emit_thread(graph: Graph) -> str:
+    """The source of a module that defines the function `graph.name` for kernels to call."""
+    return module(ThreadEmitter, graph)
+
+
 class KernelEmitter(CpuEmitter):
     """Emits one kernel, or one function that kernels call."""
 
@@ -74,6 +79,14 @@ class KernelEmitter(CpuEmitter):
             self.add(ast.Expr(parsed_expression("cuda.syncthreads()")), op)
         else:
             super().operation(op)
+
+
+class ThreadEmitter(KernelEmitter):
+    """Emits a function that one thread of a kernel calls."""
+
+    def decorator(self) -> ast.expr:
+        """How the compiler is asked for it."""
+        return parsed_expression("cuda.jit(device=True)")
 
 
 class HostEmitter(PythonEmitter):

@@ -16,9 +16,11 @@ from adcompile.execute.tiled import matmul_into
 from adcompile.execute.toolkit import SIMULATED, cuda
 
 __all__ = [
-    "blocks_of", "columns", "constant", "dot_into", "elements", "empty", "full", "matmul_into",
-    "maximum", "maximum_of_block", "maximum_of_lanes", "minimum", "minimum_of_block",
-    "minimum_of_lanes", "one_block", "rows", "sum_of_block", "sum_of_lanes", "threads_of",
+    "all_of_block", "all_of_lanes", "any_of_block", "any_of_lanes", "blocks_of", "columns",
+    "constant", "dot_into", "elements", "empty", "full", "matmul_into", "maximum",
+    "maximum_of_block", "maximum_of_lanes", "minimum", "minimum_of_block", "minimum_of_lanes",
+    "one_block", "product_of_block", "product_of_lanes", "rows", "sum_of_block", "sum_of_lanes",
+    "threads_of",
 ]  # fmt: skip
 
 LANES = 8 if SIMULATED else 256  # threads of a block, at most; a power of two
@@ -153,6 +155,21 @@ def _add(a: Any, b: Any) -> Any:
 
 
 @cuda.jit(device=True)
+def _multiply(a: Any, b: Any) -> Any:
+    return a * b
+
+
+@cuda.jit(device=True)
+def _either(a: Any, b: Any) -> Any:
+    return a or b
+
+
+@cuda.jit(device=True)
+def _both(a: Any, b: Any) -> Any:
+    return a and b
+
+
+@cuda.jit(device=True)
 def _lane() -> Any:
     return (
         cuda.threadIdx.z * cuda.blockDim.y + cuda.threadIdx.y
@@ -189,6 +206,9 @@ def _folding(fold: Any) -> tuple[Any, Any]:
 
 
 sum_of_lanes, sum_of_block = _folding(_add)
+product_of_lanes, product_of_block = _folding(_multiply)
+any_of_lanes, any_of_block = _folding(_either)
+all_of_lanes, all_of_block = _folding(_both)
 maximum_of_lanes, maximum_of_block = _folding(maximum)
 minimum_of_lanes, minimum_of_block = _folding(minimum)
 

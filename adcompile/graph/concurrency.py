@@ -13,12 +13,13 @@ from itertools import combinations_with_replacement
 
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Atom, Bounds, Sum
-from adcompile.graph.folds import is_fold, is_sum
+from adcompile.graph.folds import fold_of, is_sum
 from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.scratch import Scratch
 from adcompile.graph.types import Array, StackOf
 
-_ORDERED = {
+# what a worker cannot do, and why
+ORDERED = {
     "draw": "random numbers are drawn one after the other",
     "seed": "the random numbers are seeded",
     "print": "it prints",
@@ -45,13 +46,12 @@ class Plan:
 class Concurrency:
     """The answer for the loops of one graph; build it anew after a change.
 
-    For a device workers may also look for the largest or smallest number together, and share an
-    array in which each has elements of its own rather than have one each.
+    For a device workers may also fold by other operations than sums, and share an array in which
+    each has elements of its own rather than have one each.
     """
 
     def __init__(self, graph: Graph, device: bool = False) -> None:
         self._device = device
-        self._is_shared = is_fold if device else is_sum
         self.aliases = Aliases(graph)
         self.bounds = Bounds(graph)
         self._scratch = Scratch(graph, self.aliases, self.bounds)
@@ -70,12 +70,13 @@ class Concurrency:
         body = loop.regions[0]
         inner = list(body.walk())
         for op in inner:
-            if op.name in _ORDERED:
-                return _ORDERED[op.name]
+            if op.name in ORDERED:
+                return ORDERED[op.name]
             if op.record.library and op.name not in ("matmul", "matmul_into"):
                 return f"`{op.name}` may raise an error"
         for param, end in zip(body.params[1:], body.yields, strict=True):
-            if not self._is_shared(body, param, end):
+            folds = fold_of(body, param, end) is not None
+            if not (folds if self._device else is_sum(body, param, end)):
                 return f"each iteration needs `{param.hint or 'a value'}` of the one before"
         own = {v for op in inner for v in op.outputs}
         own |= {v for op in inner for r in op.regions for v in r.params}

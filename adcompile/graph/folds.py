@@ -10,6 +10,14 @@ from adcompile.graph.ir import Op, Region, Value
 from adcompile.graph.types import Scalar, is_continuous
 
 _SUM = frozenset({"add", "sub"})
+_FOLDS = {
+    "sum": _SUM,
+    "product": frozenset({"mul"}),
+    "maximum": frozenset({"maximum"}),
+    "minimum": frozenset({"minimum"}),
+    "any": frozenset({"logical_or"}),
+    "all": frozenset({"logical_and"}),
+}
 
 
 def is_sum(region: Region, param: Value, end: Value) -> bool:
@@ -19,13 +27,12 @@ def is_sum(region: Region, param: Value, end: Value) -> bool:
 
 def is_fold(region: Region, param: Value, end: Value) -> bool:
     """Whether a region only folds into a carried number by one operation that has no order."""
-    return fold_of(region, param, end) is not None
+    return fold_of(region, param, end) in ("sum", "maximum", "minimum")
 
 
 def fold_of(region: Region, param: Value, end: Value) -> str | None:
-    """The operation by which a region only folds into a carried number."""
-    kinds = {"sum": _SUM, "maximum": {"maximum"}, "minimum": {"minimum"}}
-    found = (name for name, kind in kinds.items() if _folds(region, param, end, frozenset(kind)))
+    """The name of the operation by which a region only folds into a carried number."""
+    found = (name for name, kind in _FOLDS.items() if _folds(region, param, end, kind))
     return next(found, None)
 
 

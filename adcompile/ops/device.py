@@ -35,7 +35,14 @@ PLACES = {
     "lane": ("cuda.threadIdx.x", 0),
     "lanes": ("cuda.blockDim.x", 1),
 }
-FOLDS = {"sum": "add", "maximum": "maximum", "minimum": "minimum"}
+FOLDS = {
+    "sum": "add",
+    "product": "mul",
+    "maximum": "maximum",
+    "minimum": "minimum",
+    "any": "logical_or",
+    "all": "logical_and",
+}
 
 
 def _whole(builder: Builder, types: list[Type], attrs: Attrs) -> list[Type]:

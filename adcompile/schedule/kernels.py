@@ -14,6 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
 
 from adcompile.errors import Location, UnsupportedOperation
 from adcompile.graph.builder import Builder
@@ -242,12 +245,19 @@ class Kernel:
         return [mine if start.constant == 0 else start + mine, stop, workers]
 
     def _neutral(self, value: Value, fold: str) -> Value:
+        """What changes no number that it is folded with."""
         assert isinstance(value.type, Scalar)
-        dtype = value.type.dtype
-        if fold == "sum":
-            return self.builder.constant(0, Scalar(dtype))
-        infinite = float("inf") if fold == "minimum" else float("-inf")
-        return self.builder.constant(infinite, Scalar(dtype))
+        dtype = np.dtype(value.type.dtype)
+        known: dict[str, Any] = {"sum": 0, "product": 1, "any": False, "all": True}
+        found = known.get(fold)
+        if found is None and dtype.kind == "f":
+            found = np.inf if fold == "minimum" else -np.inf
+        elif found is None and dtype.kind == "b":
+            found = fold == "minimum"
+        elif found is None:
+            limits = np.iinfo(dtype)
+            found = limits.max if fold == "minimum" else limits.min
+        return self.builder.constant(found, Scalar(dtype.name))
 
     # -- rows -----------------------------------------------------------------------------------
 

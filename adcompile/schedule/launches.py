@@ -25,7 +25,15 @@ _WIDTH = 256  # threads that share an inner loop whose length only the device kn
 
 
 def launch_kernels(graph: Graph) -> None:
-    """Rewrite a graph in place."""
+    """Rewrite a graph in place.
+
+    Raises UnsupportedOperation for what no kernel does, with the reason.
+    """
+    if not any(isinstance(v.type, Array) for v in [*graph.params, *graph.outputs]):
+        raise UnsupportedOperation(
+            f'target="cuda" has nothing to do: `{graph.name}` takes and gives numbers alone',
+            hint='map it over arrays with ad.vmap, or use target="cpu"',
+        )
     _Launches(graph).region(graph.body)
 
 

@@ -127,7 +127,7 @@ class ReductionLoops:
         self._extremum(op, "minimum")
 
     def _extremum(self, op: Op, name: str) -> None:
-        start = self.builder.constant(*_worst(op.result.type.dtype, name))
+        start = self.builder.constant(*worst(op.result.type.dtype, name))
 
         def step(element: Value, index: Index, carried: list[Value]) -> list[Value]:
             best: Value = self.builder.op(name, carried[0], element)
@@ -144,7 +144,7 @@ class ReductionLoops:
 
     def _arg_extremum(self, op: Op, better: str, name: str) -> None:
         source = op.inputs[0]
-        start = self.builder.constant(*_worst(source.type.dtype, name))
+        start = self.builder.constant(*worst(source.type.dtype, name))
         axes, extents = op.attrs["axes"], self.extents(source)
 
         def step(element: Value, index: Index, carried: list[Value]) -> list[Value]:
@@ -167,21 +167,27 @@ class ReductionLoops:
         self._reduce(op, [start, self.builder.constant(0)], step, result=1)
 
     def _reduce(self, op: Op, initial: list[Value], step: Any, result: int = 0) -> None:
-        source, axes, out = op.inputs[0], op.attrs["axes"], op.result
+        self.reduced(op, lambda kept: self.folded(op, kept, initial, step)[result])
+
+    def folded(self, op: Op, kept: Index, initial: list[Value], step: Any) -> list[Value]:
+        """What loops over the axes of a reduction carry to their end, for one element of it."""
+        source, axes = op.inputs[0], op.attrs["axes"]
         extents = self.extents(source)
-        folded = [extents[k] for k in axes]
 
-        def at(kept: Index) -> Value:
-            def body(inner: Index, carried: list[Value]) -> list[Value]:
-                rest_kept, rest_inner = iter(kept), iter(inner)
-                index = [
-                    next(rest_inner) if k in axes else next(rest_kept) for k in range(len(extents))
-                ]
-                ends: list[Value] = step(self.read(source, index), index, carried)
-                return ends
+        def body(inner: Index, carried: list[Value]) -> list[Value]:
+            rest_kept, rest_inner = iter(kept), iter(inner)
+            index = [
+                next(rest_inner) if k in axes else next(rest_kept) for k in range(len(extents))
+            ]
+            ends: list[Value] = step(self.read(source, index), index, carried)
+            return ends
 
-            return self.fold(folded, initial, body, depth=len(kept))[result]
+        return self.fold([extents[k] for k in axes], initial, body, depth=len(kept))
 
+    def reduced(self, op: Op, at: Callable[[Index], Value]) -> None:
+        """The result of a reduction, of which `at` gives the elements."""
+        axes, out = op.attrs["axes"], op.result
+        extents = self.extents(op.inputs[0])
         if isinstance(out.type, Scalar):
             self._name(out, at([]))
         else:
@@ -316,8 +322,8 @@ class ReductionLoops:
         self.nest(self.extents(out), element)
 
 
-def _worst(dtype: str, name: str) -> tuple[Any, Scalar]:
-    """What every element is at least as good as."""
+def worst(dtype: str, name: str) -> tuple[Any, Scalar]:
+    """What every element is at least as good as, and its type."""
     low = name == "maximum"
     if np.dtype(dtype).kind == "f":
         return (-np.inf if low else np.inf), Scalar(dtype)
