@@ -17,7 +17,8 @@ from adcompile.arguments import has_single, plain, strong
 from adcompile.errors import TypeMismatch
 from adcompile.generated import executable, template
 from adcompile.graph import trees
-from adcompile.graph.ir import Graph
+from adcompile.graph.ir import Graph, Note
+from adcompile.graph.procedures import procedures_of
 from adcompile.graph.types import Scalar, Structure, type_text
 
 
@@ -30,6 +31,7 @@ class DirectCalls:
     __signature__: inspect.Signature
     _types: Callable[..., list[Structure]]
     _known: Callable[[tuple[str, ...]], tuple[str, ...]]
+    _function: Callable[..., Any]
     _direct: dict[tuple[str, ...], Callable[..., Any]]
     _inplace: tuple[str, ...]
     _is_plain: Callable[..., bool]
@@ -47,6 +49,64 @@ class DirectCalls:
         if not self._is_plain(args, kwargs):
             return self._call_structured(args, kwargs)
         return self._run_directly(*args, **kwargs)
+
+    # -- what is made ---------------------------------------------------------------------------
+
+    def _compiler_source(self, graph: Graph) -> str:
+        """The text that the compiler of the target gets."""
+        if self.target != "cuda":
+            return pipeline.compiler_source(graph)
+        return (pipeline.thread_source if self.device else pipeline.kernel_source)(graph)
+
+    def _on_host(self, graph: Graph) -> Graph:
+        """The graph to draw: for kernels that of the function which starts them."""
+        kernels = self.target == "cuda" and not self.device
+        return pipeline.in_kernels(graph) if kernels else graph
+
+    def _scheduled(self, graph: Graph) -> Graph:
+        """The graph with notes on what its loops have become."""
+        found = self._on_host(graph)
+        return pipeline.scheduled(graph) if found is graph else found
+
+    def _transfers(self, graph: Graph, given: list[Any] | None) -> list[Note]:
+        """What a call with these arguments copies to the device, and who multiplies matrices."""
+        if self.target != "cuda" or self.device:
+            return []
+        notes = [
+            Note("transfer", value.hint, f"{item.nbytes} bytes are in the memory of the host")
+            for value, item in zip(graph.params, given or (), strict=False)
+            if isinstance(item, np.ndarray)
+        ]
+        if any(op.name == "matmul" for op in graph.body.walk()):
+            from adcompile.execute.tiled import products_by
+
+            notes.append(Note("product", "matrix products", products_by()))
+        return notes
+
+    def inspect_ptx(self, *args: Any, capability: tuple[int, int] = (9, 0)) -> dict[str, str]:
+        """The PTX text of each kernel by its name, for arguments or types; needs no GPU.
+
+        capability of the GPU to compile for, (major, minor). Raises TypeMismatch for another
+        target than "cuda", and for device=True: such a function is compiled with its caller;
+        DeviceError where the libraries of the compiler are missing.
+        """
+        if self.target != "cuda" or self.device:
+            raise TypeMismatch(
+                f"`{self.__name__}` has no kernels", pipeline.place_of(self._function),
+                'only target="cuda" without device=True makes them',
+            )  # fmt: skip
+        from adcompile.execute.cuda import kernels_of
+        from adcompile.execute.headless import ptx_of
+
+        graph = self._optimised(self._types(args))
+        with pipeline.skipping(self._skipped):
+            host = pipeline.in_kernels(graph)
+            source = pipeline.launching_source(host)
+        texts = {p.name: [type_text(v.type) for v in p.graph.params] for p in procedures_of(host)}
+        kernels = kernels_of(source, graph.name, texts)
+        return {name: ptx_of(kernel, types, capability) for name, kernel, types in kernels}
+
+    # -- calls ----------------------------------------------------------------------------------
 
     @property
     def _numba_type_(self) -> Any:
