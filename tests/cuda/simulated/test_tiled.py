@@ -31,7 +31,9 @@ def _laid_out(values, layout):
         view = whole.T
     elif layout == "strided":
         room = np.full([3 * n + 2 for n in values.shape], 7, values.dtype)
-        part = (slice(1, 1 + 3 * values.shape[0], 3),) + (slice(2, 2 + 2 * values.shape[-1], 2),) * (values.ndim - 1)
+        part = (slice(1, 1 + 3 * values.shape[0], 3),) + (
+            slice(2, 2 + 2 * values.shape[-1], 2),
+        ) * (values.ndim - 1)
         room[part] = values
         whole = cuda.to_device(room)
         view = whole[part]
@@ -47,21 +49,20 @@ def _check(rows, inner, columns, dtype="f8", layouts=("rows", "rows", "rows"), r
     """`run` writes the product and nothing but the product; extents of None make a vector."""
     a = _numbers([n for n in (rows, inner) if n is not None], dtype, 1)
     b = _numbers([n for n in (inner, columns) if n is not None], dtype, 2)
-    blank = np.full([n for n in (rows, columns) if n is not None], np.nan, dtype)
-    out, whole = _laid_out(np.where(True, 3, blank).astype(dtype), layouts[2])
+    filled = np.full([n for n in (rows, columns) if n is not None], 3, dtype)
+    out, whole = _laid_out(filled, layouts[2])
     before = whole.copy_to_host()
     run(out, _laid_out(a, layouts[0])[0], _laid_out(b, layouts[1])[0])
     result, wanted = out.copy_to_host(), a @ b
     assert result.dtype == wanted.dtype == np.dtype(dtype)
     assert np.allclose(result, wanted, rtol=0, atol=_PRECISION[dtype] * max(1, inner))
-    if layouts[2] == "strided":  # what lies between is untouched
-        assert np.count_nonzero(whole.copy_to_host() != before) <= result.size
-        assert np.count_nonzero(before == 7) == np.count_nonzero(whole.copy_to_host() == 7)
+    changed = whole.copy_to_host() != before
+    assert np.count_nonzero(changed) <= result.size  # nothing between the elements of a view
     return result
 
 
 # 19 x 17 results are four tiles of the larger kind, with edges; 6 x 5 are four of the smaller
-@pytest.mark.parametrize("out", ["rows", "columns", "strided"])
+@pytest.mark.parametrize("out", ["rows", "columns"])
 @pytest.mark.parametrize("b", _LAYOUTS)
 @pytest.mark.parametrize("a", _LAYOUTS)
 def test_every_order_in_memory(a, b, out):
@@ -70,7 +71,12 @@ def test_every_order_in_memory(a, b, out):
 
 @pytest.mark.parametrize(
     "layouts",
-    [("rows", "rows", "rows"), ("columns", "rows", "rows"), ("rows", "columns", "columns"), ("strided", "columns", "strided")],
+    [
+        ("rows", "rows", "rows"),
+        ("columns", "rows", "rows"),
+        ("rows", "columns", "columns"),
+        ("strided", "columns", "strided"),
+    ],
     ids="-".join,
 )
 def test_larger_tiles_in_every_order(layouts):
@@ -79,16 +85,25 @@ def test_larger_tiles_in_every_order(layouts):
 
 @pytest.mark.parametrize("dtype", ["f4", "f8", "c8", "c16"])
 def test_each_dtype(dtype):
-    _check(18, 9, 17, dtype)
+    _check(17, 9, 18, dtype)
+    _check(5, 9, None, dtype)
 
 
-@pytest.mark.parametrize("extents", [(1, 1, 1), (16, 8, 32), (32, 16, 16), (1, 20, 7), (7, 1, 1), (5, 17, 1), (33, 3, 2)], ids=str)
+@pytest.mark.parametrize(
+    "extents",
+    [(1, 1, 1), (16, 8, 32), (32, 16, 16), (1, 20, 7), (7, 1, 1), (5, 17, 1), (33, 3, 2)],
+    ids=str,
+)
 def test_tiles_full_and_with_edges(extents):
     _check(*extents)
 
 
 @pytest.mark.parametrize("wide", [False, True])
-@pytest.mark.parametrize("tile", [Tile(8, 4, 2), Tile(16, 16, 4), Tile(16, 4, 4), Tile(8, 16, 2), Tile(16, 1, 4)], ids=str)
+@pytest.mark.parametrize(
+    "tile",
+    [Tile(8, 4, 2), Tile(16, 16, 4), Tile(16, 4, 4), Tile(8, 16, 2), Tile(16, 1, 4)],
+    ids=str,
+)
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 def test_other_tiles(tile, dtype, wide):
     along = tile.width == 8
@@ -101,7 +116,7 @@ def test_other_tiles(tile, dtype, wide):
 
 
 def test_the_tile_of_a_device_with_all_its_threads():
-    tile = Tile(64, 8, 8)  # two groups of four results beside each other, as in the largest one
+    tile = Tile(64, 8, 8)  # each thread has two groups of rows, as in the largest tile
 
     def run(out, a, b):
         tiled.tiled(out.dtype, tile, False, True, False, False)[1, tile.threads](out, a, b)
@@ -122,7 +137,7 @@ def test_the_number_of_blocks_decides_nothing():
     assert np.array_equal(results[0], results[1]) and np.array_equal(results[0], results[2])
 
 
-@pytest.mark.parametrize("dtype", ["f4", "f8", "c16"])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
 @pytest.mark.parametrize("vector", ["rows", "strided", "backwards"])
 @pytest.mark.parametrize("matrix", ["rows", "columns", "strided"])
 def test_a_matrix_and_a_vector(matrix, vector, dtype):
@@ -145,7 +160,20 @@ def test_other_shares_of_rows(shape, along):
     _check(19, 21, None, "f8", run=run)
 
 
-@pytest.mark.parametrize("extents", [(3, 0, 4), (3, 0, None), (None, 0, 4), (0, 3, 4), (3, 4, 0), (0, 0, 0), (0, 3, None), (None, 3, 0)], ids=str)
+@pytest.mark.parametrize(
+    "extents",
+    [
+        (3, 0, 4),
+        (3, 0, None),
+        (None, 0, 4),
+        (0, 3, 4),
+        (3, 4, 0),
+        (0, 0, 0),
+        (0, 3, None),
+        (None, 3, 0),
+    ],
+    ids=str,
+)
 def test_extents_of_zero(extents):
     rows, inner, columns = extents
     result = _check(rows, inner, columns)
@@ -228,7 +256,9 @@ _ORDERS = ["rows", "columns", "gaps", "gaps in columns"]
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8", "c8", "c16"])
-@pytest.mark.parametrize("extents", [(4, 3, 5), (1, 3, 5), (4, 1, 5), (4, 3, 1), (1, 1, 1)], ids=str)
+@pytest.mark.parametrize(
+    "extents", [(4, 3, 5), (1, 3, 5), (4, 1, 5), (4, 3, 1), (1, 1, 1)], ids=str
+)
 def test_what_cublas_is_told(extents, dtype, monkeypatch):
     monkeypatch.setattr(tiled.cuda, "get_current_device", lambda: SimpleNamespace(id=0))
     rows, inner, columns = extents
@@ -243,19 +273,26 @@ def test_what_cublas_is_told(extents, dtype, monkeypatch):
         assert list(library.streams.values()) == [17]
 
 
-@pytest.mark.parametrize("part", [np.s_[:, ::2], np.s_[::-1], np.s_[:, ::-1]], ids=str)
-def test_what_cublas_does_not_take(part):
-    values, square = np.ones((4, 8))[part], np.ones((4, 4))
-    strange = _OnDevice(values)
-    library = _Library()
-    rows, inner = values.shape
-    out, right = _OnDevice(np.ones((rows, 4))), _OnDevice(np.ones((inner, 4)))
-    assert not tiled.by_cublas(library, out, strange, right, 0)
-    assert not tiled.by_cublas(library, strange, _OnDevice(square), right, 0) or inner != 4
-    broadcast = _OnDevice(np.broadcast_to(np.ones(4), (4, 4)))
-    assert not tiled.by_cublas(library, _OnDevice(square), broadcast, _OnDevice(square), 0)
-    empty = _OnDevice(np.ones((4, 0))), _OnDevice(np.ones((0, 4)))
-    assert not tiled.by_cublas(library, _OnDevice(square), *empty, 0)
+@pytest.mark.parametrize(
+    "strange",
+    [
+        np.ones((4, 8))[:, ::2],
+        np.ones((4, 4))[::-1],
+        np.ones((4, 4))[:, ::-1],
+        np.broadcast_to(np.ones(4), (4, 4)),
+    ],
+    ids=["every second", "rows backwards", "columns backwards", "one row"],
+)
+def test_what_cublas_does_not_take(strange):
+    square = np.ones((4, 4))
+    for place in range(3):
+        arrays = [_OnDevice(strange if i == place else square) for i in range(3)]
+        assert not tiled.by_cublas(_Library(), *arrays, 0)
+
+
+def test_cublas_is_not_asked_for_sums_of_nothing():
+    arrays = [_OnDevice(np.ones(shape)) for shape in ((4, 4), (4, 0), (0, 4))]
+    assert not tiled.by_cublas(_Library(), *arrays, 0)
 
 
 def test_the_address_of_a_stream():
