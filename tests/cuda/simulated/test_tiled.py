@@ -1,0 +1,300 @@
+"""Products of matrices on simulated device arrays, against NumPy."""
+
+import ctypes
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from adcompile.execute import tiled
+from adcompile.execute.tiled import Rows, Tile, matmul_into
+from adcompile.execute.toolkit import cuda
+
+_PRECISION = {"f4": 1e-5, "f8": 1e-13, "c8": 1e-5, "c16": 1e-13}
+_LAYOUTS = ["rows", "columns", "strided", "backwards"]
+
+
+def _numbers(shape, dtype, seed):
+    random = np.random.default_rng(seed)
+    values = random.normal(size=shape)
+    if np.dtype(dtype).kind == "c":
+        values = values + 1j * random.normal(size=shape)
+    return values.astype(dtype)
+
+
+def _laid_out(values, layout):
+    """Device array of these values, and whatever array it is a view of."""
+    if layout == "rows":
+        whole = view = cuda.to_device(np.ascontiguousarray(values))
+    elif layout == "columns":
+        whole = cuda.to_device(np.ascontiguousarray(values.T))
+        view = whole.T
+    elif layout == "strided":
+        room = np.full([3 * n + 2 for n in values.shape], 7, values.dtype)
+        part = (slice(1, 1 + 3 * values.shape[0], 3),) + (
+            slice(2, 2 + 2 * values.shape[-1], 2),
+        ) * (values.ndim - 1)
+        room[part] = values
+        whole = cuda.to_device(room)
+        view = whole[part]
+    else:
+        part = (slice(None, None, -1),) * values.ndim
+        whole = cuda.to_device(np.ascontiguousarray(values[part]))
+        view = whole[part]
+    assert np.array_equal(view.copy_to_host(), values)
+    return view, whole
+
+
+def _check(rows, inner, columns, dtype="f8", layouts=("rows", "rows", "rows"), run=matmul_into):
+    """`run` writes the product and nothing but the product; extents of None make a vector."""
+    a = _numbers([n for n in (rows, inner) if n is not None], dtype, 1)
+    b = _numbers([n for n in (inner, columns) if n is not None], dtype, 2)
+    filled = np.full([n for n in (rows, columns) if n is not None], 3, dtype)
+    out, whole = _laid_out(filled, layouts[2])
+    before = whole.copy_to_host()
+    run(out, _laid_out(a, layouts[0])[0], _laid_out(b, layouts[1])[0])
+    result, wanted = out.copy_to_host(), a @ b
+    assert result.dtype == wanted.dtype == np.dtype(dtype)
+    assert np.allclose(result, wanted, rtol=0, atol=_PRECISION[dtype] * max(1, inner))
+    changed = whole.copy_to_host() != before
+    assert np.count_nonzero(changed) <= result.size  # nothing between the elements of a view
+    return result
+
+
+# 19 x 17 results are four tiles of the larger kind, with edges; 6 x 5 are four of the smaller
+@pytest.mark.parametrize("out", ["rows", "columns"])
+@pytest.mark.parametrize("b", _LAYOUTS)
+@pytest.mark.parametrize("a", _LAYOUTS)
+def test_every_order_in_memory(a, b, out):
+    _check(6, 9, 5, "f4", (a, b, out))
+
+
+@pytest.mark.parametrize(
+    "layouts",
+    [
+        ("rows", "rows", "rows"),
+        ("columns", "rows", "rows"),
+        ("rows", "columns", "columns"),
+        ("strided", "columns", "strided"),
+    ],
+    ids="-".join,
+)
+def test_larger_tiles_in_every_order(layouts):
+    _check(19, 10, 17, "f8", layouts)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "c8", "c16"])
+def test_each_dtype(dtype):
+    _check(17, 9, 18, dtype)
+    _check(5, 9, None, dtype)
+
+
+@pytest.mark.parametrize(
+    "extents",
+    [(1, 1, 1), (16, 8, 32), (32, 16, 16), (1, 20, 7), (7, 1, 1), (5, 17, 1), (33, 3, 2)],
+    ids=str,
+)
+def test_tiles_full_and_with_edges(extents):
+    _check(*extents)
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize(
+    "tile",
+    [Tile(8, 4, 2), Tile(16, 16, 4), Tile(16, 4, 4), Tile(8, 16, 2), Tile(16, 1, 4)],
+    ids=str,
+)
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_other_tiles(tile, dtype, wide):
+    along = tile.width == 8
+
+    def run(out, a, b):
+        kernel = tiled.tiled(out.dtype, tile, False, along, not along, wide)
+        kernel[1, tile.threads](out, a, b)
+
+    _check(18, 9, 10, dtype, run=run)
+
+
+def test_the_tile_of_a_device_with_all_its_threads():
+    tile = Tile(64, 8, 8)  # each thread has two groups of rows, as in the largest tile
+
+    def run(out, a, b):
+        tiled.tiled(out.dtype, tile, False, True, False, False)[1, tile.threads](out, a, b)
+
+    _check(61, 3, 59, "f4", run=run)
+
+
+def test_the_number_of_blocks_decides_nothing():
+    tile = Tile(4, 8, 1)
+
+    def with_blocks(count):
+        def run(out, a, b):
+            tiled.tiled(out.dtype, tile, False, True, False, False)[count, tile.threads](out, a, b)
+
+        return run
+
+    results = [_check(9, 11, 6, "f4", run=with_blocks(count)) for count in (1, 2, 3)]
+    assert np.array_equal(results[0], results[1]) and np.array_equal(results[0], results[2])
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("vector", ["rows", "strided", "backwards"])
+@pytest.mark.parametrize("matrix", ["rows", "columns", "strided"])
+def test_a_matrix_and_a_vector(matrix, vector, dtype):
+    _check(7, 13, None, dtype, (matrix, vector, "rows"))
+    _check(None, 13, 7, dtype, (vector, matrix, "strided"))
+
+
+@pytest.mark.parametrize("extents", [(1, 1), (1, 40), (37, 1), (35, 3), (34, 9)], ids=str)
+@pytest.mark.parametrize("layout", ["rows", "columns"])
+def test_few_and_many_rows(extents, layout):
+    _check(*extents, None, layouts=(layout, "rows", "rows"))
+
+
+@pytest.mark.parametrize("shape", [Rows(1, 1), Rows(1, 16), Rows(8, 1), Rows(4, 4)], ids=str)
+@pytest.mark.parametrize("along", [False, True])
+def test_other_shares_of_rows(shape, along):
+    def run(out, a, b):
+        tiled.rowwise(out.dtype, shape, False, along)[2, shape.threads](out, a, b)
+
+    _check(19, 21, None, "f8", run=run)
+
+
+@pytest.mark.parametrize(
+    "extents",
+    [
+        (3, 0, 4),
+        (3, 0, None),
+        (None, 0, 4),
+        (0, 3, 4),
+        (3, 4, 0),
+        (0, 0, 0),
+        (0, 3, None),
+        (None, 3, 0),
+    ],
+    ids=str,
+)
+def test_extents_of_zero(extents):
+    rows, inner, columns = extents
+    result = _check(rows, inner, columns)
+    assert not result.any()
+
+
+def test_not_a_number_stays_in_its_row():
+    a, b = np.ones((5, 3)), np.ones((3, 4))
+    a[2, 1] = np.nan
+    out = cuda.to_device(np.zeros((5, 4)))
+    matmul_into(out, cuda.to_device(a), cuda.to_device(b))
+    assert np.array_equal(np.isnan(out.copy_to_host()), np.isnan(a @ b))
+
+
+def test_the_simulator_has_our_own_kernels():
+    assert tiled.products_by() == "own kernel"
+
+
+class _Library:
+    """The functions of cuBLAS on memory of the host, as its manual describes them."""
+
+    Operation = SimpleNamespace(N=0, T=1)
+
+    def __init__(self):
+        self.streams = {}
+
+    def create(self):
+        self.streams[id(self)] = None
+        return id(self)
+
+    def set_stream(self, handle, stream):
+        self.streams[handle] = stream
+
+    def __getattr__(self, name):
+        dtype = {"sgemm": "f4", "dgemm": "f8", "cgemm": "c8", "zgemm": "c16"}[name]
+
+        def gemm(handle, transa, transb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc):
+            assert handle in self.streams
+            first = _column_major(a, dtype, *((k, m) if transa else (m, k)), lda)
+            second = _column_major(b, dtype, *((n, k) if transb else (k, n)), ldb)
+            result = _column_major(c, dtype, m, n, ldc)
+            scale = _column_major(alpha, dtype, 1, 1, 1)[0, 0]
+            assert (scale, _column_major(beta, dtype, 1, 1, 1)[0, 0]) == (1, 0)
+            result[...] = (first.T if transa else first) @ (second.T if transb else second)
+
+        return gemm
+
+
+def _column_major(address, dtype, rows, columns, leading):
+    assert leading >= max(1, rows)
+    dtype = np.dtype(dtype)
+    count = leading * (columns - 1) + rows
+    memory = (ctypes.c_byte * (count * dtype.itemsize)).from_address(address)
+    return np.lib.stride_tricks.as_strided(
+        np.frombuffer(memory, dtype), (rows, columns), (dtype.itemsize, leading * dtype.itemsize)
+    )
+
+
+class _OnDevice:
+    """What cuBLAS is given of a device array."""
+
+    def __init__(self, array):
+        self.shape, self.strides, self.dtype = array.shape, array.strides, array.dtype
+        self.__cuda_array_interface__ = {"data": (array.ctypes.data, False)}
+
+
+def _order(values, order):
+    if order == "columns":
+        return np.asfortranarray(values)
+    if order == "gaps":
+        room = np.full((values.shape[0] + 1, values.shape[1] + 3), 7, values.dtype)
+        room[1:, 2:-1] = values
+        return room[1:, 2:-1]
+    if order == "gaps in columns":
+        return _order(values.T, "gaps").T
+    return np.ascontiguousarray(values)
+
+
+_ORDERS = ["rows", "columns", "gaps", "gaps in columns"]
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "c8", "c16"])
+@pytest.mark.parametrize(
+    "extents", [(4, 3, 5), (1, 3, 5), (4, 1, 5), (4, 3, 1), (1, 1, 1)], ids=str
+)
+def test_what_cublas_is_told(extents, dtype, monkeypatch):
+    monkeypatch.setattr(tiled.cuda, "get_current_device", lambda: SimpleNamespace(id=0))
+    rows, inner, columns = extents
+    a, b = _numbers((rows, inner), dtype, 1), _numbers((inner, columns), dtype, 2)
+    for orders in np.ndindex(4, 4, 4):
+        first, second = _order(a, _ORDERS[orders[0]]), _order(b, _ORDERS[orders[1]])
+        out = _order(np.full((rows, columns), 3, dtype), _ORDERS[orders[2]])
+        library = _Library()
+        stream = SimpleNamespace(handle=17)
+        assert tiled.by_cublas(library, _OnDevice(out), _OnDevice(first), _OnDevice(second), stream)
+        assert np.allclose(out, a @ b, rtol=0, atol=10 * _PRECISION[dtype])
+        assert list(library.streams.values()) == [17]
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        np.ones((4, 8))[:, ::2],
+        np.ones((4, 4))[::-1],
+        np.ones((4, 4))[:, ::-1],
+        np.broadcast_to(np.ones(4), (4, 4)),
+    ],
+    ids=["every second", "rows backwards", "columns backwards", "one row"],
+)
+def test_what_cublas_does_not_take(strange):
+    square = np.ones((4, 4))
+    for place in range(3):
+        arrays = [_OnDevice(strange if i == place else square) for i in range(3)]
+        assert not tiled.by_cublas(_Library(), *arrays, 0)
+
+
+def test_cublas_is_not_asked_for_sums_of_nothing():
+    arrays = [_OnDevice(np.ones(shape)) for shape in ((4, 4), (4, 0), (0, 4))]
+    assert not tiled.by_cublas(_Library(), *arrays, 0)
+
+
+def test_the_address_of_a_stream():
+    stream = SimpleNamespace(handle=5)
+    assert [tiled._address(x) for x in (0, stream, SimpleNamespace(stream=stream))] == [0, 5, 5]
