@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from adcompile import pipeline
 from adcompile.arguments import has_single, plain, strong
-from adcompile.errors import TypeMismatch
+from adcompile.errors import AdcompileError, TypeMismatch
 from adcompile.generated import executable, template
 from adcompile.graph import trees
 from adcompile.graph.ir import Graph, Note
@@ -99,7 +100,7 @@ class DirectCalls:
         from adcompile.execute.headless import ptx_of
 
         graph = self._optimised(self._types(args))
-        with pipeline.skipping(self._skipped):
+        with self._located():
             host = pipeline.in_kernels(graph)
             source = pipeline.launching_source(host)
         texts = {p.name: [type_text(v.type) for v in p.graph.params] for p in procedures_of(host)}
@@ -121,7 +122,7 @@ class DirectCalls:
 
         def generate(texts: tuple[str, ...]) -> tuple[str, str]:
             graph = self._optimised(self._types(self._known(texts)))
-            with pipeline.skipping(self._skipped):
+            with self._located():
                 return pipeline.thread_source(graph), graph.name
 
         return device_function(template(self.__name__, self.__signature__), generate)
@@ -165,9 +166,18 @@ class DirectCalls:
         if key not in self._direct:
             graph = self._optimised(self._change(types))
             make = _kernels if self.target == "cuda" else _readable
-            with pipeline.skipping(self._skipped):
+            with self._located():
                 return self._direct.setdefault(key, make(graph))
         return self._direct[key]
+
+    @contextmanager
+    def _located(self) -> Iterator[None]:
+        """Run chosen passes; an error without a place is one of the whole function."""
+        try:
+            with pipeline.skipping(self._skipped):
+                yield
+        except AdcompileError as error:
+            raise error.at(pipeline.place_of(self._function)) from None
 
 
 def _readable(graph: Graph) -> Callable[..., Any]:

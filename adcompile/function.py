@@ -209,7 +209,7 @@ class CompiledFunction(DirectCalls):
         chosen = stage or ("compiled" if self.target == "cuda" else "derivative")
         if chosen in stages:
             try:
-                with pipeline.skipping(self._skipped):
+                with self._located():
                     return stages[chosen](graph)
             except RecursionError:
                 raise self._too_deep() from None
@@ -222,7 +222,7 @@ class CompiledFunction(DirectCalls):
         For target="cuda" it is that of the host, with a node for each kernel that it starts.
         """
         graph = self._optimised(self._types(args))
-        with pipeline.skipping(self._skipped):
+        with self._located():
             return GraphView(self._on_host(graph))
 
     def explain(self, *args: Any) -> Explanation:
@@ -240,7 +240,7 @@ class CompiledFunction(DirectCalls):
                 leaf for item, type_ in pairs if not isinstance(type_, Static)
                 for leaf in leaves(plain(trees.as_tuples(item)))
             ]  # fmt: skip
-        with pipeline.skipping(self._skipped):
+        with self._located():
             scheduled = self._scheduled(graph)
             scheduled.notes += self._transfers(graph, given)
             return explain(graph, scheduled, given, pipeline.passes_run())
