@@ -176,6 +176,11 @@ def _lane() -> Any:
     ) * cuda.blockDim.x + cuda.threadIdx.x
 
 
+def _with_any_type(of_lanes: Any) -> Any:
+    """The simulator gives each line of a kernel one memory, whatever types it is asked for."""
+    return lambda value, dtype: of_lanes(value, object)
+
+
 def _folding(fold: Any) -> tuple[Any, Any]:
     """A fold of one number of each thread of a block, for all of them and for the block."""
 
@@ -194,6 +199,9 @@ def _folding(fold: Any) -> tuple[Any, Any]:
         result = shared[0]
         cuda.syncthreads()  # before the memory is used again
         return result
+
+    if SIMULATED:
+        of_lanes = _with_any_type(of_lanes)
 
     @cuda.jit(device=True)
     def of_block(parts: Any, value: Any, dtype: Any) -> None:
