@@ -106,24 +106,25 @@ def test_tiles_full_and_with_edges(extents):
     [Tile(8, 4, 2), Tile(16, 16, 4), Tile(16, 4, 4), Tile(8, 16, 2), Tile(16, 1, 4)],
     ids=str,
 )
-@pytest.mark.parametrize("dtype", ["f4", "f8"])
-def test_other_tiles(tile, dtype, wide):
+def test_other_tiles(tile, wide):
     along = tile.width == 8
 
     def run(out, a, b):
         kernel = tiled.tiled(out.dtype, tile, False, along, not along, wide)
         kernel[1, tile.threads](out, a, b)
 
-    _check(18, 9, 10, dtype, run=run)
+    _check(18, 9, 10, "f4" if wide else "f8", run=run)
 
 
-def test_the_tile_of_a_device_with_all_its_threads():
-    tile = Tile(64, 8, 8)  # each thread has two groups of rows, as in the largest tile
+@pytest.mark.parametrize(("dtype", "place"), [("f4", 0), ("f4", 1), ("f4", 2), ("f8", 0)])
+def test_the_tiles_of_a_device_with_all_their_threads(dtype, place):
+    tile = tiled.DEVICE_TILES[np.dtype(dtype).itemsize][place]
 
     def run(out, a, b):
-        tiled.tiled(out.dtype, tile, False, True, False, False)[1, tile.threads](out, a, b)
+        kernel = tiled.tiled(out.dtype, tile, False, True, False, False)
+        kernel[1, tile.threads](out, a, b)
 
-    _check(61, 3, 59, "f4", run=run)
+    _check(tile.width - 3, 3, tile.width - 5, dtype, run=run)
 
 
 def test_the_number_of_blocks_decides_nothing():
