@@ -5,7 +5,7 @@ Enters: device arrays. Leaves: nothing; the product is written into an array tha
 A block of threads computes a square tile of the result. It goes along the inner extent slab by
 slab: while it multiplies one slab, which all its threads read from shared memory, each thread
 fetches its part of the next one into registers. A thread keeps its results in registers, too.
-The shapes alone decide the order in which terms are added: a result is the same every time.
+Shapes, strides and the device decide the order in which terms are added, not the run.
 """
 
 from __future__ import annotations
