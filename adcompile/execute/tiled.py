@@ -5,7 +5,7 @@ Enters: device arrays. Leaves: nothing; the product is written into an array tha
 A block of threads computes a square tile of the result. It goes along the inner extent slab by
 slab: while it multiplies one slab, which all its threads read from shared memory, each thread
 fetches its part of the next one into registers. A thread keeps its results in registers, too.
-The shapes alone decide the order in which terms are added: a result is the same every time.
+Shapes, strides and the device decide the order in which terms are added, not the run.
 """
 
 from __future__ import annotations
@@ -70,16 +70,17 @@ class Rows:
 
 
 # From large to small, by the bytes of a number. What comes first does more with what it reads,
-# what comes later gives the device more blocks. A thread of the simulator is one of the system.
-TILES: dict[int, tuple[Tile, ...]] = {
+# what comes later gives the device more blocks.
+DEVICE_TILES: dict[int, tuple[Tile, ...]] = {
     4: (Tile(128, 8, 8), Tile(64, 16, 4), Tile(32, 32, 2)),
     8: (Tile(64, 16, 4), Tile(32, 32, 2)),
     16: (Tile(32, 16, 2),),
 }
+TILES = DEVICE_TILES
 ALONG = (Rows(8, 32), Rows(1, 256))  # rows that lie one after the other
 ACROSS = (Rows(32, 8), Rows(8, 64))  # rows that lie side by side
-if SIMULATED:
-    TILES = dict.fromkeys(TILES, (Tile(16, 8, 4), Tile(4, 8, 1)))
+if SIMULATED:  # each of whose threads is one of the system
+    TILES = dict.fromkeys(DEVICE_TILES, (Tile(16, 8, 4), Tile(4, 8, 1)))
     ALONG, ACROSS = (Rows(2, 4), Rows(1, 8)), (Rows(4, 2), Rows(2, 4))
 
 

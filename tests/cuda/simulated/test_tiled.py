@@ -1,12 +1,14 @@
 """Products of matrices on simulated device arrays, against NumPy."""
 
 import ctypes
+from collections import defaultdict
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from adcompile.execute import tiled
+from adcompile.errors import DeviceError
+from adcompile.execute import headless, tiled
 from adcompile.execute.tiled import Rows, Tile, matmul_into
 from adcompile.execute.toolkit import cuda
 
@@ -104,24 +106,25 @@ def test_tiles_full_and_with_edges(extents):
     [Tile(8, 4, 2), Tile(16, 16, 4), Tile(16, 4, 4), Tile(8, 16, 2), Tile(16, 1, 4)],
     ids=str,
 )
-@pytest.mark.parametrize("dtype", ["f4", "f8"])
-def test_other_tiles(tile, dtype, wide):
+def test_other_tiles(tile, wide):
     along = tile.width == 8
 
     def run(out, a, b):
         kernel = tiled.tiled(out.dtype, tile, False, along, not along, wide)
         kernel[1, tile.threads](out, a, b)
 
-    _check(18, 9, 10, dtype, run=run)
+    _check(18, 9, 10, "f4" if wide else "f8", run=run)
 
 
-def test_the_tile_of_a_device_with_all_its_threads():
-    tile = Tile(64, 8, 8)  # each thread has two groups of rows, as in the largest tile
+@pytest.mark.parametrize(("dtype", "place"), [("f4", 0), ("f4", 1), ("f4", 2), ("f8", 0)])
+def test_the_tiles_of_a_device_with_all_their_threads(dtype, place):
+    tile = tiled.DEVICE_TILES[np.dtype(dtype).itemsize][place]
 
     def run(out, a, b):
-        tiled.tiled(out.dtype, tile, False, True, False, False)[1, tile.threads](out, a, b)
+        kernel = tiled.tiled(out.dtype, tile, False, True, False, False)
+        kernel[1, tile.threads](out, a, b)
 
-    _check(61, 3, 59, "f4", run=run)
+    _check(tile.width - 3, 3, tile.width - 5, dtype, run=run)
 
 
 def test_the_number_of_blocks_decides_nothing():
@@ -180,6 +183,39 @@ def test_extents_of_zero(extents):
     assert not result.any()
 
 
+@pytest.mark.parametrize(
+    ("out", "a", "b", "flags"),
+    [
+        ("rows", "rows", "rows", (False, True, False)),
+        ("rows", "columns", "columns", (False, False, True)),
+        ("columns", "rows", "rows", (True, False, True)),
+        ("columns", "columns", "columns", (True, True, False)),
+    ],
+)
+def test_neighbouring_threads_read_and_write_neighbouring_numbers(out, a, b, flags, monkeypatch):
+    taken = []
+    make = tiled.tiled
+
+    def kept(dtype, tile, *variant):
+        taken.append(variant)
+        return make(dtype, tile, *variant)
+
+    monkeypatch.setattr(tiled, "tiled", kept)
+    _check(3, 4, 5, "f4", (a, b, out))
+    assert taken == [(*flags, False)]
+
+
+def test_small_results_have_small_tiles(monkeypatch):
+    tiles = []
+    idle = defaultdict(lambda: lambda *arguments: None)  # a kernel that does nothing
+    monkeypatch.setattr(tiled, "tiled", lambda dtype, tile, *variant: tiles.append(tile) or idle)
+    for extents in ((16, 16), (16, 17), (4, 3), (300, 400)):
+        a, out = cuda.to_device(np.ones((extents[0], 2))), cuda.to_device(np.ones(extents))
+        matmul_into(out, a, cuda.to_device(np.ones((2, extents[1]))))
+    large, small = tiled.TILES[8]
+    assert tiles == [small, large, small, large]
+
+
 def test_not_a_number_stays_in_its_row():
     a, b = np.ones((5, 3)), np.ones((3, 4))
     a[2, 1] = np.nan
@@ -188,8 +224,12 @@ def test_not_a_number_stays_in_its_row():
     assert np.array_equal(np.isnan(out.copy_to_host()), np.isnan(a @ b))
 
 
-def test_the_simulator_has_our_own_kernels():
+def test_the_simulator_has_our_own_kernels_and_no_compiler():
     assert tiled.products_by() == "own kernel"
+    with pytest.raises(DeviceError, match="compiles none"):
+        headless.ptx_of(lambda out: None, "void(float32[::1])")
+    with pytest.raises(DeviceError, match="assembles none"):
+        headless.resources("")
 
 
 class _Library:
@@ -291,8 +331,27 @@ def test_what_cublas_does_not_take(strange):
 
 
 def test_cublas_is_not_asked_for_sums_of_nothing():
-    arrays = [_OnDevice(np.ones(shape)) for shape in ((4, 4), (4, 0), (0, 4))]
-    assert not tiled.by_cublas(_Library(), *arrays, 0)
+    empty = _strided((4, 0), (8, 8)), _strided((0, 4), (32, 8))
+    assert not tiled.by_cublas(_Library(), _OnDevice(np.ones((4, 4))), *empty, 0)
+
+
+def test_rows_that_begin_within_a_number_are_not_for_cublas():
+    square = _OnDevice(np.ones((4, 4)))
+    assert tiled._layout(_strided((4, 4), (40, 8))) == (True, 5)
+    assert tiled._layout(_strided((4, 4), (36, 8))) is None
+    assert not tiled.by_cublas(_Library(), square, _strided((4, 4), (36, 8)), square, 0)
+
+
+def test_the_stride_of_an_extent_of_one_means_nothing():
+    assert tiled._layout(_strided((4, 1), (24, 5))) == (True, 3)
+    assert tiled._layout(_strided((1, 4), (5, 24))) == (False, 3)
+    assert tiled._layout(_strided((1, 1), (5, 7))) == (True, 1)
+
+
+def _strided(shape, strides):
+    array = SimpleNamespace(shape=shape, strides=strides, dtype=np.dtype("f8"))
+    array.__cuda_array_interface__ = {"data": (0, False)}
+    return array
 
 
 def test_the_address_of_a_stream():
