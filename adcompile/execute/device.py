@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from adcompile.execute.device_view import view
 from adcompile.execute.tiled import matmul_into
 from adcompile.execute.toolkit import SIMULATED, cuda
 
@@ -20,7 +21,7 @@ __all__ = [
     "constant", "dot_into", "elements", "empty", "full", "matmul_into", "maximum",
     "maximum_of_block", "maximum_of_lanes", "minimum", "minimum_of_block", "minimum_of_lanes",
     "one_block", "product_of_block", "product_of_lanes", "rows", "sum_of_block", "sum_of_lanes",
-    "threads_of",
+    "threads_of", "view",
 ]  # fmt: skip
 
 LANES = 8 if SIMULATED else 256  # threads of a block, at most; a power of two
@@ -118,7 +119,7 @@ def full(shape: tuple[int, ...], value: Any, dtype: Any) -> Any:
     """An array on the device filled with a number of the host."""
     made = empty(shape, dtype)
     if made.size:
-        flat = made.ravel()
+        flat = view(made).reshape(made.size)
         _fill[elements(flat.size)](flat, np.dtype(dtype).type(value))
     return made
 

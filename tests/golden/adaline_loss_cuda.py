@@ -36,5 +36,5 @@ def grad_adaline_loss(w, b, x, y):
     x_bar = device.empty((b.shape[0], w.shape[0]), np.float64)
     grad_adaline_loss_1[device.rows(b.shape[0], w.shape[0])](b, w, b_bar, y, 2.0 / np.float64(b.shape[0]), y_bar, x_bar)
     w_bar = device.empty(w.shape, np.float64)
-    device.matmul_into(w_bar, x.T, b_bar)
+    device.matmul_into(w_bar, device.view(x).T, b_bar)
     return w_bar, b_bar, x_bar, y_bar

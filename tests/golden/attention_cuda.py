@@ -93,7 +93,7 @@ def grad_attention(q, k, v):
     if k.shape[0] != v.shape[0]:
         raise ValueError('k.shape[0] and v.shape[0] must be equal: `@` (line N)')
     # s = q @ k.T / math.sqrt(2.0)
-    t = k.T
+    t = device.view(k).T
     s = device.empty((q.shape[0], k.shape[0]), np.float64)
     device.matmul_into(s, q, t)
     # p = np.exp(s - np.max(s, axis=1, keepdims=True))
@@ -109,16 +109,16 @@ def grad_attention(q, k, v):
     device.matmul_into(t_4, t_3, v)
     grad_attention_2[device.elements(q.shape[0], v.shape[1])](q.shape[0], v.shape[1], t_4)
     t_5 = device.empty((q.shape[0], k.shape[0]), np.float64)
-    device.matmul_into(t_5, t_4, v.T)
+    device.matmul_into(t_5, t_4, device.view(v).T)
     v_bar = device.empty((k.shape[0], v.shape[1]), np.float64)
-    device.matmul_into(v_bar, t_3.T, t_4)
+    device.matmul_into(v_bar, device.view(t_3).T, t_4)
     # p = np.exp(s - np.max(s, axis=1, keepdims=True))
     grad_attention_3[device.rows(q.shape[0], k.shape[0])](q.shape[0], t_1, k.shape[0], s, device.empty((q.shape[0], k.shape[0]), np.bool_), t_2, t_5, t_3, s_bar)
     # s = q @ k.T / math.sqrt(2.0)
     q_bar = device.empty(q.shape, np.float64)
-    device.matmul_into(q_bar, s_bar, t.T)
+    device.matmul_into(q_bar, s_bar, device.view(t).T)
     t = device.empty((q.shape[1], k.shape[0]), np.float64)
-    device.matmul_into(t, q.T, s_bar)
+    device.matmul_into(t, device.view(q).T, s_bar)
     k_bar = device.empty((k.shape[0], q.shape[1]), np.float64)
     grad_attention_4[device.elements(k.shape[0], q.shape[1])](k.shape[0], q.shape[1], t, k_bar)
     return q_bar, k_bar, v_bar
