@@ -59,6 +59,7 @@ class Kernel:
         self.builder = Builder(self.graph)
         self.mapping: dict[Value, Value] = {}
         self.location = location
+        self._alone: set[Op] = set()  # branches that one thread of a block takes
         self._touched: dict[str, set[Value]] = {"read": set(), "written": set()}
 
     @contextmanager
@@ -358,15 +359,15 @@ class Kernel:
         )
 
     def _by_one(self, name: str, *inputs: Value | int, **attrs: bool) -> None:
-        """One thread of the block does it."""
-        first = self.builder.op("eq", self.builder.op("place", which="lane"), 0)
-
-        def act() -> list[Value]:
+        """One thread of the block does it, with what it has just done alone."""
+        ops = self.builder.region.ops
+        if not ops or ops[-1] not in self._alone:
+            first = self.builder.op("eq", self.builder.op("place", which="lane"), 0)
+            self.builder.branch(first, list, list)
+            self._alone.add(ops[-1])
+        with self.builder.inside(ops[-1].regions[0]):
             self.builder.op(name, *inputs)
             self.builder.region.ops[-1].attrs.update(attrs)
-            return []
-
-        self.builder.branch(first, act, list)
 
     def _meet_before(self, op: Op) -> None:
         """Wait for the others where one may use what another has written, or the other way."""

@@ -1,0 +1,82 @@
+"""All that wants a GPU, in one run: the tests on the device, a look for races, then the timings.
+
+    python tests/cuda/run_on_gpu.py [--quick] [--output FOLDER]
+
+Needs the extra `cuda`; peers (PyTorch, JAX, cuBLAS through nvmath-python) are timed where they are
+installed. Prints what it does, writes `gpu.md` and `gpu.json`, and exits with 1 if a test failed.
+"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parents[2]
+_TESTS = "tests/cuda/simulated"
+_SMALL = "scatters or columns or softmax or memory_of_its_own or edge"  # what a sanitizer runs
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="smaller timings, no sanitizer")
+    parser.add_argument("--output", type=Path, default=Path("."), help="folder for the tables")
+    options = parser.parse_args()
+    os.chdir(_ROOT)
+    sys.path.insert(0, str(_ROOT))
+    _device()
+    failed = [] if _run(*_pytest(_TESTS)) else ["tests"]
+    if not options.quick:
+        failed += _sanitized()
+    from tests.cuda.timings import rows, table
+
+    found = rows(options.quick)
+    options.output.mkdir(parents=True, exist_ok=True)
+    (options.output / "gpu.json").write_text(json.dumps(found, indent=1))
+    (options.output / "gpu.md").write_text(table(found))
+    print(table(found))
+    print(f"failed: {', '.join(failed)}" if failed else "all tests passed")
+    return 1 if failed else 0
+
+
+def _device():
+    from adcompile.execute.cuda import explained
+    from adcompile.execute.tiled import products_by
+    from adcompile.execute.toolkit import cuda
+
+    with explained():
+        device = cuda.get_current_device()
+        name = device.name.decode() if isinstance(device.name, bytes) else device.name
+    print(f"{name}, compute capability {device.compute_capability}, Python "
+          f"{platform.python_version()}; products by {products_by()}", flush=True)  # fmt: skip
+
+
+def _pytest(*words):
+    return [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *words]
+
+
+def _run(*command):
+    print("+", " ".join(command), flush=True)
+    environment = {**os.environ, "ADCOMPILE_TEST_ON_GPU": "1"}
+    return subprocess.run(command, env=environment).returncode == 0
+
+
+def _sanitized():
+    """The names of the checks that found something."""
+    tool = shutil.which("compute-sanitizer")
+    if tool is None:
+        print("compute-sanitizer is not installed: no look for races and wrong addresses")
+        return []
+    small = _pytest(f"{_TESTS}/test_kernels.py", f"{_TESTS}/test_tiled.py", "-k", _SMALL)
+    return [
+        check
+        for check in ("memcheck", "racecheck")
+        if not _run(tool, "--tool", check, "--error-exitcode", "9", *small)
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
