@@ -37,6 +37,18 @@ def on_device(item: Any) -> Any:
     return item
 
 
+def uploaded(array: np.ndarray) -> Any:
+    """A copy of an array on the device. Raises DeviceError where there is none."""
+    with explained():
+        return on_device(array)
+
+
+def zeros_like(array: Any) -> Any:
+    """Zeros of the shape and dtype of an array of the device. Raises DeviceError where none is."""
+    with explained():
+        return device.full(tuple(array.shape), 0, on_device(array).dtype)
+
+
 def is_foreign(item: Any) -> bool:
     """Whether another library holds an array on the device: CuPy, PyTorch."""
     own = cuda.devicearray.DeviceNDArray if not SIMULATED else ()

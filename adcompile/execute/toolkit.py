@@ -1,8 +1,8 @@
 """The one place that imports NVIDIA's compiler for Python.
 
 Enters: nothing. Leaves: `cuda`, the package that compiles kernels and holds the arrays of the
-device, and whether a simulator stands in for the device. Another package with the same interface
-can take its place here.
+device, whether a simulator stands in for the device, and streams as the package below it has them,
+which captures graphs. Another package with the same interface can take its place here.
 """
 
 from __future__ import annotations
@@ -28,3 +28,10 @@ def _package() -> Any:
 
 
 cuda: Any = _package()
+
+
+def core_stream(stream: Any) -> Any:
+    """A stream, or 0, for what captures and launches graphs; the stream must stay in use."""
+    from cuda.core import Stream  # type: ignore[import-not-found, import-untyped]
+
+    return Stream.from_handle(int(stream))
