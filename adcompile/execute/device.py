@@ -19,8 +19,8 @@ __all__ = [
     "all_of_block", "all_of_lanes", "any_of_block", "any_of_lanes", "blocks_of", "columns",
     "constant", "dot_into", "elements", "empty", "full", "matmul_into", "maximum",
     "maximum_of_block", "maximum_of_lanes", "minimum", "minimum_of_block", "minimum_of_lanes",
-    "one_block", "product_of_block", "product_of_lanes", "rows", "sum_of_block", "sum_of_lanes",
-    "threads_of", "transposed",
+    "one_block", "part", "product_of_block", "product_of_lanes", "rows", "sum_of_block",
+    "sum_of_lanes", "threads_of", "transposed",
 ]  # fmt: skip
 
 LANES = 8 if SIMULATED else 256  # threads of a block, at most; a power of two
@@ -142,14 +142,53 @@ def _uploaded(device: int, dtype: Any, elements: bytes) -> Any:
     return cuda.to_device(np.frombuffer(elements, dtype))
 
 
+# NVIDIA's arrays copy where NumPy's give views: transposes; they have no new axes, and they go
+# through all rows of a part
+
+
 def transposed(array: Any, axes: tuple[int, ...]) -> Any:
     """An array with its axes in another order, in the same memory."""
     if SIMULATED:
         return array.transpose(axes)
+    shape, strides = ([of[k] for k in axes] for of in (array.shape, array.strides))
+    return _view(array, 0, shape, strides)
+
+
+def part(array: Any, index: Any) -> Any:
+    """What basic indexing gives, in the same memory; indices are numbers, slices and None."""
+    if SIMULATED:
+        return array[index]
+    axes = zip(array.shape, array.strides, strict=True)
+    shape: list[int] = []
+    strides: list[int] = []
+    offset = 0
+    for item in index if isinstance(index, tuple) else (index,):
+        if item is None:
+            shape.append(1)
+            strides.append(array.dtype.itemsize)
+            continue
+        extent, stride = next(axes)
+        if isinstance(item, slice):
+            chosen = range(*item.indices(extent))
+            shape.append(len(chosen))
+            strides.append(stride * chosen.step)
+            offset += stride * chosen.start
+        else:
+            offset += stride * (item + extent if item < 0 else item)
+    for extent, stride in axes:
+        shape.append(extent)
+        strides.append(stride)
+    return _view(array, offset, shape, strides)
+
+
+def _view(array: Any, offset: int, shape: list[int], strides: list[int]) -> Any:
+    reach = sum((n - 1) * max(step, 0) for n, step in zip(shape, strides, strict=True))
+    data = array.gpu_data
+    if 0 not in shape:  # an empty array has no memory
+        data = data.view(offset, offset + reach + array.dtype.itemsize)
     return cuda.devicearray.DeviceNDArray(
-        tuple(array.shape[k] for k in axes), tuple(array.strides[k] for k in axes), array.dtype,
-        stream=array.stream, gpu_data=array.gpu_data,
-    )  # fmt: skip
+        tuple(shape), tuple(strides), array.dtype, stream=array.stream, gpu_data=data
+    )
 
 
 def matmul_into(out: Any, a: Any, b: Any) -> None:
