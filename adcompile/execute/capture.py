@@ -7,8 +7,10 @@ call is in the arrays; numbers are part of the graph.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -83,8 +85,7 @@ def _building() -> Iterator[tuple[Any, list[Any]]]:
     """A stream whose kernels become a graph, and the list in which it is found at the end."""
     graphs: list[Any] = []
     with cuda.defer_cleanup():  # to free memory is to wait for the device
-        queue = cuda.stream()  # waits for stream 0: work that strays there is an error, not lost
-        stream = core_stream(queue)
+        stream = core_stream(_queue(cuda.get_current_device().id, threading.get_ident()))
         builder = stream.create_graph_builder()
         builder.begin_building(_MODE)
         try:
@@ -93,6 +94,15 @@ def _building() -> Iterator[tuple[Any, list[Any]]]:
         finally:
             with suppress(Exception):  # where it failed, the first error is the one to tell
                 builder.close()
+
+
+@cache
+def _queue(device: int, thread: int) -> Any:
+    """The stream on which a thread captures; libraries and launches may remember it.
+
+    Stream 0 and it wait for each other: work that strays there is an error and not lost.
+    """
+    return cuda.stream()
 
 
 def _settled(item: Any) -> Any:

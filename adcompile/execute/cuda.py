@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -124,6 +125,7 @@ def explained() -> Iterator[None]:
 _NO_GPU = 'install an NVIDIA driver, or use target="cpu"'
 
 
+@cache
 def _require_device() -> None:
     if not cuda.is_available():
         raise DeviceError("there is no GPU, or no driver for it", hint=_NO_GPU)

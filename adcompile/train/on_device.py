@@ -70,7 +70,7 @@ class DeviceEpochs:
         from adcompile.execute.capture import Captured
         from adcompile.execute.cuda import uploaded
 
-        self._count, self._batch, self._rates, self._tell = len(x), batch, rates, tell
+        self._count, self._batch, self._rates = len(x), min(batch, len(x)), rates
         self._order = uploaded(np.zeros(len(x), np.int64))
         self._position, self._total = uploaded(np.zeros(1, np.int64)), uploaded(np.zeros(1))
         self._state = (
@@ -78,8 +78,9 @@ class DeviceEpochs:
         )  # fmt: skip
         self._begin = jit(_begin, inplace=("position", "total"), target="cuda")
         self._step = make_step(model)
-        self._steps = Captured(self._step, (*self._state, batch, *rates), required=False)
-        self._told = False
+        fixed = (*self._state, self._batch, *rates)
+        self._steps = Captured(self._step, fixed, required=False)
+        self._tell: Callable[[str], None] | None = tell
 
     def __call__(self, order: np.ndarray) -> float:
         """Run one epoch."""
@@ -94,12 +95,9 @@ class DeviceEpochs:
         return float(self._total.copy_to_host()[0]) / self._count
 
     def _say_how(self) -> None:
-        if self._told:
+        if self._tell is None:
             return
-        self._told = True
         reason = self._steps.reason
-        self._tell(
-            f"steps are launched kernel by kernel: {reason}"
-            if reason
-            else "steps are replayed as one CUDA graph"
-        )
+        one_by_one = f"steps are launched kernel by kernel: {reason}"
+        self._tell(one_by_one if reason else "steps are replayed as one CUDA graph")
+        self._tell = None

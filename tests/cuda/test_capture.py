@@ -17,6 +17,7 @@ if config.ENABLE_CUDASIM:
     pytest.skip("the simulator captures nothing", allow_module_level=True)
 try:
     from adcompile.execute import capture, device
+    from adcompile.execute import cuda as calls
     from adcompile.execute.toolkit import core_stream, cuda
 except ad.errors.DeviceError as error:
     pytest.skip(str(error), allow_module_level=True)
@@ -70,7 +71,7 @@ def driver(monkeypatch):
     arrays = cuda.devicearray.DeviceNDArray
     monkeypatch.setattr(device, "most_blocks", lambda: 1056)
     monkeypatch.setattr(cuda, "get_current_device", lambda: _Device)
-    monkeypatch.setattr(cuda, "is_available", lambda: True)
+    monkeypatch.setattr(calls, "_require_device", lambda: None)
     monkeypatch.setattr(cuda, "device_array", made.array)
     monkeypatch.setattr(cuda, "to_device", made.upload)
     monkeypatch.setattr(arrays, "copy_to_device", lambda *_: None)
