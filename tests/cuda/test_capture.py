@@ -142,3 +142,48 @@ def _twice(x):
 def test_arrays_of_the_host_are_refused(driver):
     with pytest.raises(ad.TypeMismatch, match="arrays of the device"):
         capture.Captured(ad.jit(_twice, target="cuda"), (np.ones(3),))
+
+
+class _Builder:
+    """A stream and the builder of its graph, as the driver's package has them."""
+
+    def __init__(self, told, fails=""):
+        self.told, self.fails = told, fails
+
+    def __getattr__(self, name):
+        def told(*args):
+            self.told.append((name, *args))
+            if name == self.fails:
+                raise RuntimeError(name)
+            return self
+
+        return told
+
+
+@pytest.mark.parametrize("fails", ["", "begin_building", "end_building", "complete"])
+def test_how_a_graph_is_built(fails, driver, monkeypatch):
+    told = []
+    builder = _Builder(told, fails)
+
+    @contextlib.contextmanager
+    def nothing_is_freed():
+        told.append("keep")
+        yield
+        told.append("free")
+
+    monkeypatch.setattr(cuda, "defer_cleanup", nothing_is_freed)
+    monkeypatch.setattr(capture, "_queue", lambda device, thread: 4711)
+    monkeypatch.setattr(capture, "core_stream", lambda stream: builder)
+    run = capture.Captured(lambda: told.append("call"), (), required=False)
+    run.replay()
+    steps = ["create_graph_builder", "begin_building", "call", "end_building", "complete"]
+    done = steps[: steps.index(fails) + 1] if fails else steps
+    seen = [item if isinstance(item, str) else item[0] for item in told]
+    closed = ["close"] if fails != "begin_building" else []
+    freed = ["free"] if not fails else []
+    assert seen == ["call", "keep", *done, *closed, *freed]
+    assert ("begin_building", "thread_local") in told
+    assert run.reason == (f"the driver captures no graph: {fails}" if fails else "")
+    told.clear()
+    run.replay()
+    assert told == (["call"] if fails else [("launch", builder)])
