@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from adcompile import pipeline
 from adcompile.arguments import has_single, ones, plain, strong
-from adcompile.errors import TypeMismatch
+from adcompile.errors import AdcompileError, TypeMismatch
 from adcompile.generated import executable, template
 from adcompile.graph import trees
-from adcompile.graph.ir import Graph
+from adcompile.graph.ir import Graph, Note
+from adcompile.graph.procedures import procedures_of
 from adcompile.graph.types import Scalar, Structure, type_text
 
 
@@ -30,6 +32,7 @@ class DirectCalls:
     __signature__: inspect.Signature
     _types: Callable[..., list[Structure]]
     _known: Callable[[tuple[str, ...]], tuple[str, ...]]
+    _function: Callable[..., Any]
     _direct: dict[tuple[str, ...], Callable[..., Any]]
     _stretched: dict[tuple[Any, ...], Callable[..., Any]]
     _inplace: tuple[str, ...]
@@ -49,6 +52,64 @@ class DirectCalls:
             return self._call_structured(args, kwargs)
         return self._run_directly(*args, **kwargs)
 
+    # -- what is made ---------------------------------------------------------------------------
+
+    def _compiler_source(self, graph: Graph) -> str:
+        """The text that the compiler of the target gets."""
+        if self.target != "cuda":
+            return pipeline.compiler_source(graph)
+        return (pipeline.thread_source if self.device else pipeline.kernel_source)(graph)
+
+    def _on_host(self, graph: Graph) -> Graph:
+        """The graph to draw: for kernels that of the function which starts them."""
+        kernels = self.target == "cuda" and not self.device
+        return pipeline.in_kernels(graph) if kernels else graph
+
+    def _scheduled(self, graph: Graph) -> Graph:
+        """The graph with notes on what its loops have become."""
+        found = self._on_host(graph)
+        return pipeline.scheduled(graph) if found is graph else found
+
+    def _transfers(self, graph: Graph, given: list[Any] | None) -> list[Note]:
+        """What a call with these arguments copies to the device, and who multiplies matrices."""
+        if self.target != "cuda" or self.device:
+            return []
+        notes = [
+            Note("transfer", value.hint, f"{item.nbytes} bytes are in the memory of the host")
+            for value, item in zip(graph.params, given or (), strict=False)
+            if isinstance(item, np.ndarray)
+        ]
+        if any(op.name == "matmul" for op in graph.body.walk()):
+            from adcompile.execute.tiled import products_by
+
+            notes.append(Note("product", "matrix products", products_by()))
+        return notes
+
+    def inspect_ptx(self, *args: Any, capability: tuple[int, int] = (9, 0)) -> dict[str, str]:
+        """The PTX text of each kernel by its name, for arguments or types; needs no GPU.
+
+        capability of the GPU to compile for, (major, minor). Raises TypeMismatch for another
+        target than "cuda", and for device=True: such a function is compiled with its caller;
+        DeviceError where the libraries of the compiler are missing.
+        """
+        if self.target != "cuda" or self.device:
+            raise TypeMismatch(
+                f"`{self.__name__}` has no kernels", pipeline.place_of(self._function),
+                'only target="cuda" without device=True makes them',
+            )  # fmt: skip
+        from adcompile.execute.cuda import kernels_of
+        from adcompile.execute.headless import ptx_of
+
+        graph = self._optimised(self._types(args))
+        with self._located():
+            host = pipeline.in_kernels(graph)
+            source = pipeline.launching_source(host)
+        texts = {p.name: [type_text(v.type) for v in p.graph.params] for p in procedures_of(host)}
+        kernels = kernels_of(source, graph.name, texts)
+        return {name: ptx_of(kernel, types, capability) for name, kernel, types in kernels}
+
+    # -- calls ----------------------------------------------------------------------------------
+
     @property
     def _numba_type_(self) -> Any:
         """How the compiler for the device sees it, where kernels may call it."""
@@ -62,7 +123,7 @@ class DirectCalls:
 
         def generate(texts: tuple[str, ...]) -> tuple[str, str]:
             graph = self._optimised(self._types(self._known(texts)))
-            with pipeline.skipping(self._skipped):
+            with self._located():
                 return pipeline.thread_source(graph), graph.name
 
         return device_function(template(self.__name__, self.__signature__), generate)
@@ -118,9 +179,18 @@ class DirectCalls:
         if key not in self._direct:
             graph = self._optimised(self._change(types))
             make = _kernels if self.target == "cuda" else _readable
-            with pipeline.skipping(self._skipped):
+            with self._located():
                 return self._direct.setdefault(key, make(graph))
         return self._direct[key]
+
+    @contextmanager
+    def _located(self) -> Iterator[None]:
+        """Run chosen passes; an error without a place is one of the whole function."""
+        try:
+            with pipeline.skipping(self._skipped):
+                yield
+        except AdcompileError as error:
+            raise error.at(pipeline.place_of(self._function)) from None
 
 
 def stretched_key(items: Sequence[Any], types: Sequence[Structure]) -> tuple[Any, ...]:

@@ -27,6 +27,9 @@ _TITLES = {
     "fused": "computed in the loops of what reads it",
     "parallel": "loops that several threads share",
     "sequential": "loops that one thread runs",
+    "kernel": "loops that became kernels",
+    "product": "products of matrices",
+    "transfer": "arguments that are copied to the GPU in every call",
     "temporary": "arrays of the compiled code",
 }
 
@@ -36,7 +39,7 @@ class Decision:
     """One decision.
 
     kind       "saved", "kept", "segments", "recomputed", "adjoint", "copied", "in place", "fused",
-               "parallel", "sequential" or "temporary"
+               "parallel", "sequential", "kernel", "product", "transfer" or "temporary"
     what       the user's variable, or the expression as written
     line       where, in the user's file; 0 if it has no place of its own
     because    why

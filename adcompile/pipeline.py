@@ -305,7 +305,12 @@ def compiler_source(graph: Graph) -> str:
 
 def kernel_source(graph: Graph) -> str:
     """The derivative as kernels for a GPU, and the function that starts them."""
-    return emit_cuda(in_kernels(graph))
+    return launching_source(in_kernels(graph))
+
+
+def launching_source(host: Graph) -> str:
+    """The source of a graph that starts kernels, and of these."""
+    return emit_cuda(host)
 
 
 def thread_source(graph: Graph) -> str:

@@ -124,11 +124,8 @@ class HostEmitter(PythonEmitter):
             shape = f"({', '.join(extents)}{',' * (len(extents) == 1)})"
             given = f", {inputs[0]}" if op.name == "full" else ""
             return f"device.{op.name}({shape}{given}, np.{_dtype_name(op.result.type.dtype)})"
-        if op.name == "slice":
-            whole = super().spelling(op)  # {0}[...]
-            return f"device.part({{0}}, np.s_{whole.removeprefix('{0}')})"
-        if op.name == "transpose":
-            return f"device.transposed({{0}}, {op.attrs['axes']!r})"
+        if op.record.view:
+            return super().spelling(op).replace("{0}", "device.view({0})", 1)
         if op.name == "array_constant":
             return f"device.constant({super().spelling(op)})"
         return super().spelling(op)

@@ -17,6 +17,7 @@ import numpy as np
 from adcompile.errors import AdcompileError, DeviceError
 from adcompile.execute import device
 from adcompile.execute.cache import module_from_source
+from adcompile.execute.dispatch import numba_type
 from adcompile.execute.toolkit import SIMULATED, cuda
 
 _OLDEST = (5, 0)
@@ -25,6 +26,15 @@ _OLDEST = (5, 0)
 def compile_kernels(source: str, entry: str) -> Any:
     """The host function `entry`; its kernels are compiled where they are first started."""
     return getattr(module_from_source(source, entry), entry)
+
+
+def kernels_of(
+    source: str, entry: str, texts: dict[str, list[str]]
+) -> Iterator[tuple[str, Any, tuple[Any, ...]]]:  # fmt: skip
+    """Name, kernel and argument types of each kernel whose argument types `texts` gives."""
+    module = module_from_source(source, entry)
+    for name, arguments in texts.items():
+        yield name, getattr(module, name), tuple(numba_type(text) for text in arguments)
 
 
 def on_device(item: Any) -> Any:

@@ -13,14 +13,15 @@ from typing import Any
 import numpy as np
 
 from adcompile.execute import arena, tiled
+from adcompile.execute.device_view import view
 from adcompile.execute.toolkit import SIMULATED, cuda
 
 __all__ = [
     "all_of_block", "all_of_lanes", "any_of_block", "any_of_lanes", "blocks_of", "columns",
     "constant", "dot_into", "elements", "empty", "full", "matmul_into", "maximum",
     "maximum_of_block", "maximum_of_lanes", "minimum", "minimum_of_block", "minimum_of_lanes",
-    "one_block", "part", "product_of_block", "product_of_lanes", "rows", "sum_of_block",
-    "sum_of_lanes", "threads_of", "transposed",
+    "one_block", "product_of_block", "product_of_lanes", "rows", "sum_of_block", "sum_of_lanes",
+    "threads_of", "view",
 ]  # fmt: skip
 
 LANES = 8 if SIMULATED else 256  # threads of a block, at most; a power of two
@@ -122,7 +123,7 @@ def full(shape: tuple[int, ...], value: Any, dtype: Any) -> Any:
     """An array on the device filled with a number of the host."""
     made = empty(shape, dtype)
     if made.size:
-        flat = made.ravel()
+        flat = view(made).reshape(made.size)
         _fill[elements(flat.size)](flat, np.dtype(dtype).type(value))
     return made
 
@@ -132,7 +133,7 @@ def constant(array: np.ndarray) -> Any:
     made = empty(array.shape, array.dtype)
     if made.size:
         number = 0 if SIMULATED else cuda.get_current_device().id
-        flat = made.ravel()
+        flat = view(made).reshape(made.size)
         _copy[elements(flat.size)](flat, _uploaded(number, array.dtype, array.tobytes()))
     return made
 
@@ -140,55 +141,6 @@ def constant(array: np.ndarray) -> Any:
 @cache
 def _uploaded(device: int, dtype: Any, elements: bytes) -> Any:
     return cuda.to_device(np.frombuffer(elements, dtype))
-
-
-# NVIDIA's arrays copy where NumPy's give views: transposes; they have no new axes, and they go
-# through all rows of a part
-
-
-def transposed(array: Any, axes: tuple[int, ...]) -> Any:
-    """An array with its axes in another order, in the same memory."""
-    if SIMULATED:
-        return array.transpose(axes)
-    shape, strides = ([of[k] for k in axes] for of in (array.shape, array.strides))
-    return _view(array, 0, shape, strides)
-
-
-def part(array: Any, index: Any) -> Any:
-    """What basic indexing gives, in the same memory; indices are numbers, slices and None."""
-    if SIMULATED:
-        return array[index]
-    axes = zip(array.shape, array.strides, strict=True)
-    shape: list[int] = []
-    strides: list[int] = []
-    offset = 0
-    for item in index if isinstance(index, tuple) else (index,):
-        if item is None:
-            shape.append(1)
-            strides.append(array.dtype.itemsize)
-            continue
-        extent, stride = next(axes)
-        if isinstance(item, slice):
-            chosen = range(*item.indices(extent))
-            shape.append(len(chosen))
-            strides.append(stride * chosen.step)
-            offset += stride * chosen.start
-        else:
-            offset += stride * (item + extent if item < 0 else item)
-    for extent, stride in axes:
-        shape.append(extent)
-        strides.append(stride)
-    return _view(array, offset, shape, strides)
-
-
-def _view(array: Any, offset: int, shape: list[int], strides: list[int]) -> Any:
-    reach = sum((n - 1) * max(step, 0) for n, step in zip(shape, strides, strict=True))
-    data = array.gpu_data
-    if 0 not in shape:  # an empty array has no memory
-        data = data.view(offset, offset + reach + array.dtype.itemsize)
-    return cuda.devicearray.DeviceNDArray(
-        tuple(shape), tuple(strides), array.dtype, stream=array.stream, gpu_data=data
-    )
 
 
 def matmul_into(out: Any, a: Any, b: Any) -> None:
@@ -250,6 +202,11 @@ def _lane() -> Any:
     ) * cuda.blockDim.x + cuda.threadIdx.x
 
 
+def _with_any_type(of_lanes: Any) -> Any:
+    """The simulator gives each line of a kernel one memory, whatever types it is asked for."""
+    return lambda value, dtype: of_lanes(value, object)
+
+
 def _folding(fold: Any) -> tuple[Any, Any]:
     """A fold of one number of each thread of a block, for all of them and for the block."""
 
@@ -268,6 +225,9 @@ def _folding(fold: Any) -> tuple[Any, Any]:
         result = shared[0]
         cuda.syncthreads()  # before the memory is used again
         return result
+
+    if SIMULATED:
+        of_lanes = _with_any_type(of_lanes)
 
     @cuda.jit(device=True)
     def of_block(parts: Any, value: Any, dtype: Any) -> None:

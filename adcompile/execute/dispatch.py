@@ -131,6 +131,17 @@ def type_text(type_: Any) -> str:
     return f"?{type_}"
 
 
+def numba_type(text: str) -> Any:
+    """The Numba type behind a text of a number or array: the other way round."""
+    number, _, axes = text.partition("[")
+    found = next(type_ for type_, name in _SCALARS.items() if name == number)
+    if not axes:
+        return found
+    parts = [part.strip() for part in axes.rstrip("]").split(",")]
+    layout = "C" if parts[-1] == "::1" else "F" if parts[0] == "::1" else "A"
+    return types.Array(found, len(parts), layout)
+
+
 @functools.cache
 def register_callable(cls: type, dispatcher: str) -> None:
     """Let instances of `cls` be called inside compiled functions: as their attribute's value."""

@@ -5,7 +5,7 @@ Enters: device arrays. Leaves: nothing; the product is written into an array tha
 A block of threads computes a square tile of the result. It goes along the inner extent slab by
 slab: while it multiplies one slab, which all its threads read from shared memory, each thread
 fetches its part of the next one into registers. A thread keeps its results in registers, too.
-The shapes alone decide the order in which terms are added: a result is the same every time.
+Shapes, strides and the device decide the order in which terms are added, not the run.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from adcompile.execute.toolkit import SIMULATED, cuda
 _VECTOR = 16  # bytes that a thread reads from shared memory at once
 _ALIGNMENT = None if SIMULATED else _VECTOR  # the simulator knows none
 _MOST_BLOCKS = 2 if SIMULATED else 2**31 - 1  # kernels stride over tiles, any number gives the same
-_LARGEST = 2**31 - 1  # an extent for cuBLAS
+_LARGEST = 2**31 - 1  # an extent for cuBLAS, and for indices of 32 bits in our own kernels
 
 
 @dataclass(frozen=True)
@@ -70,16 +70,17 @@ class Rows:
 
 
 # From large to small, by the bytes of a number. What comes first does more with what it reads,
-# what comes later gives the device more blocks. A thread of the simulator is one of the system.
-TILES: dict[int, tuple[Tile, ...]] = {
+# what comes later gives the device more blocks.
+DEVICE_TILES: dict[int, tuple[Tile, ...]] = {
     4: (Tile(128, 8, 8), Tile(64, 16, 4), Tile(32, 32, 2)),
     8: (Tile(64, 16, 4), Tile(32, 32, 2)),
     16: (Tile(32, 16, 2),),
 }
+TILES = DEVICE_TILES
 ALONG = (Rows(8, 32), Rows(1, 256))  # rows that lie one after the other
 ACROSS = (Rows(32, 8), Rows(8, 64))  # rows that lie side by side
-if SIMULATED:
-    TILES = dict.fromkeys(TILES, (Tile(16, 8, 4), Tile(4, 8, 1)))
+if SIMULATED:  # each of whose threads is one of the system
+    TILES = dict.fromkeys(DEVICE_TILES, (Tile(16, 8, 4), Tile(4, 8, 1)))
     ALONG, ACROSS = (Rows(2, 4), Rows(1, 8)), (Rows(4, 2), Rows(2, 4))
 
 
@@ -117,7 +118,7 @@ def _by_tiles(out: Any, a: Any, b: Any, stream: Any) -> None:
     turned = not _runs_along(out, 1)
     left, right = (b, a) if turned else (a, b)
     along = _runs_along(left, 0 if turned else 1), _runs_along(right, 1 if turned else 0)
-    kernel = tiled(out.dtype, tile, turned, *along)
+    kernel = tiled(out.dtype, tile, turned, *along, max(*out.shape, a.shape[1]) > _LARGEST)
     kernel[min(blocks, _MOST_BLOCKS), tile.threads, stream](out, left, right)
 
 
@@ -157,16 +158,20 @@ def _inlined(function: Any) -> Any:
 
 
 # In what follows, `thread & (threads - 1)` and unsigned indices tell the compiler that an index is
-# not negative; it would count it from the end else, which takes registers and whole instructions.
+# not negative: code that counts it from the end would take registers and keep it from reading
+# several numbers at once. Unsigned and signed numbers are never compared: that goes by float64.
 
 
 @functools.cache
-def tiled(dtype: Any, tile: Tile, turned: bool, left_along: bool, right_along: bool) -> Any:
+def tiled(
+    dtype: Any, tile: Tile, turned: bool, left_along: bool, right_along: bool, wide: bool
+) -> Any:
     """The kernel of (out, left, right) for blocks of `tile.threads` threads.
 
     It computes out = left @ right or, turned, out = right @ left as the transpose of
     left.T @ right.T. left_along and right_along say whether neighbours in memory follow each
-    other on the inner extent; that decides how fast it is, not what it gives.
+    other on the inner extent; that decides how fast it is, not what it gives. wide says whether
+    an extent takes more than 31 bits.
     """
     number = np.dtype(dtype)
     width, depth, each, threads = tile.width, tile.depth, tile.each, tile.threads
@@ -174,10 +179,14 @@ def tiled(dtype: Any, tile: Tile, turned: bool, left_along: bool, right_along: b
     loads = tile.loads
     pitch = width + _VECTOR // number.itemsize  # threads side by side store to different banks
     zero = number.type(0)
+    index = np.uint64 if wide else np.uint32
     axis = 1 if turned else 0
     place = _place(tile, number.itemsize)
-    fetch_left, store_left = _fetch(tile, turned, left_along), _store(tile, left_along)
-    fetch_right, store_right = _fetch(tile, not turned, right_along), _store(tile, right_along)
+    write = _write(each, place, turned)
+    fetch_left = _fetch(tile, turned, left_along, index)
+    store_left = _store(tile, left_along)
+    fetch_right = _fetch(tile, not turned, right_along, index)
+    store_right = _store(tile, right_along)
 
     def kernel(out: Any, left: Any, right: Any) -> None:
         left_slab = cuda.shared.array((depth, pitch), number, alignment=_ALIGNMENT)
@@ -191,9 +200,10 @@ def tiled(dtype: Any, tile: Tile, turned: bool, left_along: bool, right_along: b
         down, across = thread // side, thread % side
         rows, columns = out.shape[axis], out.shape[1 - axis]
         inner = left.shape[1 - axis]
-        wide = (columns + width - 1) // width
-        for block in range(cuda.blockIdx.x, (rows + width - 1) // width * wide, cuda.gridDim.x):
-            row, column = block // wide * width, block % wide * width
+        abreast = (columns + width - 1) // width
+        blocks = (rows + width - 1) // width * abreast
+        for block in range(cuda.blockIdx.x, blocks, cuda.gridDim.x):
+            row, column = block // abreast * width, block % abreast * width
             for i in range(each):
                 for j in range(each):
                     sums[i, j] = zero
@@ -206,22 +216,17 @@ def tiled(dtype: Any, tile: Tile, turned: bool, left_along: bool, right_along: b
                 cuda.syncthreads()
                 fetch_left(left_next, left, start + depth, row, inner, rows, thread)
                 fetch_right(right_next, right, start + depth, column, inner, columns, thread)
-                for level in range(depth):
+                level = 0  # `while`, since the compiler unrolls it where it leaves `range` alone
+                while level < depth:
                     k = np.uint64(level)
+                    level += 1
                     for i in range(each):
                         x[i] = left_slab[k, place(down, i)]
                         y[i] = right_slab[k, place(across, i)]
                     for i in range(each):
                         for j in range(each):
                             sums[i, j] += x[i] * y[j]
-            for i in range(each):
-                for j in range(each):
-                    r, c = row + place(down, i), column + place(across, j)
-                    if r < rows and c < columns:
-                        if turned:
-                            out[np.uint64(c), np.uint64(r)] = sums[i, j]
-                        else:
-                            out[np.uint64(r), np.uint64(c)] = sums[i, j]
+            write(out, sums, row, column, down, across)
 
     return _kernel(threads)(kernel)
 
@@ -241,7 +246,7 @@ def _place(tile: Tile, itemsize: int) -> Any:
     return _inlined(place)
 
 
-def _fetch(tile: Tile, inner_first: bool, along: bool) -> Any:
+def _fetch(tile: Tile, inner_first: bool, along: bool, index: Any) -> Any:
     """Read a thread's part of a slab of a matrix into registers, zeros beyond the matrix."""
     width, depth, loads = tile.width, tile.depth, tile.loads
     over, down = tile.steps(along)
@@ -249,17 +254,16 @@ def _fetch(tile: Tile, inner_first: bool, along: bool) -> Any:
     def fetch(
         part: Any, matrix: Any, start: Any, first: Any, inner: Any, extent: Any, thread: Any
     ) -> None:
-        k = start + (thread % depth if along else thread // width)
-        p = first + (thread // depth if along else thread % width)
+        row = start + (thread % depth if along else thread // width)
+        column = first + (thread // depth if along else thread % width)
         for i in range(loads):
-            if k >= inner or p >= extent:
+            k, p = index(row + i * over), index(column + i * down)
+            if k >= index(inner) or p >= index(extent):
                 part[i] = 0
             elif inner_first:
-                part[i] = matrix[np.uint64(k), np.uint64(p)]
+                part[i] = matrix[k, p]
             else:
-                part[i] = matrix[np.uint64(p), np.uint64(k)]
-            k += over
-            p += down
+                part[i] = matrix[p, k]
 
     return _inlined(fetch)
 
@@ -276,6 +280,23 @@ def _store(tile: Tile, along: bool) -> Any:
             slab[k + i * over, p + i * down] = part[i]
 
     return _inlined(store)
+
+
+def _write(each: int, place: Any, turned: bool) -> Any:
+    """Write the results of a thread, in a tile that begins at a row and a column, into `out`."""
+    axis = 1 if turned else 0
+
+    def write(out: Any, sums: Any, row: Any, column: Any, down: Any, across: Any) -> None:
+        for i in range(each):
+            for j in range(each):
+                r, c = row + place(down, i), column + place(across, j)
+                if r < out.shape[axis] and c < out.shape[1 - axis]:
+                    if turned:
+                        out[np.uint64(c), np.uint64(r)] = sums[i, j]
+                    else:
+                        out[np.uint64(r), np.uint64(c)] = sums[i, j]
+
+    return _inlined(write)
 
 
 @functools.cache

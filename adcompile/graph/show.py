@@ -54,10 +54,10 @@ class GraphView:
 
     def _line(self, op: Op) -> str:
         inputs = ", ".join(self.name(v) for v in op.inputs)
-        shown = {k: v for k, v in op.attrs.items() if k in ("axes", "axis", "keepdims", "message")}
+        shown = {k: v for k, v in op.attrs.items() if k in _SHOWN}
         attrs = "".join(f", {k}={v!r}" for k, v in shown.items())
         outputs = ", ".join(self._typed(v) for v in op.outputs)
-        name = op.attrs["procedure"].name if op.name == "invoke" else op.name
+        name = _label(op)
         call = f"{name}({inputs}{attrs})"
         return f"{outputs} = {call}" if outputs else call
 
@@ -112,7 +112,7 @@ class GraphView:
                 continue
             key = f"n{len(nodes)}"
             constants = [self.name(v) for v in op.inputs if v not in made]
-            label = f"{op.name} {' '.join(constants)}".strip()
+            label = f"{_label(op)} {' '.join(constants)}".strip()
             named = [self._names[v] for v in op.outputs if v.named]
             nodes[key] = (f"{label}\n{', '.join(named)}" if named else label, "op")
             for value in op.inputs:
@@ -160,6 +160,17 @@ class GraphView:
         for key, (label, kind) in nodes.items():
             parts.append(_box(place[key], width[key], label, kind))
         return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+_SHOWN = frozenset({"axes", "axis", "keepdims", "message", "which", "fold", "grid", "atomic"})
+
+
+def _label(op: Op) -> str:
+    """The operation, or what it calls or starts."""
+    procedure = op.attrs.get("procedure")
+    if procedure is None:
+        return op.name
+    return f"launch {procedure.name}" if op.name == "launch" else str(procedure.name)
 
 
 _LABELS = {"if": ("then", "else"), "for": ("do",), "while": ("do", "while")}

@@ -64,7 +64,7 @@ register(
     Record(
         "fold_lanes", lambda builder, types, attrs: [types[0]], lambda value, fold: value,
         show=lambda op: f"device.{op.attrs['fold']}_of_lanes({{0}}, np.{op.result.type.dtype})",
-        reads=False, inactive=True, keeps=True,
+        reads=False, inactive=True, keeps=True, takes_complex=True,
         notes="one number of those that the threads of a block have; all of them get it",
     )
 )  # fmt: skip
@@ -81,7 +81,7 @@ register(
         show=lambda op: (
             f"device.{op.attrs['fold']}_of_block({{0}}, {{1}}, np.{op.inputs[1].type.dtype})"
         ),
-        writes=True, keeps=True, inactive=True,
+        writes=True, keeps=True, inactive=True, takes_complex=True,
         notes="what the threads of this block have, as the block's element of an array",
     )
 )  # fmt: skip
@@ -108,7 +108,7 @@ def _launch(*inputs: Any, procedure: Any, extents: int, grid: str) -> tuple[()]:
 
 register(
     Record(
-        "launch", _nothing, _launch, keeps=True, inactive=True,
+        "launch", _nothing, _launch, keeps=True, inactive=True, takes_complex=True,
         notes="a kernel is started on its arguments, with threads for the extents behind them",
     )
 )  # fmt: skip

@@ -32,7 +32,8 @@ def launch_kernels(graph: Graph) -> None:
     if not any(isinstance(v.type, Array) for v in [*graph.params, *graph.outputs]):
         raise UnsupportedOperation(
             f'target="cuda" has nothing to do: `{graph.name}` takes and gives numbers alone',
-            hint='map it over arrays with ad.vmap, or use target="cpu"',
+            hint="map it over arrays with ad.vmap, let a kernel of yours call it (device=True), "
+            'or use target="cpu"',
         )
     _Launches(graph).region(graph.body)
 

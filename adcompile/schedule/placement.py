@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from adcompile.errors import UnsupportedOperation
+from adcompile.errors import Location, UnsupportedOperation
 from adcompile.graph.concurrency import Concurrency, Plan
 from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.types import Array, Scalar
@@ -34,7 +34,7 @@ class Placement:
     """The answer for one graph."""
 
     def __init__(self, graph: Graph) -> None:
-        self.known = Concurrency(graph, device=True)
+        self.graph, self.known = graph, Concurrency(graph, device=True)
         self.kinds: dict[Op, str] = {}
         self.plans: dict[Op, Plan] = {}
         self.on_device: set[Value] = set()
@@ -54,7 +54,8 @@ class Placement:
 
     def _kind(self, op: Op) -> str:
         if op.name in _REFUSED:
-            raise _refusal(op, _REFUSED[op.name])
+            place = op.location or self._first_use(op)
+            raise _refusal(op, _REFUSED[op.name], place=place)
         if op.name == "matmul_into":
             return "product"
         if op.name == "for":
@@ -76,6 +77,11 @@ class Placement:
         ):
             raise _refusal(op, "it depends on numbers that only the device knows")
         return "serial"
+
+    def _first_use(self, op: Op) -> Location | None:
+        """Where the user wrote what needs the result of an operation."""
+        found = (o.location for o in self.graph.body.walk() if set(op.outputs) & set(o.inputs))
+        return next((place for place in found if place is not None), None)
 
     def _any_on_device(self, values: Iterable[Value]) -> bool:
         return any(v in self.on_device for v in values)
@@ -139,8 +145,8 @@ def _is_of_numbers(op: Op) -> bool:
     return not loop and not any(isinstance(v.type, Array) for v in op.outputs)
 
 
-def _refusal(op: Op, *why: str) -> UnsupportedOperation:
+def _refusal(op: Op, *why: str, place: Location | None = None) -> UnsupportedOperation:
     return UnsupportedOperation(
-        f"{_NO_KERNEL}: {', and '.join(why)}", op.location,
+        f"{_NO_KERNEL}: {', and '.join(why)}", place or op.location,
         'use target="cpu", or write it with whole arrays or a loop whose iterations stand alone',
     )  # fmt: skip

@@ -1,14 +1,15 @@
-"""Tests for Numba's CUDA simulator: NUMBA_ENABLE_CUDASIM=1 pytest tests/cuda/simulated."""
-
-from pathlib import Path
+"""These tests run in Numba's simulator of a GPU, which replaces the compiler of a whole process."""
 
 import pytest
 from numba import config
 
 
-def pytest_collection_modifyitems(items):
-    if not config.ENABLE_CUDASIM:
-        here = Path(__file__).parent
-        for item in items:
-            if here in item.path.parents:
-                item.add_marker(pytest.mark.skip(reason="needs NUMBA_ENABLE_CUDASIM=1"))
+class _Skipped(pytest.Module):
+    def collect(self):
+        pytest.skip("runs in a process with NUMBA_ENABLE_CUDASIM=1", allow_module_level=True)
+
+
+def pytest_pycollect_makemodule(module_path, parent):
+    if config.ENABLE_CUDASIM:
+        return None
+    return _Skipped.from_parent(parent, path=module_path)

@@ -1,0 +1,36 @@
+"""Runs graphs and functions in the simulator, and compares with NumPy."""
+
+import numpy as np
+from numba import cuda
+
+from adcompile import pipeline
+from adcompile.execute.cuda import compile_kernels
+from adcompile.graph.trees import as_tuples
+from adcompile.graph.types import leaves
+
+
+def on_host(item):
+    """The leaves of a result as NumPy has them."""
+    found = leaves(as_tuples(item))
+    return [leaf.copy_to_host() if hasattr(leaf, "copy_to_host") else leaf for leaf in found]
+
+
+def run_graph(graph, args):
+    """The flat results of a graph's kernels."""
+    source = pipeline.kernel_source(pipeline.optimise(graph))
+    given = [cuda.to_device(a) if isinstance(a, np.ndarray) else a for a in args]
+    result = compile_kernels(source, graph.name)(*given)
+    return on_host(result if isinstance(result, tuple) else (result,))
+
+
+def assert_close(got, wanted, tolerance):
+    """Equal up to a tolerance, relative to the largest element and to each of them."""
+    got, wanted = list(got), list(wanted)
+    assert len(got) == len(wanted)
+    for one, other in zip(got, wanted, strict=True):
+        other = np.asarray(other)
+        assert np.size(one) == other.size
+        scale = np.max(np.abs(other[np.isfinite(other)]), initial=1.0) if other.size else 1.0
+        np.testing.assert_allclose(
+            np.reshape(one, other.shape), other, rtol=tolerance, atol=tolerance * float(scale)
+        )

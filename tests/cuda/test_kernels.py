@@ -1,0 +1,62 @@
+"""The kernels of the corpus: their text, kept in `tests/golden`, and what is refused, and why.
+
+No GPU and no compiler is needed. Run with `--renew` to write the files anew, then read the
+difference.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import adcompile as ad
+from adcompile.graph.types import is_continuous, leaves, type_of
+from tests.programs.corpus import CORPUS
+
+_FOLDER = Path(__file__).resolve().parents[1] / "golden"
+_SHOWN = (
+    "adaline_loss",
+    "mlp_loss",
+    "heat",
+    "n_body",
+    "log_sum_exp",
+    "histogram_loss",
+    "attention",
+)
+ids = [function.__name__ for function, _ in CORPUS]
+
+
+def _positions(args):
+    return tuple(k for k, a in enumerate(args) if any(map(is_continuous, leaves(type_of(a)))))
+
+
+def _kernels(function, args):
+    return ad.grad(function, _positions(args), target="cuda").source(*map(type_of, args))
+
+
+def _told(function, args):
+    try:
+        _kernels(function, args)
+    except ad.errors.UnsupportedOperation as error:
+        assert error.location is not None and "hint: " in str(error)
+        text = re.sub(r"(?m)^/\S*/", "", str(error))
+        return f"-- {function.__name__}\n{text}\n"
+    return ""
+
+
+def test_what_is_refused(renew):
+    found = "".join(_told(function, args) for function, args in CORPUS)
+    path = _FOLDER / "kernels_refused.txt"
+    if renew:
+        path.write_text(found, encoding="utf-8")
+    assert found == path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", _SHOWN)
+def test_source_of_kernels(name, renew):
+    function, args = next(c for c in CORPUS if c[0].__name__ == name)
+    source = re.sub(r"\(line \d+\)", "(line N)", _kernels(function, args))
+    path = _FOLDER / f"{name}_cuda.py"
+    if renew:
+        path.write_text(source, encoding="utf-8")
+    assert source == path.read_text(encoding="utf-8")
