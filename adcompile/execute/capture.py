@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -22,6 +22,7 @@ from adcompile.execute.toolkit import SIMULATED, core_stream, cuda
 
 # what would wait for the device is an error in the thread that captures, not in others
 _MODE = "thread_local"
+_unfinished: list[Any] = []  # builders would end what their stream captures when they are deleted
 
 
 class Captured:
@@ -92,8 +93,10 @@ def _building() -> Iterator[tuple[Any, list[Any]]]:
             yield stream, graphs
             graphs.append(builder.end_building().complete())
         finally:
-            with suppress(Exception):  # where it failed, the first error is the one to tell
+            try:
                 builder.close()
+            except Exception:  # that of a failed capture; the first error is the one to tell
+                _unfinished.append(builder)
 
 
 @cache

@@ -160,7 +160,7 @@ class _Builder:
         return told
 
 
-@pytest.mark.parametrize("fails", ["", "begin_building", "end_building", "complete"])
+@pytest.mark.parametrize("fails", ["", "begin_building", "end_building", "complete", "close"])
 def test_how_a_graph_is_built(fails, driver, monkeypatch):
     told = []
     builder = _Builder(told, fails)
@@ -172,18 +172,20 @@ def test_how_a_graph_is_built(fails, driver, monkeypatch):
         told.append("free")
 
     monkeypatch.setattr(cuda, "defer_cleanup", nothing_is_freed)
+    monkeypatch.setattr(capture, "_unfinished", [])
     monkeypatch.setattr(capture, "_queue", lambda device, thread: 4711)
     monkeypatch.setattr(capture, "core_stream", lambda stream: builder)
     run = capture.Captured(lambda: told.append("call"), (), required=False)
     run.replay()
     steps = ["create_graph_builder", "begin_building", "call", "end_building", "complete"]
-    done = steps[: steps.index(fails) + 1] if fails else steps
+    failed = fails in steps
+    done = steps[: steps.index(fails) + 1] if failed else steps
     seen = [item if isinstance(item, str) else item[0] for item in told]
     closed = ["close"] if fails != "begin_building" else []
-    freed = ["free"] if not fails else []
-    assert seen == ["call", "keep", *done, *closed, *freed]
+    assert seen == ["call", "keep", *done, *closed, *([] if failed else ["free"])]
     assert ("begin_building", "thread_local") in told
-    assert run.reason == (f"the driver captures no graph: {fails}" if fails else "")
+    assert run.reason == (f"the driver captures no graph: {fails}" if failed else "")
+    assert capture._unfinished == ([builder] if fails == "close" else [])
     told.clear()
     run.replay()
-    assert told == (["call"] if fails else [("launch", builder)])
+    assert told == (["call"] if failed else [("launch", builder)])
