@@ -85,7 +85,7 @@ def _add_train(commands: Any) -> None:
         help="units of the hidden layers of mlp",
     )  # fmt: skip
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
-    parser.add_argument("--target", choices=("cpu", "python"), default="cpu")
+    parser.add_argument("--target", choices=("cpu", "cuda", "python"), default="cpu")
     parser.add_argument("--plot", metavar="PNG", help="save the loss curve")
     parser.add_argument("--checkpoint", metavar="NPZ", help="write progress after each epoch")
     parser.add_argument("--resume", metavar="NPZ", help="go on from a checkpoint")
@@ -140,12 +140,12 @@ def _train(options: argparse.Namespace) -> None:
         if options.checkpoint:
             checkpoint.save(options.checkpoint, state, setup)
 
-    loop.train(model, samples, settings, progress, after_epoch)
+    loop.train(model, samples, settings, progress, after_epoch, tell=print)
     share = loop.accuracy(model, options.target)
     for part, x, y in (
         ("train", samples.x_train, samples.y_train), ("test", samples.x_test, samples.y_test),
     ):  # fmt: skip
-        print(f"{part} accuracy {share(progress.layers, x, y):.2%}")
+        print(f"{part} accuracy {float(share(progress.layers, x, y)):.2%}")
     if options.plot:
         report.loss_curve(progress.losses, options.plot, f"{model.name} on {name}")
         print(f"loss curve in {options.plot}")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from adcompile import pipeline
-from adcompile.arguments import has_single, plain, strong
+from adcompile.arguments import has_single, ones, plain, strong
 from adcompile.errors import AdcompileError, TypeMismatch
 from adcompile.generated import executable, template
 from adcompile.graph import trees
@@ -34,6 +34,7 @@ class DirectCalls:
     _known: Callable[[tuple[str, ...]], tuple[str, ...]]
     _function: Callable[..., Any]
     _direct: dict[tuple[str, ...], Callable[..., Any]]
+    _stretched: dict[tuple[Any, ...], Callable[..., Any]]
     _inplace: tuple[str, ...]
     _is_plain: Callable[..., bool]
     _call_structured: Callable[..., Any]
@@ -140,16 +141,28 @@ class DirectCalls:
         return self._restored(result)
 
     def _run_on_device(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        from adcompile.execute.cuda import explained, on_device
+        from adcompile.execute.arena import forgotten_if_it_fails
+        from adcompile.execute.cuda import explained
 
-        with explained():
+        with explained(), forgotten_if_it_fails():
             self._refuse_host_arrays(args, kwargs)
-            args = tuple(trees.mapped(on_device, trees.as_tuples(item)) for item in args)
-            kwargs = {n: trees.mapped(on_device, trees.as_tuples(v)) for n, v in kwargs.items()}
-            run = self._direct_function(self._call_types(args, kwargs))
-            result = run(*self._bound(args, kwargs))
+            args, kwargs = self._moved(args, kwargs)
+            types, items = self._call_types(args, kwargs), self._bound(args, kwargs)
+            run = self._stretched.get(stretched_key(items, types)) if self._stretched else None
+            result = (run or self._direct_function(types))(*items)
             self._refuse_overlap(args, kwargs)
             return self._restored(result)
+
+    def _moved(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments of a call on the device."""
+        from adcompile.execute.cuda import on_device
+
+        def moved(item: Any) -> Any:
+            return trees.mapped(on_device, trees.as_tuples(item))
+
+        return tuple(map(moved, args)), {name: moved(item) for name, item in kwargs.items()}
 
     def _refuse_host_arrays(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Raise TypeMismatch for what kernels would write in a copy."""
@@ -178,6 +191,11 @@ class DirectCalls:
                 yield
         except AdcompileError as error:
             raise error.at(pipeline.place_of(self._function)) from None
+
+
+def stretched_key(items: Sequence[Any], types: Sequence[Structure]) -> tuple[Any, ...]:
+    """Which extents are 1 and what types: for what a function is made that knows these extents."""
+    return tuple(map(ones, items)), tuple(map(type_text, types))
 
 
 def _readable(graph: Graph) -> Callable[..., Any]:

@@ -29,7 +29,7 @@ from adcompile.arguments import (
     usual,
     with_ones,
 )
-from adcompile.direct import DirectCalls
+from adcompile.direct import DirectCalls, stretched_key
 from adcompile.errors import (
     AdcompileError,
     Location,
@@ -52,7 +52,6 @@ from adcompile.graph.types import (
     leaves,
     parse_types,
     type_of,
-    type_text,
 )
 
 Derive = Callable[[Graph, Sequence[Structure]], Graph]
@@ -457,13 +456,16 @@ class CompiledFunction(DirectCalls):
         message = str(error)
         if isinstance(error, AdcompileError) or message not in self._checks:
             raise error
+        if self.target == "cuda":
+            args, kwargs = self._moved(args, kwargs)
         bound = self._bound(args, kwargs)
-        pattern = tuple(ones(item) for item in bound)
-        if not any(leaves(pattern)):
+        key = stretched_key(bound, types := self._call_types(args, kwargs))
+        if not any(leaves(key[0])):
             raise ShapeError(message, self._checks[message]) from None
-        types = self._call_types(args, kwargs)
         try:
-            run = self._stretching(pattern, types)
+            run = self._stretching(key, types)
+            if self.target == "cuda":
+                return self._run_on_device(args, kwargs)
             given = (args, kwargs) if self.target == "cpu" else (bound, {})
             return self._restored(run(*given[0], **given[1]))
         except ValueError as second:
@@ -471,12 +473,11 @@ class CompiledFunction(DirectCalls):
                 raise
             raise ShapeError(str(second), self._checks[str(second)]) from None
 
-    def _stretching(self, pattern: tuple[Any, ...], types: list[Structure]) -> Callable[..., Any]:
-        key = (pattern, tuple(map(type_text, types)))
+    def _stretching(self, key: tuple[Any, ...], types: list[Structure]) -> Callable[..., Any]:
         if key not in self._stretched:
 
             def change(types: list[Structure]) -> list[Structure]:
-                return [with_ones(t, p) for t, p in zip(types, pattern, strict=True)]
+                return [with_ones(t, p) for t, p in zip(types, key[0], strict=True)]
 
             if self.target == "cpu":
                 made = self._make_dispatcher(change)

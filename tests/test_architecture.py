@@ -61,8 +61,8 @@ _MAY_IMPORT = {
         "sparse",
     },
     "nn": {"api", "errors"},
-    "optim": {"api", "errors"},
-    "train": {"api", "nn", "optim", "errors"},
+    "optim": {"api", "errors", "execute"},
+    "train": {"api", "nn", "optim", "errors", "execute"},
     "cli": {"train", "errors"},
 }
 _FILES = sorted(_PACKAGE.rglob("*.py"))

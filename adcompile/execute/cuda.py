@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,18 @@ def on_device(item: Any) -> Any:
     if is_foreign(item):
         return cuda.as_cuda_array(item)
     return item
+
+
+def uploaded(array: np.ndarray) -> Any:
+    """A copy of an array on the device. Raises DeviceError where there is none."""
+    with explained():
+        return on_device(array)
+
+
+def zeros_like(array: Any) -> Any:
+    """Zeros of the shape and dtype of an array of the device. Raises DeviceError where none is."""
+    with explained():
+        return device.full(tuple(array.shape), 0, on_device(array).dtype)
 
 
 def is_foreign(item: Any) -> bool:
@@ -122,6 +135,7 @@ def explained() -> Iterator[None]:
 _NO_GPU = 'install an NVIDIA driver, or use target="cpu"'
 
 
+@cache
 def _require_device() -> None:
     if not cuda.is_available():
         raise DeviceError("there is no GPU, or no driver for it", hint=_NO_GPU)

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from adcompile.execute import arena, tiled
 from adcompile.execute.device_view import view
-from adcompile.execute.tiled import matmul_into
 from adcompile.execute.toolkit import SIMULATED, cuda
 
 __all__ = [
@@ -107,12 +107,16 @@ def _power_of_two(extent: int) -> int:
 
 def stream() -> Any:
     """Where kernels are queued."""
-    return 0
+    used = arena.current()
+    return 0 if used is None else used.stream
 
 
 def empty(shape: tuple[int, ...], dtype: Any) -> Any:
     """An array on the device whose elements are not set."""
-    return cuda.device_array(shape, dtype, stream=stream())
+    used = arena.current()
+    if used is None:
+        return cuda.device_array(shape, dtype)
+    return used.take(shape, dtype, lambda: cuda.device_array(shape, dtype))
 
 
 def full(shape: tuple[int, ...], value: Any, dtype: Any) -> Any:
@@ -125,14 +129,35 @@ def full(shape: tuple[int, ...], value: Any, dtype: Any) -> Any:
 
 
 def constant(array: np.ndarray) -> Any:
-    """An array of the program's text on the device."""
-    return cuda.to_device(array, stream=stream())
+    """An array of the program's text on the device, new at each call like one of the host."""
+    made = empty(array.shape, array.dtype)
+    if made.size:
+        number = 0 if SIMULATED else cuda.get_current_device().id
+        flat = view(made).reshape(made.size)
+        _copy[elements(flat.size)](flat, _uploaded(number, array.dtype, array.tobytes()))
+    return made
+
+
+@cache
+def _uploaded(device: int, dtype: Any, elements: bytes) -> Any:
+    return cuda.to_device(np.frombuffer(elements, dtype))
+
+
+def matmul_into(out: Any, a: Any, b: Any) -> None:
+    """Write a product of matrices or of a matrix and a vector into an array."""
+    tiled.matmul_into(out, a, b, stream())
 
 
 @cuda.jit
 def _fill(array: Any, value: Any) -> None:
     for i in range(cuda.grid(1), array.shape[0], cuda.gridsize(1)):
         array[i] = value
+
+
+@cuda.jit
+def _copy(array: Any, source: Any) -> None:
+    for i in range(cuda.grid(1), array.shape[0], cuda.gridsize(1)):
+        array[i] = source[i]
 
 
 # -- inside kernels ------------------------------------------------------------------------------

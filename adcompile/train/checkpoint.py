@@ -24,7 +24,7 @@ def save(path: str | Path, progress: Progress, setup: dict[str, Any]) -> None:
     arrays["losses"] = np.array(progress.losses, np.float64)
     for kind, layers in (("layer", progress.layers), ("velocity", progress.velocities)):
         for k, (w, b) in enumerate(layers):
-            arrays[f"{kind}_{k}_w"], arrays[f"{kind}_{k}_b"] = w, b
+            arrays[f"{kind}_{k}_w"], arrays[f"{kind}_{k}_b"] = _on_host(w), _on_host(b)
     handle, temporary = tempfile.mkstemp(dir=path.parent or ".", suffix=".npz")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -33,6 +33,10 @@ def save(path: str | Path, progress: Progress, setup: dict[str, Any]) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def _on_host(array: Any) -> np.ndarray:
+    return array if isinstance(array, np.ndarray) else array.copy_to_host()
 
 
 def load(path: str | Path, setup: dict[str, Any]) -> Progress:

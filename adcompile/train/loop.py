@@ -1,4 +1,5 @@
-"""The training loop: an epoch is one compiled function, gradient and updates included.
+"""The training loop: an epoch is one compiled function, gradient and updates included; on a GPU a
+step is.
 
 Enters: a model, data, settings. Leaves: trained parameters and the loss of each epoch.
 """
@@ -15,6 +16,7 @@ from adcompile.api import jit, value_and_grad
 from adcompile.optim import sgd_update
 from adcompile.train.data import Dataset
 from adcompile.train.models import Layers, Model
+from adcompile.train.on_device import DeviceEpochs, on_device
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,10 @@ class Settings:
 
 @dataclass
 class Progress:
-    """Parameters, velocities of the optimiser, and the loss of each epoch so far."""
+    """Parameters, velocities of the optimiser, and the loss of each epoch so far.
+
+    The arrays are on the device while a run with the target "cuda" goes on, and after it.
+    """
 
     layers: Layers
     velocities: Layers
@@ -81,22 +86,46 @@ def accuracy(model: Model, target: str) -> Callable[[Layers, np.ndarray, np.ndar
 def train(
     model: Model, data: Dataset, settings: Settings, progress: Progress,
     after_epoch: Callable[[Progress], None] = lambda _: None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> None:  # fmt: skip
     """Run the epochs that `progress` does not hold yet.
 
     The order of the samples in an epoch depends on the seed and the number of the epoch alone, so a
-    resumed run repeats what an uninterrupted run does.
+    resumed run repeats what an uninterrupted run does. On a GPU, `tell` is called with a line that
+    says how steps are started. Raises DeviceError where there is no GPU for the target "cuda".
     """
-    epoch = make_epoch(model, settings.target)
     targets = data.y_train
     if model.name == "adaline":
         targets = targets.astype(data.x_train.dtype)
+    run = (_epochs_on_device if settings.target == "cuda" else _epochs)(
+        model, data.x_train, targets, settings, progress, tell
+    )
     while len(progress.losses) < settings.epochs:
         number = len(progress.losses)
         order = np.random.default_rng([settings.seed, number]).permutation(len(targets))
-        loss = epoch(
-            progress.layers, progress.velocities, data.x_train, targets, order,
-            settings.batch_size, settings.lr, settings.momentum, settings.weight_decay,
-        )  # fmt: skip
-        progress.losses.append(float(loss))
+        progress.losses.append(run(order))
         after_epoch(progress)
+
+
+def _epochs(
+    model: Model, x: np.ndarray, y: np.ndarray, settings: Settings, progress: Progress, _: Any
+) -> Callable[[np.ndarray], float]:
+    epoch = make_epoch(model, settings.target)
+    return lambda order: float(
+        epoch(
+            progress.layers, progress.velocities, x, y, order,
+            settings.batch_size, settings.lr, settings.momentum, settings.weight_decay,
+        )
+    )  # fmt: skip
+
+
+def _epochs_on_device(
+    model: Model, x: np.ndarray, y: np.ndarray, settings: Settings, progress: Progress,
+    tell: Callable[[str], None],
+) -> Callable[[np.ndarray], float]:  # fmt: skip
+    progress.layers = on_device(progress.layers)
+    progress.velocities = on_device(progress.velocities)
+    rates = settings.lr, settings.momentum, settings.weight_decay
+    return DeviceEpochs(
+        model, progress.layers, progress.velocities, x, y, settings.batch_size, rates, tell
+    )

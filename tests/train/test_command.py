@@ -1,5 +1,9 @@
 """The command: training to a known accuracy, checkpoints, sources and graphs, wrong use."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -154,3 +158,20 @@ def test_wrong_use(words, message, tmp_path, capsys):
     assert main([word.format(file=file) for word in words]) == 1
     printed = capsys.readouterr().err
     assert message in printed and "Traceback" not in printed
+
+
+@pytest.mark.parametrize("model", ["adaline", "mlp"])
+def test_without_a_gpu_there_is_a_clear_error(model):
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    environment.pop("NUMBA_ENABLE_CUDASIM", None)
+    done = subprocess.run(
+        [sys.executable, "-m", "adcompile", "train", model, "--target", "cuda"],
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("adcompile: ")
+    assert "GPU" in done.stderr or "numba-cuda" in done.stderr
+    assert "hint:" in done.stderr
+    assert "Traceback" not in done.stderr
