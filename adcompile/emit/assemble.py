@@ -98,7 +98,7 @@ def zero(type_: Scalar | Array) -> str:
     return "False" if type_.dtype == "bool" else typed(0, type_.dtype)
 
 
-def typed(number: int, dtype: str) -> str:
+def typed(number: float, dtype: str) -> str:
     """The spelling of a number of a type."""
     if dtype in ("float64", "int64"):
         return str(float(number) if dtype == "float64" else number)

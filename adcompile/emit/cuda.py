@@ -10,9 +10,10 @@ import ast
 
 from adcompile.emit import assemble
 from adcompile.emit.cpu import CpuEmitter
+from adcompile.emit.cuda_scalars import scalar_spelling
 from adcompile.emit.python import PythonEmitter, module
 from adcompile.graph.ir import Graph, Op
-from adcompile.graph.types import Scalar, is_complex
+from adcompile.graph.types import is_complex
 from adcompile.syntax import parsed_expression
 
 _LAUNCH = {"elements": "elements", "columns": "columns", "rows": "rows", "serial": "one_block"}
@@ -54,8 +55,10 @@ class KernelEmitter(CpuEmitter):
             return f"cuda.local.array({shape}, np.{_dtype_name(op.result.type.dtype)})"
         if op.name == "matmul_into":
             return "device.dot_into({0}, {1}, {2})"
-        if op.name in ("maximum", "minimum") and not is_complex(op.result.type):
-            return _extremum(op)
+        if op.record.scalar is not None and not any(is_complex(v.type) for v in op.inputs):
+            found = scalar_spelling(op)
+            if found is not None:
+                return found
         return super().spelling(op)
 
     def _write(self, op: Op) -> None:
@@ -133,10 +136,3 @@ class HostEmitter(PythonEmitter):
 
 def _dtype_name(dtype: str) -> str:
     return "bool_" if dtype == "bool" else dtype
-
-
-def _extremum(op: Op) -> str:
-    """NaN if either operand is, as for NumPy."""
-    if op.result.type.dtype.startswith("float") and isinstance(op.result.type, Scalar):
-        return f"device.{op.name}({{0}}, {{1}})"
-    return f"{op.name[:3]}({{0}}, {{1}})"

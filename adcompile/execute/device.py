@@ -7,6 +7,7 @@ waits for the device or reads from it.
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import Any
 
@@ -17,11 +18,36 @@ from adcompile.execute.device_view import view
 from adcompile.execute.toolkit import SIMULATED, cuda
 
 __all__ = [
-    "all_of_block", "all_of_lanes", "any_of_block", "any_of_lanes", "blocks_of", "columns",
-    "constant", "dot_into", "elements", "empty", "full", "matmul_into", "maximum",
-    "maximum_of_block", "maximum_of_lanes", "minimum", "minimum_of_block", "minimum_of_lanes",
-    "one_block", "product_of_block", "product_of_lanes", "rows", "sum_of_block", "sum_of_lanes",
-    "threads_of", "view",
+    "all_of_block",
+    "all_of_lanes",
+    "any_of_block",
+    "any_of_lanes",
+    "blocks_of",
+    "cbrt",
+    "columns",
+    "constant",
+    "dot_into",
+    "elements",
+    "empty",
+    "full",
+    "gcd",
+    "lcm",
+    "matmul_into",
+    "maximum",
+    "maximum_of_block",
+    "maximum_of_lanes",
+    "minimum",
+    "minimum_of_block",
+    "minimum_of_lanes",
+    "one_block",
+    "product_of_block",
+    "product_of_lanes",
+    "remainder",
+    "rows",
+    "sum_of_block",
+    "sum_of_lanes",
+    "threads_of",
+    "view",
 ]  # fmt: skip
 
 LANES = 8 if SIMULATED else 256  # threads of a block, at most; a power of two
@@ -173,6 +199,40 @@ def maximum(a: Any, b: Any) -> Any:
 def minimum(a: Any, b: Any) -> Any:
     """The smaller of two numbers, NaN if there is one."""
     return a if a < b or a != a else b
+
+
+@cuda.jit(device=True)
+def cbrt(x: Any, third: Any) -> Any:
+    """The cube root: a power, and one step of Newton's method."""
+    y = math.copysign(math.pow(abs(x), third), x)
+    cube = y * y * y
+    if x == 0 or not math.isfinite(cube):
+        return y
+    return y - (cube - x) / (y * y + y * y + y * y)
+
+
+@cuda.jit(device=True)
+def remainder(a: Any, b: Any) -> Any:
+    """What is left of the division of two integers, with the sign of the first; 0 for b = 0."""
+    if b == 0:
+        return b
+    rest = abs(a) % abs(b)
+    return -rest if a < 0 else rest
+
+
+@cuda.jit(device=True)
+def gcd(a: Any, b: Any) -> Any:
+    """The greatest common divisor of two integers, by Euclid's algorithm."""
+    while b != 0:
+        a, b = b, a % b
+    return abs(a)
+
+
+@cuda.jit(device=True)
+def lcm(a: Any, b: Any) -> Any:
+    """The least common multiple of two integers."""
+    shared = gcd(a, b)
+    return abs(a // shared * b) if shared else shared
 
 
 @cuda.jit(device=True)

@@ -19,6 +19,11 @@ _MEMORY = frozenset(
     {"empty", "full", "dim", "slice", "reshape", "transpose", "array_constant", "undefined"}
 )
 _ELEMENTS = frozenset({"load", "store", "accumulate_at"})
+_KNOWN = _MEMORY | _ELEMENTS | {
+    "constant", "cast", "for", "while", "if", "require", "check_equal", "matmul_into", "where",
+    "complex", "real", "imag",
+}  # fmt: skip
+_UNKNOWN = frozenset({"spacing", "nextafter"})  # they have no function on the device
 _REFUSED = {
     "nonzero": "the size of its result depends on the elements",
     "draw": "random numbers are drawn on the host",
@@ -53,9 +58,7 @@ class Placement:
                 self.on_device |= {v for v in op.outputs if isinstance(v.type, Scalar)}
 
     def _kind(self, op: Op) -> str:
-        if op.name in _REFUSED:
-            place = op.location or self._first_use(op)
-            raise _refusal(op, _REFUSED[op.name], place=place)
+        self._refuse(op)
         if op.name == "matmul_into":
             return "product"
         if op.name == "for":
@@ -68,8 +71,6 @@ class Placement:
             return "serial"
         if op.name == "full" and op.inputs[0] in self.on_device:
             return "serial"
-        if op.record.library:
-            raise _refusal(op, "it is a library routine")
         if op.name in _MEMORY or not self._any_on_device(op.inputs):
             return "host"
         if op.name in ("require", "check_equal") or any(
@@ -77,6 +78,15 @@ class Placement:
         ):
             raise _refusal(op, "it depends on numbers that only the device knows")
         return "serial"
+
+    def _refuse(self, op: Op) -> None:
+        """Raise UnsupportedOperation for what neither a kernel nor the function around it does."""
+        if op.name in _REFUSED:
+            place = op.location or self._first_use(op)
+            raise _refusal(op, _REFUSED[op.name], place=place)
+        computes = op.record.scalar is not None or op.record.kernel is not None
+        if op.record.library or op.name in _UNKNOWN or not (computes or op.name in _KNOWN):
+            raise _refusal(op, f"`{op.name}` is a library routine")
 
     def _first_use(self, op: Op) -> Location | None:
         """Where the user wrote what needs the result of an operation."""
@@ -94,6 +104,8 @@ class Placement:
         plan = self.plans.get(op) or self.known.plan(op)
         inner = list(op.regions[0].walk())
         if isinstance(plan, Plan) and not any(o.name == "matmul_into" for o in inner):
+            for other in inner:
+                self._refuse(other)
             self.plans[op] = plan
             return "kernel"
         self._carried(op, 3)

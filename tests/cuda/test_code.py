@@ -13,10 +13,14 @@ pytest.importorskip("numba_cuda")
 from numba import cuda
 
 import adcompile as ad
+from adcompile import pipeline
 from adcompile.errors import DeviceError, UnsupportedOperation
+from adcompile.execute.cuda import kernels_of
 from adcompile.execute.headless import float64_instructions, ptx_of, resources
+from adcompile.graph.procedures import procedures_of
 from adcompile.graph.trees import as_tuples
-from adcompile.graph.types import is_continuous, leaves, type_of
+from adcompile.graph.types import is_continuous, leaves, type_of, type_text
+from tests.cuda.records import CHOSEN, REFUSED
 from tests.programs.corpus import CORPUS
 
 if numba.config.ENABLE_CUDASIM:
@@ -76,6 +80,19 @@ def test_kernels_of_the_corpus(function, args, capability):
         return  # tests/cuda/test_kernels.py has the list
     for ptx in kernels.values():
         assert not resources(ptx, capability).spills
+
+
+@pytest.mark.parametrize("record", [name for name in CHOSEN if name not in REFUSED])
+def test_records(record):
+    case = CHOSEN[record]
+    host = pipeline.in_kernels(
+        pipeline.optimise(case.graph(case.arguments(np.random.default_rng(7))))
+    )
+    texts = {p.name: [type_text(v.type) for v in p.graph.params] for p in procedures_of(host)}
+    made = list(kernels_of(pipeline.launching_source(host), host.name, texts))
+    assert made
+    for _, kernel, types in made:
+        ptx_of(kernel, types)
 
 
 def test_a_function_for_one_thread_is_compiled_into_a_kernel():

@@ -9,11 +9,11 @@ import itertools
 import statistics
 
 import numpy as np
-from adcompile.execute.capture import Captured
 from numba import cuda
 
 import adcompile as ad
 from adcompile import nn
+from adcompile.execute.capture import Captured
 from adcompile.execute.tiled import matmul_into
 from adcompile.optim import sgd_update
 

@@ -7,29 +7,9 @@ from adcompile import transforms
 from adcompile.errors import UnsupportedOperation
 from adcompile.graph.interpret import interpret
 from adcompile.graph.trees import leaves
+from tests.cuda.records import CHOSEN, REFUSED
 from tests.cuda.simulated.running import assert_close, run_graph
-from tests.ops.cases import CASES, typed
-
-_LIBRARY = ("solve", "inv", "det", "slogdet", "cholesky", "eigh", "qr", "svd", "pinv")
-REFUSED = {
-    **dict.fromkeys(_LIBRARY, "it is a library routine"),
-    "nonzero": "the size of its result depends on the elements",
-    "searchsorted": "of the one before",  # its case makes the sorted array by a running sum
-}
-
-
-def _chosen():
-    """One case for each record, on arrays where it has one."""
-    found = {}
-    for case in CASES:
-        args = case.arguments(np.random.default_rng(7))
-        arrays = any(isinstance(a, np.ndarray) for a in args)
-        if not case.spelling and arrays:
-            found.setdefault(case.record, case)
-    return found
-
-
-CHOSEN = _chosen()
+from tests.ops.cases import typed
 
 
 def _run(graph, args):
