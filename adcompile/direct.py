@@ -198,7 +198,7 @@ def _kernels(graph: Graph) -> Callable[..., Any]:
             return result
         marks = iter(numbers)
         return trees.mapped(
-            lambda leaf: DeviceNumber(leaf) if next(marks) and hasattr(leaf, "shape") else leaf,
+            lambda leaf: leaf if not next(marks) or np.isscalar(leaf) else DeviceNumber(leaf),
             result,
         )
 

@@ -17,7 +17,7 @@ from adcompile.execute.toolkit import SIMULATED, cuda
 
 __all__ = [
     "all_of_block", "all_of_lanes", "any_of_block", "any_of_lanes", "blocks_of", "columns",
-    "constant", "dot_into", "elements", "empty", "full", "matmul_into", "maximum",
+    "constant", "dot_into", "elements", "empty", "fill", "full", "matmul_into", "maximum",
     "maximum_of_block", "maximum_of_lanes", "minimum", "minimum_of_block", "minimum_of_lanes",
     "one_block", "product_of_block", "product_of_lanes", "rows", "sum_of_block", "sum_of_lanes",
     "threads_of",
@@ -117,10 +117,15 @@ def empty(shape: tuple[int, ...], dtype: Any) -> Any:
 def full(shape: tuple[int, ...], value: Any, dtype: Any) -> Any:
     """An array on the device filled with a number of the host."""
     made = empty(shape, dtype)
-    if made.size:
-        flat = made.ravel()
-        _fill[elements(flat.size)](flat, np.dtype(dtype).type(value))
+    fill(made, value)
     return made
+
+
+def fill(array: Any, value: Any) -> None:
+    """Store a number of the host in all elements of an array that has no gaps."""
+    if array.size:
+        flat = array.ravel()
+        _fill[elements(flat.size)](flat, np.dtype(array.dtype).type(value))
 
 
 def constant(array: np.ndarray) -> Any:

@@ -109,6 +109,8 @@ class _Launches:
             return self.numbers[value]
         if isinstance(value.type, Array):
             return value
+        if value.op is not None and value.op.name == "undefined":
+            return empty(self.builder, [1], value.type.dtype)
         return full(self.builder, [1], value, value.type.dtype)
 
     def _filled(self, op: Op) -> None:

@@ -1,0 +1,108 @@
+"""Programs that once went wrong on the device, or might, against the readable source."""
+
+import numpy as np
+import pytest
+
+import adcompile as ad
+from adcompile.execute.toolkit import cuda
+from adcompile.graph.trees import as_tuples, leaves
+from tests.cuda.simulated.races import Race, strictly
+from tests.cuda.simulated.running import assert_close, on_host
+from tests.programs.corpus import CORPUS
+
+
+def agrees(transform, function, *args, tolerance=1e-9):
+    """Whether the kernels give what the readable source gives, in any order of threads."""
+    wanted = leaves(as_tuples(transform(function, target="python")(*args)))
+    with strictly():
+        got = on_host(transform(function, target="cuda")(*args))
+    assert_close(got, wanted, tolerance)
+
+
+def drawn(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+def test_threads_of_a_nest_have_scratch_of_their_own():
+    (verlet,) = (case for case in CORPUS if case[0].__name__ == "verlet")
+    agrees(ad.grad, verlet[0], *verlet[1])
+
+
+def _filled_again(x, n):
+    for _ in range(n):
+        f = np.zeros(x.shape)
+        for i in range(1, len(x)):
+            f[i] += x[i] * x[i - 1]
+        x = x + 0.1 * f
+    return np.sum(x)
+
+
+def test_the_host_fills_arrays_by_kernels():
+    agrees(ad.grad, _filled_again, drawn(9), 3)
+    text = ad.grad(_filled_again, target="cuda").source(drawn(9), 3)
+    host = text[text.index("def grad__filled_again(") :]
+    assert "] = 0.0" not in host
+
+
+def _number_of_one_side(x, y):
+    t = y * 0.5
+    if x[0] > 0.0:
+        t += np.tanh(x[1])
+    return t * np.sum(x)
+
+
+def test_a_number_that_one_side_of_a_branch_makes():
+    for x in ([0.5, 2.0, 3.0], [-0.5, 2.0, 3.0]):
+        agrees(ad.value_and_grad, _number_of_one_side, np.array(x), 0.3)
+
+
+def _on_one_side_of_the_host(x, y, on):
+    t = y * 0.5
+    if on:
+        t = np.tanh(np.sum(x)) * t
+    return t * np.sum(x * x)
+
+
+def test_a_number_that_one_side_on_the_host_makes():
+    for on in (True, False):
+        agrees(ad.value_and_grad, _on_one_side_of_the_host, drawn(5), 0.3, on)
+
+
+def test_a_derivative_that_the_host_knows():
+    pair = lambda f, target: ad.value_and_grad(f, (0, 1), target=target)
+    agrees(pair, lambda x, y: np.sum(x) + np.sin(y), drawn(5), 0.3)
+
+
+# -- the strict simulator itself -------------------------------------------------------------------
+
+
+def _run(kernel):
+    made = cuda.to_device(np.zeros(8))
+    with strictly():
+        cuda.jit(kernel)[1, 8](made)
+
+
+def _apart(a):
+    i = cuda.threadIdx.x
+    a[i] = 1.0
+    cuda.syncthreads()
+    a[(i + 1) % 8] += 1.0
+
+
+def _neighbours(a):
+    i = cuda.threadIdx.x
+    a[i] = 1.0
+    a[(i + 1) % 8] += 1.0
+
+
+def _missed(a):
+    if cuda.threadIdx.x > 2:
+        cuda.syncthreads()
+
+
+def test_races_are_found():
+    _run(_apart)
+    with pytest.raises(Race):
+        _run(_neighbours)
+    with pytest.raises(Race, match="barrier"):
+        _run(_missed)
