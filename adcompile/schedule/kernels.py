@@ -339,9 +339,8 @@ class Kernel:
         if op.name == "full":
             with self.builder.inside(Region()) as made:
                 fill(self.builder, op.result, op.inputs[0], op.inputs[1:])
-            (loop,) = made.ops
-            self._meet_before(loop)
-            self.builder.region.ops.append(clone_op(loop, self.mapping))
+            self._meet_before(made.ops[-1])
+            self.builder.region.ops += [clone_op(part, self.mapping) for part in made.ops]
             self._stride_in_place(self.builder.region.ops[-1], self.builder.region, "lane", "lanes")
 
     def _branch(self, op: Op, around: list[Op]) -> None:

@@ -73,6 +73,34 @@ def test_a_derivative_that_the_host_knows():
     agrees(pair, lambda x, y: np.sum(x) + np.sin(y), drawn(5), 0.3)
 
 
+def _own_row(m):
+    out = np.zeros(4)
+    for i in range(4):
+        t = np.zeros(30)
+        for j in range(30):
+            t[j] = m[i, j] ** 2
+        for j in range(1, 30):
+            out[i] += t[j] * t[j - 1]
+    return np.sum(out)
+
+
+def test_a_block_fills_an_array_of_known_size():
+    agrees(ad.grad, _own_row, drawn(4, 30))
+
+
+def _folds(x):
+    return np.sum(x), np.prod(x[1:5]), np.max(x), np.min(x), np.mean(x), np.argmax(x)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint32", "bool"])
+def test_sums_of_narrow_integers_do_not_overflow(dtype):
+    x = (np.arange(40) * 6).astype(dtype)
+    agrees(ad.jit, _folds, x)
+    for target in ("python", "cuda"):
+        got = on_host(ad.jit(_folds, target=target)(x))
+        assert [float(g) for g in got] == [float(w) for w in _folds(x)]
+
+
 # -- the strict simulator itself -------------------------------------------------------------------
 
 
