@@ -133,11 +133,10 @@ class DirectCalls:
         if self.target == "cuda":
             return self._run_on_device(args, kwargs)
         run = self._direct_function(self._call_types(args, kwargs))
+        self._refuse_overlap(args, kwargs)
         # slopes of branches not taken may be infinite; they are masked out
         with np.errstate(divide="ignore", invalid="ignore"):
-            result = run(*self._bound(args, kwargs))
-        self._refuse_overlap(args, kwargs)
-        return self._restored(result)
+            return self._restored(run(*self._bound(args, kwargs)))
 
     def _run_on_device(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         from adcompile.execute.cuda import explained, on_device
@@ -147,9 +146,8 @@ class DirectCalls:
             args = tuple(trees.mapped(on_device, trees.as_tuples(item)) for item in args)
             kwargs = {n: trees.mapped(on_device, trees.as_tuples(v)) for n, v in kwargs.items()}
             run = self._direct_function(self._call_types(args, kwargs))
-            result = run(*self._bound(args, kwargs))
             self._refuse_overlap(args, kwargs)
-            return self._restored(result)
+            return self._restored(run(*self._bound(args, kwargs)))
 
     def _refuse_host_arrays(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Raise TypeMismatch for what kernels would write in a copy."""

@@ -69,7 +69,7 @@ def _spread(extents: tuple[int, ...], most: int) -> Shape:
 
 def _reaching(extent: int) -> int:
     """The least power of two that is no less."""
-    return 1 << max(0, extent - 1).bit_length()
+    return 1 << max(0, int(extent) - 1).bit_length()
 
 
 def rows(extent: int, columns: int) -> Shape:

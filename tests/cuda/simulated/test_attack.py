@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import adcompile as ad
+from adcompile.errors import TypeMismatch
 from adcompile.execute.toolkit import cuda
 from adcompile.graph.trees import as_tuples, leaves
 from tests.cuda.simulated.races import Race, strictly
@@ -99,6 +100,67 @@ def test_sums_of_narrow_integers_do_not_overflow(dtype):
     for target in ("python", "cuda"):
         got = on_host(ad.jit(_folds, target=target)(x))
         assert [float(g) for g in got] == [float(w) for w in _folds(x)]
+
+
+def _stencil(u, n):
+    y = u.copy()
+    for _ in range(n):
+        z = y.copy()
+        for i in range(1, len(u) - 1):
+            z[i] = y[i] + 0.1 * (y[i + 1] - 2 * y[i] + y[i - 1]) * y[i]
+        y = z
+    return np.sum(y**2)
+
+
+def _nested_rounds(u, n):
+    y = np.sin(u)
+    for _ in range(n):
+        for _ in range(2):
+            y = y * y[::-1] + u
+        if y[0] > 0.5:
+            y = np.tanh(y[::-1])
+    return np.sum(y)
+
+
+def _rounds_until(u, n):
+    y = np.sin(u)
+    k = 0
+    while k < n and np.sum(y) < 3.0:
+        y = y[::-1] * 1.5 + u
+        k += 1
+    return np.sum(y)
+
+
+@pytest.mark.parametrize("function", [_stencil, _nested_rounds, _rounds_until])
+def test_a_thread_hands_arrays_on_from_round_to_round(function):
+    u = drawn(3, 7)
+    over = lambda transform: (
+        lambda f, target: ad.vmap(transform(f), in_axes=(0, None), target=target)
+    )
+    agrees(over(lambda f: f), function, u, 3)
+    if function is _stencil:
+        agrees(over(ad.grad), function, u, 3)
+
+
+def _moves(x, y):
+    x[:] = x * 2 + y
+    x[1:] = x[:-1]
+
+
+def test_arrays_of_the_device_that_share_memory_are_refused():
+    moves = ad.jit(_moves, target="cuda", inplace=("x",))
+    x, y = drawn(7), drawn(7, seed=1)
+    whole = cuda.to_device(x)
+    for first, second in [(whole, whole), (whole[1:], whole[:-1]), (whole[::2], whole[1:5])]:
+        with pytest.raises(TypeMismatch, match="share memory"):
+            moves(first, second)
+    assert np.array_equal(whole.copy_to_host(), x)
+    with strictly():
+        moves(whole, cuda.to_device(y))
+        moves(whole[:3], whole[3:6])
+    _moves(x, y)
+    _moves(x[:3], x[3:6])
+    np.testing.assert_allclose(whole.copy_to_host(), x)
 
 
 # -- the strict simulator itself -------------------------------------------------------------------
