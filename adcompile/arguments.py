@@ -119,17 +119,38 @@ def refuse_overlap(
         (name, leaf)
         for name, item in arguments.items()
         for leaf in trees.leaves(item)
-        if isinstance(leaf, np.ndarray)
+        if isinstance(leaf, np.ndarray) or hasattr(leaf, "copy_to_host")
     ]
     for k, (name, array) in enumerate(arrays):
         for other_name, other in arrays[k + 1 :]:
             written = {name, other_name} & set(written_names)
-            if written and np.may_share_memory(array, other):
+            if written and _may_share_memory(array, other):
                 raise TypeMismatch(
                     f"`{name}` and `{other_name}` share memory, and `{function_name}` writes "
                     f"`{written.pop()}`",
                     hint=f"pass a copy: {other_name}.copy()",
                 )
+
+
+def _may_share_memory(array: Any, other: Any) -> bool:
+    """Whether the memory of two arrays overlaps, on the host or on the device."""
+    if isinstance(array, np.ndarray) and isinstance(other, np.ndarray):
+        return np.may_share_memory(array, other)
+    if isinstance(array, np.ndarray) or isinstance(other, np.ndarray):
+        return False
+    (low, high), (other_low, other_high) = _bytes_of(array), _bytes_of(other)
+    return low < other_high and other_low < high
+
+
+def _bytes_of(array: Any) -> tuple[int, int]:
+    """The addresses of the first byte of an array on the device, and of that after its last."""
+    known = getattr(array, "__cuda_array_interface__", None) or array.__array_interface__
+    first = known["data"][0]
+    if not array.size:
+        return first, first
+    spans = [(n - 1) * step for n, step in zip(array.shape, array.strides, strict=True)]
+    low, high = (sum(pick(span, 0) for span in spans) for pick in (min, max))
+    return first + low, first + high + array.dtype.itemsize
 
 
 def refuse_read_only(

@@ -134,11 +134,10 @@ class DirectCalls:
         if self.target == "cuda":
             return self._run_on_device(args, kwargs)
         run = self._direct_function(self._call_types(args, kwargs))
+        self._refuse_overlap(args, kwargs)
         # slopes of branches not taken may be infinite; they are masked out
         with np.errstate(divide="ignore", invalid="ignore"):
-            result = run(*self._bound(args, kwargs))
-        self._refuse_overlap(args, kwargs)
-        return self._restored(result)
+            return self._restored(run(*self._bound(args, kwargs)))
 
     def _run_on_device(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         from adcompile.execute.arena import forgotten_if_it_fails
@@ -149,9 +148,9 @@ class DirectCalls:
             args, kwargs = self._moved(args, kwargs)
             types, items = self._call_types(args, kwargs), self._bound(args, kwargs)
             run = self._stretched.get(stretched_key(items, types)) if self._stretched else None
-            result = (run or self._direct_function(types))(*items)
+            run = run or self._direct_function(types)
             self._refuse_overlap(args, kwargs)
-            return self._restored(result)
+            return self._restored(run(*items))
 
     def _moved(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -216,7 +215,7 @@ def _kernels(graph: Graph) -> Callable[..., Any]:
             return result
         marks = iter(numbers)
         return trees.mapped(
-            lambda leaf: DeviceNumber(leaf) if next(marks) and hasattr(leaf, "shape") else leaf,
+            lambda leaf: leaf if not next(marks) or np.isscalar(leaf) else DeviceNumber(leaf),
             result,
         )
 

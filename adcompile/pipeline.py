@@ -333,7 +333,8 @@ def in_kernels(graph: Graph) -> Graph:
     tidying = [p for p in SCALAR_PASSES if p[0] in _TIDYING]
     for body in [loops, *(p.graph for p in procedures_of(loops))]:
         _optimise_one(body, tidying)
-    _optimise_one(loops, [p for p in SCALAR_PASSES if p[0] is reuse_buffers])
+    if reuse_buffers.__name__ not in _skipped.get():
+        reuse_buffers(loops, whole=True)
     return loops
 
 

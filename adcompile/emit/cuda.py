@@ -113,6 +113,14 @@ class HostEmitter(PythonEmitter):
         started = ast.Subscript(kernel, shape, ast.Load())
         self.add(ast.Expr(ast.Call(started, inputs[:count], [])), op)
 
+    def _write(self, op: Op) -> None:
+        if op.name == "assign":
+            inputs = [self.read(v) for v in op.inputs]
+            self.flush(only_memory=True, keep=inputs)
+            self.add(ast.Expr(assemble.fill("device.fill({0}, {1})", inputs, op)), op)
+        else:
+            super()._write(op)
+
     def spelling(self, op: Op) -> str:
         """The host's spelling of an operation."""
         inputs = [f"{{{k}}}" for k in range(len(op.inputs))]

@@ -18,36 +18,11 @@ from adcompile.execute.device_view import view
 from adcompile.execute.toolkit import SIMULATED, cuda
 
 __all__ = [
-    "all_of_block",
-    "all_of_lanes",
-    "any_of_block",
-    "any_of_lanes",
-    "blocks_of",
-    "cbrt",
-    "columns",
-    "constant",
-    "dot_into",
-    "elements",
-    "empty",
-    "full",
-    "gcd",
-    "lcm",
-    "matmul_into",
-    "maximum",
-    "maximum_of_block",
-    "maximum_of_lanes",
-    "minimum",
-    "minimum_of_block",
-    "minimum_of_lanes",
-    "one_block",
-    "product_of_block",
-    "product_of_lanes",
-    "remainder",
-    "rows",
-    "sum_of_block",
-    "sum_of_lanes",
-    "threads_of",
-    "view",
+    "all_of_block", "all_of_lanes", "any_of_block", "any_of_lanes", "blocks_of", "cbrt", "columns",
+    "constant", "dot_into", "elements", "empty", "fill", "full", "gcd", "lcm", "matmul_into",
+    "maximum", "maximum_of_block", "maximum_of_lanes", "minimum", "minimum_of_block",
+    "minimum_of_lanes", "one_block", "product_of_block", "product_of_lanes", "remainder", "rows",
+    "sum_of_block", "sum_of_lanes", "threads_of", "view",
 ]  # fmt: skip
 
 LANES = 8 if SIMULATED else 256  # threads of a block, at most; a power of two
@@ -96,7 +71,7 @@ def _spread(extents: tuple[int, ...], most: int) -> Shape:
 
 def _reaching(extent: int) -> int:
     """The least power of two that is no less."""
-    return 1 << max(0, extent - 1).bit_length()
+    return 1 << max(0, int(extent) - 1).bit_length()
 
 
 def rows(extent: int, columns: int) -> Shape:
@@ -148,10 +123,15 @@ def empty(shape: tuple[int, ...], dtype: Any) -> Any:
 def full(shape: tuple[int, ...], value: Any, dtype: Any) -> Any:
     """An array on the device filled with a number of the host."""
     made = empty(shape, dtype)
-    if made.size:
-        flat = view(made).reshape(made.size)
-        _fill[elements(flat.size)](flat, np.dtype(dtype).type(value))
+    fill(made, value)
     return made
+
+
+def fill(array: Any, value: Any) -> None:
+    """Store a number of the host in all elements of an array that has no gaps."""
+    if array.size:
+        flat = view(array).reshape(array.size)
+        _fill[elements(flat.size)](flat, np.dtype(array.dtype).type(value))
 
 
 def constant(array: np.ndarray) -> Any:

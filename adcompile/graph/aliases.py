@@ -90,15 +90,24 @@ class Aliases:
             if any(self._after(op, write, root) for root in roots & written)
         ]
 
+    def names_from(self, op: Op, roots: frozenset[Value]) -> Iterator[Value]:
+        """The values by which memory of these roots may be used once `op` has begun."""
+        around = self.around(op)
+        for other in self._paths:
+            begun = self.follows(op, other) or any(self.repeats(op, other, r) for r in roots)
+            used = other.used if begun else ()
+            ends = [v for r in other.regions for v in r.yields] if begun or other in around else []
+            yield from (v for v in [*used, *ends] if self.roots.get(v, frozenset()) & roots)
+
     def shared_at_once(self, first: Value, second: Value) -> frozenset[Value]:
         """The roots whose memory both may use in one iteration of the loops around both.
 
         What a loop hands to an iteration is older than what that iteration makes.
         """
         common = self.roots.get(first, frozenset()) & self.roots.get(second, frozenset())
-        if common and self._swapped(_base(first), _base(second)):
+        if common and self._swapped(base(first), base(second)):
             return frozenset()
-        for handed, made in ((_base(first), _base(second)), (_base(second), _base(first))):
+        for handed, made in ((base(first), base(second)), (base(second), base(first))):
             region = self.home.get(handed)
             is_handed = region is not None and region in self._around and handed in region.params
             if made in common and is_handed and self.is_inside(self.home[made], region):
@@ -176,7 +185,7 @@ class Aliases:
         return False
 
 
-def _base(value: Value) -> Value:
+def base(value: Value) -> Value:
     """The array behind a chain of views."""
     while value.op is not None and value.op.record.view and not value.op.regions:
         value = value.op.inputs[0]

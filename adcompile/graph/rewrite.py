@@ -12,7 +12,7 @@ from adcompile.graph.ir import Graph, Region, Value
 def replace(graph: Graph, mapping: dict[Value, Value]) -> None:
     """Read `mapping[v]` wherever `v` was read."""
     if mapping:
-        _replace_in(graph.body, mapping)
+        replace_in(graph.body, mapping)
         graph.bindings = {
             n: [v and final(v, mapping) for v in vs] for n, vs in graph.bindings.items()
         }
@@ -25,10 +25,11 @@ def final(value: Value, mapping: dict[Value, Value]) -> Value:
     return value
 
 
-def _replace_in(region: Region, mapping: dict[Value, Value]) -> None:
+def replace_in(region: Region, mapping: dict[Value, Value]) -> None:
+    """Read `mapping[v]` wherever `v` was read in a region."""
     for op in region.ops:
         op.inputs = [final(v, mapping) for v in op.inputs]
         for inner in op.regions:
-            _replace_in(inner, mapping)
+            replace_in(inner, mapping)
     region.yields = [final(v, mapping) for v in region.yields]
     region.extents = {s: final(v, mapping) for s, v in region.extents.items()}

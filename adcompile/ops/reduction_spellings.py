@@ -16,9 +16,10 @@ from adcompile.errors import TypeMismatch, UnsupportedOperation
 from adcompile.graph.builder import current
 from adcompile.graph.ir import Value
 from adcompile.graph.trees import is_container, leaves
-from adcompile.graph.types import Scalar, is_continuous, shape_of
+from adcompile.graph.types import Scalar, shape_of
 from adcompile.ops import memory
 from adcompile.ops.complex_numbers import conjugate, squared_size
+from adcompile.ops.reductions import whole
 from adcompile.ops.shape_spellings import diagonal, full, ravel, reshape, transpose
 from adcompile.ops.spellings import (
     CALLS,
@@ -119,7 +120,7 @@ def prod(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     axes = normal_axes(axis, ndim)
     kept = [k for k in range(ndim) if k not in axes]
     extents = builder.shape(value)
-    dtype = value.type.dtype if is_continuous(value.type) else "int64"
+    dtype = whole(value.type.dtype)
     first = builder.constant(1, Scalar(dtype))
     lines = transpose(value, *axes, *kept)
     if len(axes) > 1:
@@ -129,7 +130,10 @@ def prod(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     def body(index: Value, carried: list[Value]) -> list[Value]:
         spec = ("index", *[memory.FULL] * len(kept))
         name, attrs = ("slice", {"spec": spec}) if kept else ("load", {})
-        return [carried[0] * builder.op(name, lines, index, **attrs)]
+        factor = builder.op(name, lines, index, **attrs)
+        if factor.type.dtype != dtype:
+            factor = builder.op("cast", factor, dtype=dtype, weak=False)
+        return [carried[0] * factor]
 
     (result,) = builder.loop(0, builder.shape(lines)[0], 1, [initial], body)
     if keepdims:

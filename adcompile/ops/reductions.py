@@ -27,11 +27,16 @@ def reduced_shape(shape: tuple[Dim, ...], attrs: Attrs) -> tuple[Dim, ...]:
     return tuple(dim for k, dim in enumerate(shape) if k not in axes)
 
 
+def whole(dtype: str) -> str:
+    """What sums and products of elements are kept in: the widest integer for integers."""
+    return {"b": "int64", "i": "int64", "u": "uint64"}.get(np.dtype(dtype).kind, dtype)
+
+
 def _result_dtype(dtype: str, name: str) -> str:
     if name == "mean" and np.dtype(dtype).kind not in "fc":
         return "float64"
-    if name == "sum" and np.dtype(dtype).kind in "bi":
-        return "int64"
+    if name == "sum":
+        return whole(dtype)
     if name.startswith("arg"):
         return "int64"
     return dtype

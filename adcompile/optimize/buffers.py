@@ -2,7 +2,7 @@
 
 Enters: a graph of loops over elements. Leaves: the same graph where the memory of an array that
 does not outlive its iteration is allocated outside and used again; what it was filled with is
-stored in every iteration.
+stored in every iteration, by loops or, where the host starts kernels, as a whole.
 """
 
 from __future__ import annotations
@@ -18,26 +18,29 @@ from adcompile.graph.types import Scalar, Symbol, shape_of
 from adcompile.optimize.loads import defined
 
 
-def reuse_buffers(graph: Graph) -> None:
-    """Move allocations in place, out of the inner loops first."""
+def reuse_buffers(graph: Graph, whole: bool = False) -> None:
+    """Move allocations in place, out of the inner loops first; fill arrays as a whole, or not."""
     with Builder(graph) as builder:
-        _region(graph.body, Aliases(graph), Bounds(graph), builder)
+        _region(graph.body, Aliases(graph), Bounds(graph), builder, whole)
 
 
-def _region(region: Region, aliases: Aliases, bounds: Bounds, builder: Builder) -> None:
+def _region(
+    region: Region, aliases: Aliases, bounds: Bounds, builder: Builder, whole: bool
+) -> None:  # fmt: skip
     for op in list(region.ops):
         for inner in op.regions:
             with builder.inside(inner):
-                _region(inner, aliases, bounds, builder)
+                _region(inner, aliases, bounds, builder, whole)
         if op.name in ("for", "while"):
-            _Loop(op, region, aliases, bounds, builder).empty()
+            _Loop(op, region, aliases, bounds, builder, whole).empty()
 
 
 class _Loop:
     def __init__(
-        self, loop: Op, region: Region, aliases: Aliases, bounds: Bounds, builder: Builder
-    ) -> None:
-        self.loop, self.region, self.builder = loop, region, builder
+        self, loop: Op, region: Region, aliases: Aliases, bounds: Bounds, builder: Builder,
+        whole: bool,
+    ) -> None:  # fmt: skip
+        self.loop, self.region, self.builder, self.whole = loop, region, builder, whole
         self.aliases, self.bounds = aliases, bounds
         self.body = loop.regions[0]
         self.own = {v for r in loop.regions for v in defined(r)}
@@ -85,7 +88,9 @@ class _Loop:
         made = Op(RECORDS["empty"], extents, attrs, [array], location=op.location)
         self.region.ops.insert(self.region.ops.index(self.loop), made)
         with self.builder.inside(Region()) as filling, self.builder.at(op.location):
-            if op.name == "full":
+            if op.name == "full" and self.whole:
+                self.builder.op("assign", array, op.inputs[0])
+            elif op.name == "full":
                 fill(self.builder, array, op.inputs[0], op.inputs[1:])
         position = self.body.ops.index(op)
         self.body.ops[position : position + 1] = filling.ops

@@ -97,8 +97,8 @@ class Kernel:
         """
         loop = nest[0]
         with self._building([loop]):
-            slices = self._take_own(own, "thread")
             axes = _AXES[len(nest)]
+            slices = self._take_own(own, *axes)
             copy = self._strided(loop, *axes[0])
             self._mark_atomics(loop, copy, nest)
             made = {
@@ -265,7 +265,7 @@ class Kernel:
     def rows(self, loop: Op, parts: Sequence[Value], own: Mapping[Value, Value]) -> None:
         """A block for an iteration of a loop, its threads for those of the loops inside."""
         with self._building([loop]):
-            self._take_own(own, "block")
+            self._take_own(own, ("block", "blocks"))
             inputs = self._share(loop, "block", "blocks")
             kinds = folds(loop)
             carried = [self._neutral(v, f) for v, f in zip(loop.outputs, kinds, strict=True)]
@@ -340,23 +340,32 @@ class Kernel:
         if op.name == "full":
             with self.builder.inside(Region()) as made:
                 fill(self.builder, op.result, op.inputs[0], op.inputs[1:])
-            (loop,) = made.ops
-            self._meet_before(loop)
-            self.builder.region.ops.append(clone_op(loop, self.mapping))
+            self._meet_before(made.ops[-1])
+            self.builder.region.ops += [clone_op(part, self.mapping) for part in made.ops]
             self._stride_in_place(self.builder.region.ops[-1], self.builder.region, "lane", "lanes")
 
     def _branch(self, op: Op, around: list[Op]) -> None:
-        regions = []
+        regions, before, after = [], self._touched, []
         for old in op.regions:
+            self._touched = {kind: set(values) for kind, values in before.items()}
             with self.builder.inside(Region(same=dict(old.same))) as region:
                 self._alike(old.ops, around)
-                region.yields = [self.mapping.get(v, v) for v in old.yields]
+                region.yields = [self._set(self.mapping.get(v, v)) for v in old.yields]
             regions.append(region)
+            after.append(self._touched)
+        self._touched = {kind: set().union(*(t[kind] for t in after)) for kind in before}
         condition = self.mapping.get(op.inputs[0], op.inputs[0])
         outputs = [clone_value(v, self.mapping) for v in op.outputs]
         self.builder.region.ops.append(
             Op(op.record, [condition], {}, outputs, regions, op.location)
         )
+
+    def _set(self, value: Value) -> Value:
+        """A number that may be stored for later kernels, also where nobody will read it."""
+        if value.op is None or value.op.name != "undefined":
+            return value
+        assert isinstance(value.type, Scalar)
+        return self.builder.constant(0, value.type)
 
     def _by_one(self, name: str, *inputs: Value | int, **attrs: bool) -> None:
         """One thread of the block does it, with what it has just done alone."""
@@ -425,11 +434,16 @@ class Kernel:
             region.ops[place : place + 1] = new.ops
             made[op.result] = array
 
-    def _take_own(self, own: Mapping[Value, Value], worker: str) -> dict[Value, Value]:
+    def _take_own(
+        self, own: Mapping[Value, Value], *axes: tuple[str, str]
+    ) -> dict[Value, Value]:  # fmt: skip
         """Each worker has its part of an array in place of one that it would make."""
         for array, parts in own.items():
             assert isinstance(array.type, Array)
-            me = self.builder.op("place", which=worker)
+            me = self.builder.op("place", which=axes[0][0])
+            for which, count in axes[1:]:
+                along, own_place = (self.builder.op("place", which=w) for w in (count, which))
+                me = me * along + own_place
             spec = ("index", *[FULL] * array.type.ndim)
             mine = self.builder.op("slice", parts, me, spec=spec)
             mine.hint, mine.type = array.hint, Array(array.type.dtype, array.type.shape)

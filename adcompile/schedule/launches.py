@@ -19,6 +19,7 @@ from adcompile.ops.device import FOLDS
 from adcompile.ops.memory import empty, full
 from adcompile.schedule.kernels import Kernel, folds
 from adcompile.schedule.placement import Placement
+from adcompile.schedule.rounds import copy_between_rounds
 
 _LOCAL = 1024  # bytes of an array that a thread keeps for itself
 _WIDTH = 256  # threads that share an inner loop whose length only the device knows
@@ -42,12 +43,21 @@ class _Launches:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.builder = Builder(graph)
-        self.placement = Placement(graph)
+        self.placement = self._settled(graph)
         self.known = self.placement.known
         self.numbers: dict[Value, Value] = {}  # the arrays of what the device computes
         self.uses = count_uses(graph.body)
         self.waiting: list[Op] = []  # operations on numbers, for one kernel
         self.count = 0
+
+    def _settled(self, graph: Graph) -> Placement:
+        """Where all runs, once loops inside kernels hand on copies."""
+        placement = Placement(graph)
+        aliases = placement.known.aliases
+        kernels = [op.regions[0] for op, kind in placement.kinds.items() if kind == "kernel"]
+        with self.builder:
+            changed = [copy_between_rounds(body, aliases, self.builder) for body in kernels]
+        return Placement(graph) if any(changed) else placement
 
     # -- the host -------------------------------------------------------------------------------
 
@@ -109,6 +119,8 @@ class _Launches:
             return self.numbers[value]
         if isinstance(value.type, Array):
             return value
+        if value.op is not None and value.op.name == "undefined":
+            return empty(self.builder, [1], value.type.dtype)
         return full(self.builder, [1], value, value.type.dtype)
 
     def _filled(self, op: Op) -> None:

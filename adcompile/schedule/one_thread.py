@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 from adcompile.errors import UnsupportedOperation
+from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
 from adcompile.graph.concurrency import ORDERED
 from adcompile.graph.filling import fill
@@ -16,6 +17,7 @@ from adcompile.graph.ir import Graph, Op, Region
 from adcompile.graph.rewrite import replace
 from adcompile.graph.sizes import item_size
 from adcompile.graph.types import Array, StackOf
+from adcompile.schedule.rounds import copy_between_rounds
 
 _MOST = 16 * 1024  # bytes of a thread's own memory
 
@@ -35,6 +37,7 @@ def for_one_thread(graph: Graph) -> None:
             hint="shorten its loops, or use it on the host: a kernel has the memory of the device",
         )
     with Builder(graph) as builder:
+        copy_between_rounds(graph.body, Aliases(graph), builder)
         _settle(graph, graph.body, builder)
 
 
