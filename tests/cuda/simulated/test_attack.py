@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import adcompile as ad
-from adcompile.errors import TypeMismatch
+from adcompile.errors import TypeMismatch, UnsupportedOperation
 from adcompile.execute.toolkit import cuda
 from adcompile.graph.trees import as_tuples, leaves
 from tests.cuda.simulated.races import Race, strictly
@@ -161,6 +161,36 @@ def test_arrays_of_the_device_that_share_memory_are_refused():
     _moves(x, y)
     _moves(x[:3], x[3:6])
     np.testing.assert_allclose(whole.copy_to_host(), x)
+
+
+def _count_and_sum(x):
+    count, total = 0, 0.0
+    for i in range(len(x)):
+        if x[i] > 0:
+            count += 1
+        if x[i] > 0.5:
+            if x[i] < 2.0:
+                total += x[i] ** 2
+        else:
+            total -= x[i]
+    return total * count
+
+
+def _either_sum_or_largest(x):
+    s = 0.0
+    for i in range(len(x)):
+        if x[i] > 0:
+            s += x[i]
+        else:
+            s = max(s, x[i])
+    return s + np.sum(x)
+
+
+def test_a_side_of_a_branch_folds():
+    agrees(ad.jit, _count_and_sum, drawn(30))
+    agrees(lambda f, target: ad.vmap(f, target=target), _count_and_sum, drawn(4, 9))
+    with pytest.raises(UnsupportedOperation, match="needs `s` of the one before"):
+        ad.jit(_either_sum_or_largest, target="cuda").source(drawn(30))
 
 
 # -- the strict simulator itself -------------------------------------------------------------------
