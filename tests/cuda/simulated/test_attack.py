@@ -193,6 +193,21 @@ def test_a_side_of_a_branch_folds():
         ad.jit(_either_sum_or_largest, target="cuda").source(drawn(30))
 
 
+def _one_side_writes(x, c):
+    s = 0.0
+    if x[0] > 0:
+        c[0] = x[1]
+    else:
+        c[1] = x[2]
+        s = c[0] + c[1]
+    return c[0] * np.sum(x) + s
+
+
+def test_threads_wait_for_what_one_side_of_a_branch_writes():
+    for x in ([0.5, 2.0, 3.0], [-0.5, 2.0, 3.0]):
+        agrees(ad.jit, _one_side_writes, np.array(x), np.ones(2))
+
+
 # -- the strict simulator itself -------------------------------------------------------------------
 
 
