@@ -7,6 +7,7 @@ reach; and memory that is not set holds numbers that do not pass for results.
 
 import contextlib
 import random
+import sys
 import threading
 
 import numpy as np
@@ -146,6 +147,16 @@ def _unset(shape, dtype):
     return made
 
 
+def _shared(self, shape, dtype, alignment=None):
+    """The simulator has one array for a line of text, whatever its type: here one for each type."""
+    caller = sys._getframe(1)
+    dtype = np.dtype(getattr(dtype, "name", dtype))
+    place = caller.f_code.co_filename, caller.f_lineno, dtype
+    if place not in self._allocations:
+        self._allocations[place] = _unset(shape, dtype)
+    return self._allocations[place]
+
+
 @contextlib.contextmanager
 def strictly(seed=0):
     """Kernels that run inside are checked."""
@@ -156,6 +167,7 @@ def strictly(seed=0):
         (devicearray.FakeWithinKernelCUDAArray, "__getitem__", _read),
         (devicearray.FakeWithinKernelCUDAArray, "__setitem__", _write),
         (kernelapi.FakeCUDAAtomic, "add", _add),
+        (kernelapi.FakeCUDAShared, "array", _shared),
         (kernelapi.FakeCUDALocal, "array", lambda self, shape, dtype: _unset(shape, dtype)),
         (device, "empty", lambda shape, dtype: devicearray.FakeCUDAArray(_unset(shape, dtype))),
     ]

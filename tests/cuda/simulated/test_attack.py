@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import adcompile as ad
-from adcompile.errors import TypeMismatch
+from adcompile.errors import TypeMismatch, UnsupportedOperation
 from adcompile.execute.toolkit import cuda
 from adcompile.graph.trees import as_tuples, leaves
 from tests.cuda.simulated.races import Race, strictly
@@ -161,6 +161,51 @@ def test_arrays_of_the_device_that_share_memory_are_refused():
     _moves(x, y)
     _moves(x[:3], x[3:6])
     np.testing.assert_allclose(whole.copy_to_host(), x)
+
+
+def _count_and_sum(x):
+    count, total = 0, 0.0
+    for i in range(len(x)):
+        if x[i] > 0:
+            count += 1
+        if x[i] > 0.5:
+            if x[i] < 2.0:
+                total += x[i] ** 2
+        else:
+            total -= x[i]
+    return total * count
+
+
+def _either_sum_or_largest(x):
+    s = 0.0
+    for i in range(len(x)):
+        if x[i] > 0:
+            s += x[i]
+        else:
+            s = max(s, x[i])
+    return s + np.sum(x)
+
+
+def test_a_side_of_a_branch_folds():
+    agrees(ad.jit, _count_and_sum, drawn(30))
+    agrees(lambda f, target: ad.vmap(f, target=target), _count_and_sum, drawn(4, 9))
+    with pytest.raises(UnsupportedOperation, match="needs `s` of the one before"):
+        ad.jit(_either_sum_or_largest, target="cuda").source(drawn(30))
+
+
+def _one_side_writes(x, c):
+    s = 0.0
+    if x[0] > 0:
+        c[0] = x[1]
+    else:
+        c[1] = x[2]
+        s = c[0] + c[1]
+    return c[0] * np.sum(x) + s
+
+
+def test_threads_wait_for_what_one_side_of_a_branch_writes():
+    for x in ([0.5, 2.0, 3.0], [-0.5, 2.0, 3.0]):
+        agrees(ad.jit, _one_side_writes, np.array(x), np.ones(2))
 
 
 # -- the strict simulator itself -------------------------------------------------------------------

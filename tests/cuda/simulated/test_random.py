@@ -16,7 +16,7 @@ from tests.random_programs.program import draw_program
 from tests.random_programs.running import loaded, with_wrappers
 from tests.random_programs.values import copied, numbers_in, rounded
 
-COUNT, PARTS = 32, 4
+COUNT, PARTS = 24, 2
 
 
 def _check(seed):
