@@ -80,42 +80,43 @@ class Concurrency:
                 return f"each iteration needs `{param.hint or 'a value'}` of the one before"
         own = {v for op in inner for v in op.outputs}
         own |= {v for op in inner for r in op.regions for v in r.params}
-        roots = {r for op in inner for v in op.written for r in self.aliases.roots[v]}
         plan = Plan()
-        for root in sorted(roots - own, key=lambda v: v.hint):
-            touching = [op for op in inner if op.name != "dim" and self._touches(op, root)]
-            if isinstance(root.type, StackOf):
+        for array in sorted(self._written(inner, own), key=lambda v: v.hint):
+            touching = [op for op in inner if op.name != "dim" and self._touches(op, array, own)]
+            if isinstance(array.type, StackOf):
                 return "it keeps values on a stack"
-            root = self._seen_as(root, touching, own)
-            if all(_only_adds(op, root) for op in touching):
-                if not self._apart(touching, root, loop, own):
-                    plan.sums.append(root)
-            elif self._device and self._apart(touching, root, loop, own):
+            if all(_only_adds(op, array) for op in touching):
+                if not self._apart(touching, array, loop, own):
+                    plan.sums.append(array)
+            elif self._device and self._apart(touching, array, loop, own):
                 continue
-            elif self._scratch.is_scratch(root, loop):
-                plan.scratch.append(root)
-            elif self._device or not self._apart(touching, root, loop, own):
-                name = root.hint or "an array"
+            elif self._scratch.is_scratch(array, loop):
+                plan.scratch.append(array)
+            elif self._device or not self._apart(touching, array, loop, own):
+                name = array.hint or "an array"
                 return f"an element of `{name}` may be used by several iterations"
         return plan
 
-    def _seen_as(self, root: Value, touching: list[Op], own: set[Value]) -> Value:
-        """The one value by which a loop knows an array: a view, or what a loop around hands on."""
-        seen = {v for op in touching for v in op.used if root in self._roots(v, root)}
-        (value,) = seen if len(seen) == 1 else (root,)
-        return value if self._device and value not in own else root
+    def _written(self, inner: list[Op], own: set[Value]) -> set[Value]:
+        """The arrays of the surroundings that are written, as the loop knows them."""
+        found: set[Value] = set()
+        for value in (v for op in inner for v in op.written):
+            array = self._known_as(value, own)
+            found |= {array} if array not in own else self.aliases.roots[value] - own
+        return found
 
-    def _touches(self, op: Op, root: Value) -> bool:
-        return any(root in self._roots(v, root) for v in op.used)
+    def _known_as(self, value: Value, own: set[Value]) -> Value:
+        """The array outside the loop of which a value inside is a view."""
+        while value in own and value.op is not None and value.op.record.view:
+            value = value.op.inputs[0]
+        return value
 
-    def _roots(self, value: Value, root: Value) -> frozenset[Value]:
-        """The memory that a value may be while the root's is used: not that of an older round."""
-        if value is root:
-            return frozenset([root])
-        roots: frozenset[Value] = self.aliases.roots.get(value, frozenset())
-        if root in roots:
-            return self.aliases.shared_at_once(value, root)
-        return roots
+    def _touches(self, op: Op, array: Value, own: set[Value]) -> bool:
+        return any(self._meet(self._known_as(v, own), array) for v in op.used)
+
+    def _meet(self, value: Value, array: Value) -> bool:
+        """Whether two names may be one memory in an iteration of the loops around both."""
+        return value is array or bool(self.aliases.shared_at_once(value, array))
 
     # -- elements of one iteration --------------------------------------------------------------
 
@@ -154,7 +155,7 @@ class Concurrency:
     def _through_view(self, op: Op, root: Value, touching: list[Op]) -> list[Value | None] | None:
         """Nothing more to ask where each array that an operation reads is a known view."""
         for value in op.used:
-            if root in self._roots(value, root):
+            if self._meet(value, root):
                 view = value.op
                 if view not in touching or view is None or view.name != "slice":
                     return None

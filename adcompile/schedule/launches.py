@@ -73,9 +73,7 @@ class _Launches:
 
     def _operation(self, op: Op) -> None:
         kind = self.placement.kinds[op]
-        if op.name == "full" and kind == "serial":
-            self._filled(op)
-        elif kind == "serial":
+        if kind == "serial":
             self.waiting.append(op)
         elif kind == "kernel":
             self._flush()
@@ -122,14 +120,6 @@ class _Launches:
         if value.op is not None and value.op.name == "undefined":
             return empty(self.builder, [1], value.type.dtype)
         return full(self.builder, [1], value, value.type.dtype)
-
-    def _filled(self, op: Op) -> None:
-        """An array of a number that the device knows: a kernel stores it."""
-        attrs = {"dtype": op.attrs["dtype"], "shape": op.attrs["shape"]}
-        array = self.builder.op("empty", *op.inputs[1:], **attrs)
-        array.op.outputs = [op.result]
-        op.result.op = array.op
-        raise UnsupportedOperation("an array filled with a number of the device", op.location)
 
     # -- kernels --------------------------------------------------------------------------------
 

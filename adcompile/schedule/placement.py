@@ -69,9 +69,8 @@ class Placement:
             return self._if(op)
         if op.name in _ELEMENTS:
             return "serial"
-        if op.name == "full" and op.inputs[0] in self.on_device:
-            return "serial"
-        if op.name in _MEMORY or not self._any_on_device(op.inputs):
+        filled = op.name == "full" and op.inputs[0] in self.on_device
+        if (op.name in _MEMORY and not filled) or not self._any_on_device(op.inputs):
             return "host"
         if op.name in ("require", "check_equal") or any(
             isinstance(v.type, Array) for v in [*op.inputs, *op.outputs]

@@ -141,6 +141,38 @@ def test_a_time_loop_runs_on_the_host_and_carries_numbers():
         _same(loss, RNG.standard_normal(12), n)
 
 
+def test_two_buffers_change_places():
+    def loss(u, n):
+        a, b = u.copy(), u.copy()
+        for _ in range(n):
+            for i in range(1, len(u) - 1):
+                b[i] = a[i] + 0.1 * (a[i + 1] - 2.0 * a[i] + a[i - 1])
+            a, b = b, a
+        return np.sum(a * a)
+
+    _same(loss, RNG.standard_normal(9), 3)
+
+
+def test_arrays_are_handed_on_from_step_to_step():
+    def momentum(w, x, y):
+        v = np.zeros_like(w)
+        for _ in range(3):
+            v = 0.9 * v + x.T @ (x @ w - y)
+            w = w - 0.1 * v
+        return np.sum(w * w)
+
+    def recurrent(w, u, xs):
+        h, loss = np.zeros(w.shape[0]), 0.0
+        for t in range(xs.shape[0]):
+            h = np.tanh(w @ h + u @ xs[t])
+            loss += np.sum(h * h)
+        return loss
+
+    _same(momentum, RNG.standard_normal(3), RNG.standard_normal((5, 3)) / 3, RNG.standard_normal(5))
+    args = (RNG.standard_normal((4, 4)), RNG.standard_normal((4, 3)), RNG.standard_normal((5, 3)))
+    _same(recurrent, *args, argnums=(0, 1))
+
+
 def test_each_thread_has_memory_of_its_own():
     def small(x):
         total = 0.0
