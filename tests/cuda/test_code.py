@@ -18,7 +18,6 @@ from adcompile.errors import DeviceError, UnsupportedOperation
 from adcompile.execute.cuda import kernels_of
 from adcompile.execute.headless import float64_instructions, ptx_of, resources
 from adcompile.graph.procedures import procedures_of
-from adcompile.graph.trees import as_tuples
 from adcompile.graph.types import is_continuous, leaves, type_of, type_text
 from tests.cuda.records import CHOSEN, REFUSED
 from tests.programs.corpus import CORPUS
@@ -73,7 +72,7 @@ def _programs():
 @pytest.mark.parametrize(("function", "args"), list(_programs()))
 def test_kernels_of_the_corpus(function, args, capability):
     given = tuple(k for k, a in enumerate(args) if any(map(is_continuous, leaves(type_of(a)))))
-    types = [type_of(as_tuples(a)) for a in args]
+    types = list(map(type_of, args))
     try:
         kernels = _kernels(function, types, capability, given)
     except UnsupportedOperation:
