@@ -17,6 +17,7 @@ from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parents[2]
 _TESTS = "tests/cuda/simulated"
+_MORE = [f"tests/cuda/test_{name}.py" for name in ("training_on_gpu", "code", "tiled_code")]
 _SMALL = "scatters or columns or softmax or memory_of_its_own or edge"  # what a sanitizer runs
 
 
@@ -27,8 +28,14 @@ def main():
     options = parser.parse_args()
     os.chdir(_ROOT)
     sys.path.insert(0, str(_ROOT))
-    _device()
-    failed = [] if _run(*_pytest(_TESTS)) else ["tests"]
+    from adcompile.errors import DeviceError
+
+    try:
+        _device()
+    except DeviceError as error:
+        print(error, file=sys.stderr)
+        return 1
+    failed = [] if _run(*_pytest(_TESTS, *_MORE)) else ["tests"]
     if not options.quick:
         failed += _sanitized()
     from tests.cuda.timings import rows, table

@@ -10,7 +10,7 @@ import pytest
 from adcompile.errors import DeviceError
 from adcompile.execute import headless, tiled
 from adcompile.execute.tiled import Rows, Tile, matmul_into
-from adcompile.execute.toolkit import cuda
+from adcompile.execute.toolkit import SIMULATED, cuda
 
 _PRECISION = {"f4": 1e-5, "f8": 1e-13, "c8": 1e-5, "c16": 1e-13}
 _LAYOUTS = ["rows", "columns", "strided", "backwards"]
@@ -224,6 +224,10 @@ def test_not_a_number_stays_in_its_row():
     assert np.array_equal(np.isnan(out.copy_to_host()), np.isnan(a @ b))
 
 
+in_simulator = pytest.mark.skipif(not SIMULATED, reason="looks into the simulator")
+
+
+@in_simulator
 def test_the_simulator_has_our_own_kernels_and_no_compiler():
     assert tiled.products_by() == "own kernel"
     with pytest.raises(DeviceError, match="compiles none"):
@@ -295,6 +299,7 @@ def _order(values, order):
 _ORDERS = ["rows", "columns", "gaps", "gaps in columns"]
 
 
+@in_simulator
 @pytest.mark.parametrize("dtype", ["f4", "f8", "c8", "c16"])
 @pytest.mark.parametrize(
     "extents", [(4, 3, 5), (1, 3, 5), (4, 1, 5), (4, 3, 1), (1, 1, 1)], ids=str
