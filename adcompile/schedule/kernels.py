@@ -1,9 +1,10 @@
 """Loops as kernels: what one thread of the device does.
 
 Enters: a loop whose iterations stand alone, or operations on numbers. Leaves: a procedure that any
-number of threads run together. Three shapes:
+number of threads run together. Four shapes:
 
-elements   each thread takes iterations of one loop, or of a nest of two
+elements   each thread takes iterations of one loop, or of a nest of two or three
+columns    threads side by side take the columns of a nest of two, each adds up several rows
 rows       each block takes iterations, its threads those of the loops inside
 serial     one block; its threads take the iterations of loops, and do all else alike
 

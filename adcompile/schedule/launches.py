@@ -13,8 +13,9 @@ from adcompile.errors import UnsupportedOperation
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Graph, Note, Op, Region, Value, count_uses
 from adcompile.graph.outside import outside
+from adcompile.graph.rewrite import replace_in
 from adcompile.graph.sizes import item_size
-from adcompile.graph.types import Array
+from adcompile.graph.types import Array, Scalar
 from adcompile.ops.device import FOLDS
 from adcompile.ops.memory import empty, full
 from adcompile.schedule.kernels import Kernel, folds
@@ -23,6 +24,13 @@ from adcompile.schedule.rounds import copy_between_rounds
 
 _LOCAL = 1024  # bytes of an array that a thread keeps for itself
 _WIDTH = 256  # threads that share an inner loop whose length only the device knows
+
+
+_SHAPES = {
+    "elements": "a thread for each iteration",
+    "columns": "threads side by side add up columns",
+    "rows": "a block for each iteration",
+}
 
 
 def launch_kernels(graph: Graph) -> None:
@@ -125,6 +133,7 @@ class _Launches:
 
     def _kernel(self, loop: Op) -> None:
         self.count += 1
+        self._convert_outside(loop)
         plan = self.placement.plans[loop]
         prefix = f"{self.graph.name}_{self.count}"
         kernel = Kernel(prefix, self.placement, self.builder, self.numbers, loop.location)
@@ -153,13 +162,33 @@ class _Launches:
             kernel.columns(nest, sums, parts)
         else:
             kernel.elements(nest, parts, own)
-        why = "a block" if rows else "a thread"
-        self._note(loop, f"kernel {prefix}: {why} for each iteration")
+        self._note(loop, f"kernel {prefix}: {_SHAPES[shape]}")
         self._launch(kernel, extents, shape)
         for output, part, start, fold in zip(
             loop.outputs, parts, loop.inputs[3:], folds(loop), strict=True
         ):
             self.waiting.append(self._finish(output, part, start, fold))
+
+    def _convert_outside(self, loop: Op) -> None:
+        """Numbers of the host come in the type that the kernel computes in.
+
+        A double among floats would bring instructions for doubles into the kernel.
+        """
+        inside = {v for op in loop.walk() for v in op.outputs} | set(loop.regions[0].params)
+        outside: dict[tuple[Value, str], Value] = {}
+        made: dict[Value, Value] = {}
+        for region in [r for op in loop.walk() for r in op.regions]:
+            for op in [o for o in region.ops if o.name == "cast"]:
+                given, dtype = op.inputs[0], op.attrs["dtype"]
+                known = given in inside or given in self.placement.on_device
+                if known or not isinstance(given.type, Scalar) or given.constant is not None:
+                    continue
+                if (given, dtype) not in outside:
+                    outside[given, dtype] = self.builder.op("cast", given, **op.attrs)
+                    outside[given, dtype].hint = given.hint
+                made[op.result] = outside[given, dtype]
+                region.ops.remove(op)
+        replace_in(loop.regions[0], made)
 
     def _fold_parts(self, loop: Op, shape: str, extents: Sequence[Value]) -> list[Value]:
         """Memory for what each block folds."""
@@ -237,9 +266,7 @@ class _Launches:
         if not ops:
             return
         self.count += 1
-        inside: dict[Value, int] = {}
-        for value, count in count_uses(Region(ops=ops)).items():
-            inside[value] = count
+        inside = count_uses(Region(ops=ops))
         made = [v for op in ops for v in op.outputs]
         needed = [v for v in made if self.uses.get(v, 0) > inside.get(v, 0)]
         results: dict[Value, Value] = {}

@@ -32,6 +32,10 @@ TYPES = {  # float32 programs; sines and cosines reduce their argument in 64 bit
     "rows": (lambda x: np.sum(np.log(np.sum(np.exp(x - np.max(x)), axis=1))), "f4[:, ::1]"),
     "columns": (lambda b, x: np.mean(np.abs(x / (1 + b * b)) ** 1.5), "f4[::1], f4[:, ::1]"),
     "gather": (lambda w, k: np.sum(w[k] ** 3), "f4[::1], i8[::1]"),
+    "numbers of the host": (
+        lambda x, y, a: np.sum(a * x + y * np.exp(-a * x)),
+        "f4[::1], f4[::1], f8",
+    ),
     "whole numbers": (lambda x, n: np.sum(x * n) / len(x), "f4[::1], i2[::1]"),
     "folds": (lambda x: np.max(x) * np.min(x) + np.sum(np.sqrt(np.maximum(x, 0))), "f4[:, ::1]"),
 }
