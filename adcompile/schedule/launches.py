@@ -174,10 +174,11 @@ class _Launches:
 
         A double among floats would bring instructions for doubles into the kernel.
         """
-        inside = {v for op in loop.walk() for v in op.outputs} | set(loop.regions[0].params)
+        regions = [r for op in loop.walk() for r in op.regions]
+        inside = {v for r in regions for v in [*r.params, *(v for op in r.ops for v in op.outputs)]}
         outside: dict[tuple[Value, str], Value] = {}
         made: dict[Value, Value] = {}
-        for region in [r for op in loop.walk() for r in op.regions]:
+        for region in regions:
             for op in [o for o in region.ops if o.name == "cast"]:
                 given, dtype = op.inputs[0], op.attrs["dtype"]
                 known = given in inside or given in self.placement.on_device
