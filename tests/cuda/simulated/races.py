@@ -139,6 +139,8 @@ def _add(self, array, index, value):
 
 def _unset(shape, dtype):
     made = np.empty(shape, dtype)
+    if made.dtype == object:
+        return made  # None, which no number adds to
     made.view("u1" if made.ndim else made.dtype).fill(0xF3) if made.size else None
     if made.dtype.kind in "fc":
         made.fill(np.nan)
