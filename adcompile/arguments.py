@@ -179,6 +179,9 @@ def check_options(
     for name, flag in flags.items():
         if not isinstance(flag, bool):
             raise TypeMismatch(f"{name}={flag!r} is neither True nor False", place)
+    if flags["boundscheck"] and target == "cuda":
+        hint = 'no error can leave a kernel: look for it with target="cpu" or "python"'
+        raise TypeMismatch('boundscheck=True with target="cuda"', place, hint)
     if flags["device"] and target != "cuda":
         raise TypeMismatch(f'device=True with target="{target}"', place, 'target="cuda"')
 

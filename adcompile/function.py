@@ -111,7 +111,7 @@ class CompiledFunction(DirectCalls):
         self._function = function
         self._derive = derive
         self._options = {name: on for name, on in options.items() if name != "parallel"}
-        self._skipped = pipeline.skipped_passes(passes, options, place)
+        self._skipped = pipeline.skipped_passes(passes, options, target, place)
         if not isinstance(inplace, (tuple, list)):
             raise TypeMismatch(f"inplace={inplace!r} is no tuple of argument names", place)
         self._inplace, self._keep, self._own = tuple(inplace), tuple(keep), own

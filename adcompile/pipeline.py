@@ -101,6 +101,7 @@ SCALAR_PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
 # they save the memory of one core by an order of the iterations that kernels do not keep
 _FOR_ONE_CORE = frozenset({"merge_sums", "gather_sums", "keep_rows", "reuse_buffers"})
 _FOR_KERNELS: dict[Callable[[Graph], None], Callable[[Graph], None]] = {merge_loops: merge_kernels}
+_ONLY_KERNELS = frozenset({"merge_kernels", "drop_overwritten"})
 _TIDYING = (simplify, decide_signs, prune, share_indices, share_loads)
 
 Passes = Sequence[tuple[Callable[[Graph], None], str]]
@@ -108,18 +109,22 @@ Options = Mapping[str, bool]
 _NEEDED = frozenset({"inline_calls", "prune"})
 _REORDERING = frozenset({"merge_sums", "gather_sums", "share_reciprocals"})  # they round otherwise
 _THREADS = frozenset({"spread_loops"})
-_skipped: ContextVar[frozenset[str]] = ContextVar("skipped", default=_THREADS)
+_skipped: ContextVar[frozenset[str]] = ContextVar("skipped", default=_THREADS | _ONLY_KERNELS)
 
 
 def pass_names() -> list[str]:
     """The passes that can be switched off, in the order in which they first run."""
     named = [share_loads, hoist_loads, precompute, *(run for run, _ in (*PASSES, *SCALAR_PASSES))]
-    names = dict.fromkeys(run.__name__ for run in (*named, spread_loops, unsigned_indices))
+    named += [spread_loops, unsigned_indices, merge_kernels, drop_overwritten]
+    names = dict.fromkeys(run.__name__ for run in named)
     return [name for name in names if name not in _NEEDED]
 
 
-def skipped_passes(passes: Any, options: Options, place: Location | None) -> frozenset[str]:
-    """The passes that options switch off: `passes={name: False}`, `fastmath=False` and others.
+def skipped_passes(
+    passes: Any, options: Options, target: str, place: Location | None
+) -> frozenset[str]:
+    """The passes that do not run: those that `passes={name: False}`, `fastmath=False` and others
+    switch off, and those that are for another target.
 
     An error cannot leave a thread, so with `boundscheck` there is one. Raises TypeMismatch for what
     is no such choice.
@@ -134,6 +139,10 @@ def skipped_passes(passes: Any, options: Options, place: Location | None) -> fro
             raise TypeMismatch(f"there is no pass {name!r} to switch off", place, hint)
     off = frozenset(name for name, on in passes.items() if not on)
     off |= frozenset() if options["fastmath"] else _REORDERING
+    if target == "cuda":
+        others = (_FOR_ONE_CORE - {"reuse_buffers"}) | {"merge_loops", "unsigned_indices"}
+        return off | others | _THREADS
+    off |= _ONLY_KERNELS
     return off if options["parallel"] and not options["boundscheck"] else off | _THREADS
 
 

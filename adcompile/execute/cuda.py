@@ -20,7 +20,7 @@ from adcompile.execute.cache import module_from_source
 from adcompile.execute.dispatch import numba_type
 from adcompile.execute.toolkit import SIMULATED, cuda
 
-_OLDEST = (5, 0)
+_OLDEST = (7, 5)  # that the compilers of CUDA 13 know
 
 
 def compile_kernels(source: str, entry: str) -> Any:

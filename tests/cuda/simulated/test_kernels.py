@@ -266,6 +266,43 @@ def test_second_derivatives():
     assert_close(on_host(ad.hvp(loss, target="cuda")(x, v)), leaves(as_tuples(wanted)), 1e-9)
 
 
+@pytest.mark.parametrize("name", ["merge_kernels", "drop_overwritten", "reuse_buffers"])
+def test_passes_can_be_switched_off(name):
+    def loss(x):
+        e = np.exp(x - np.max(x, axis=1, keepdims=True))
+        return np.sum((e / np.sum(e, axis=1, keepdims=True)) ** 2)
+
+    options = {"target": "cuda", "passes": {name: False}}
+    x = RNG.standard_normal((3, 5))
+    got = on_host(ad.value_and_grad(loss, **options)(x))
+    assert_close(got, leaves(as_tuples(ad.value_and_grad(loss)(x))), 1e-9)
+    told = ad.grad(loss, **options).explain("f8[:, ::1]").passes
+    assert name not in told and "merge_loops" not in told
+    assert name in ad.grad(loss, target="cuda").explain("f8[:, ::1]").passes
+
+
+def test_every_transformation():
+    def cubes(x):
+        return x**2 * x[0]
+
+    x = np.arange(1.0, 4.0)
+    for made, wanted in [
+        (ad.vjp(cubes, x, target="cuda")[1](x), ad.vjp(cubes, x)[1](x)),
+        (ad.linearize(cubes, x, target="cuda")[1](x), ad.linearize(cubes, x)[1](x)),
+        (ad.jvp(cubes, (x,), (x,), target="cuda"), ad.jvp(cubes, (x,), (x,))),
+        (ad.jacfwd(cubes, target="cuda")(x), ad.jacfwd(cubes)(x)),
+        (ad.jacrev(cubes, target="cuda")(x), ad.jacrev(cubes)(x)),
+    ]:
+        assert_close(on_host(made), leaves(as_tuples(wanted)), 1e-9)
+
+
+def test_options_that_a_kernel_cannot_have():
+    with pytest.raises(TypeMismatch, match="boundscheck=True"):
+        ad.grad(lambda x: np.sum(x), target="cuda", boundscheck=True)
+    with pytest.raises(TypeMismatch, match='device=True with target="cpu"'):
+        ad.grad(lambda x: x * x, device=True)
+
+
 @pytest.mark.parametrize(
     ("function", "why"),
     [
