@@ -105,10 +105,11 @@ def matmul_into(out: Any, a: Any, b: Any, stream: Any = 0) -> None:
     elif b.ndim == 1:
         _by_vector(out, a, b, False, stream)
     elif (library := _cublas()) is None or not by_cublas(library, out, a, b, stream):
-        _by_tiles(out, a, b, stream)
+        by_tiles(out, a, b, stream)
 
 
-def _by_tiles(out: Any, a: Any, b: Any, stream: Any) -> None:
+def by_tiles(out: Any, a: Any, b: Any, stream: Any) -> None:
+    """Write `a @ b` into `out` by our own kernel; arguments are those of `matmul_into`."""
     rows, columns = out.shape
     counts = [
         (-(-rows // tile.width) * -(-columns // tile.width), tile)

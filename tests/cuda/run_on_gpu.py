@@ -40,7 +40,7 @@ def main():
         failed += _sanitized()
     from tests.cuda.timings import rows, table
 
-    found = rows(options.quick)
+    found = rows("quick" if options.quick else "full")
     options.output.mkdir(parents=True, exist_ok=True)
     (options.output / "gpu.json").write_text(json.dumps(found, indent=1))
     (options.output / "gpu.md").write_text(table(found))

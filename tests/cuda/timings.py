@@ -14,15 +14,20 @@ from numba import cuda
 import adcompile as ad
 from adcompile import nn
 from adcompile.execute.capture import Captured
-from adcompile.execute.tiled import matmul_into
+from adcompile.execute.tiled import by_tiles
+from adcompile.execute.toolkit import SIMULATED
 from adcompile.optim import sgd_update
 
 REPEATS = 30
+ELEMENTS = {"full": 10**8, "quick": 10**7, "tiny": 20}
+EXTENTS = {"full": (1024, 4096), "quick": (256, 1024), "tiny": (5,)}
+LAYERS = {"full": (784, 128, 256, 10), "quick": (784, 128, 256, 10), "tiny": (4, 3, 2)}
+BATCH = {"full": 256, "quick": 256, "tiny": 2}
 
 
-def rows(quick=False):
-    """All measurements; `quick` for sizes that a small GPU holds."""
-    return [*chain(quick), *products(quick), *greeks(quick), *network(quick)]
+def rows(size="full"):
+    """All measurements; "quick" for sizes that a small GPU holds, "tiny" for the simulator."""
+    return [*chain(size), *products(size), *greeks(size), *network(size)]
 
 
 def table(found):
@@ -34,24 +39,34 @@ def table(found):
     return "\n".join(lines) + "\n"
 
 
-def median(call, repeats=REPEATS):
+def median(call):
     """Milliseconds of a call, by events around each repetition, after a warm-up."""
     for _ in range(3):
         call()
     cuda.synchronize()
     times = []
-    for _ in range(repeats):
-        start, end = cuda.event(timing=True), cuda.event(timing=True)
+    for _ in range(REPEATS):
+        start, end = cuda.event(), cuda.event()
         start.record()
         call()
         end.record()
         end.synchronize()
-        times.append(cuda.event_elapsed_time(start, end))
+        times.append(start.elapsed_time(end))
     return statistics.median(times)
 
 
+def _captured(function, arguments):
+    return Captured(function, arguments, required=not SIMULATED)
+
+
 def _row(what, by, ms, bound=None, least=None):
-    return {"what": what, "by": by, "ms": ms, "bound": bound, "part": least and least / ms}
+    return {
+        "what": what,
+        "by": by,
+        "ms": ms,
+        "bound": bound,
+        "part": least and least / max(ms, 1e-9),
+    }
 
 
 def _device(*shape, scale=1.0, seed=0):
@@ -66,14 +81,14 @@ def chain_loss(x, y, z):
     return np.sum(np.tanh(x * y + z) ** 2)
 
 
-def chain(quick):
-    n = 10**7 if quick else 10**8
+def chain(size):
+    n = ELEMENTS[size]
     x, y, z = (_device(n, seed=k) for k in range(3))
     out = cuda.device_array_like(x)
     copy = median(lambda: out.copy_to_device(x))
     per_byte = copy / (8 * n)  # a copy reads and writes
-    value = Captured(ad.jit(chain_loss, target="cuda"), (x, y, z))
-    both = Captured(ad.value_and_grad(chain_loss, (0, 1, 2), target="cuda"), (x, y, z))
+    value = _captured(ad.jit(chain_loss, target="cuda"), (x, y, z))
+    both = _captured(ad.value_and_grad(chain_loss, (0, 1, 2), target="cuda"), (x, y, z))
     what = f"sum(tanh(x * y + z)**2), {n:.0e} float32"
     return [
         _row("copy of the same array", "the driver", copy),
@@ -86,24 +101,22 @@ def chain(quick):
 # -- products --------------------------------------------------------------------------------------
 
 
-def products(quick):
+def products(size):
     found = []
-    for n in (256, 1024) if quick else (1024, 4096):
+    for n in EXTENTS[size]:
         a, b, out = _device(n, n), _device(n, n, seed=1), cuda.device_array((n, n), np.float32)
         best = _cublas(a, b, out, n)
         found += best
-        own = median(lambda: matmul_into(out, a, b, own=True))
+        own = median(lambda: by_tiles(out, a, b, 0))
         bound = ("cuBLAS", best[0]["ms"]) if best else (None, None)
         found.append(_row(f"product of {n} x {n}, float32", "our kernel", own, *bound))
     return found
 
 
 def _cublas(a, b, out, n):
-    """The time of cuBLAS without tensor cores, where PyTorch or nvmath-python brings it."""
-    if importlib.util.find_spec("torch") is None:
+    """The time of cuBLAS without tensor cores, where PyTorch brings it."""
+    if (torch := _torch()) is None:
         return []
-    import torch
-
     torch.backends.cuda.matmul.allow_tf32 = False
     first, second, result = (torch.as_tensor(x, device="cuda") for x in (a, b, out))
     ms = _torch_median(lambda: torch.matmul(first, second, out=result))
@@ -119,18 +132,15 @@ def price(spot, volatility, rate, normals):
     return np.exp(-rate) * np.mean(np.maximum(final - 100.0, 0.0))
 
 
-def greeks(quick):
-    n = 10**7 if quick else 10**8
+def greeks(size):
+    n = ELEMENTS[size]
     normals = _device(n)
-    run = Captured(ad.value_and_grad(price, (0, 1, 2), target="cuda"), (100.0, 0.2, 0.05, normals))
+    run = _captured(ad.value_and_grad(price, (0, 1, 2), target="cuda"), (100.0, 0.2, 0.05, normals))
     what = f"Black-Scholes price and three Greeks, {n:.0e} paths"
     return [_row(what, "adcompile", median(run.replay))]
 
 
 # -- a network -------------------------------------------------------------------------------------
-
-SIZES = (784, 128, 256, 10)
-BATCH = 256
 
 
 def _network_loss(layers, x, labels):
@@ -151,31 +161,41 @@ def network_step(layers, velocities, x, labels):
     return loss
 
 
-def network(quick):
-    pairs = list(itertools.pairwise(SIZES))
+def network(size):
+    sizes, batch = LAYERS[size], BATCH[size]
+    pairs = list(itertools.pairwise(sizes))
     layers = tuple((_device(n, m, scale=n**-0.5), _device(m, scale=0.0)) for n, m in pairs)
     velocities = tuple((_device(n, m, scale=0.0), _device(m, scale=0.0)) for n, m in pairs)
-    x = _device(BATCH, SIZES[0])
-    labels = cuda.to_device(np.arange(BATCH) % 10)
+    x = _device(batch, sizes[0])
+    labels = cuda.to_device(np.arange(batch) % sizes[-1])
     step = ad.jit(network_step, target="cuda", inplace=("layers", "velocities"))
-    captured = Captured(step, (layers, velocities, x, labels))
-    what = f"training step {'-'.join(map(str, SIZES))}, batch {BATCH}"
+    captured = _captured(step, (layers, velocities, x, labels))
+    what = f"training step {'-'.join(map(str, sizes))}, batch {batch}"
     found = [
         _row(what, "adcompile, launched one by one",
              median(lambda: step(layers, velocities, x, labels))),
         _row(what, "adcompile, captured", median(captured.replay)),
     ]  # fmt: skip
-    return [*found, *_torch_network(what), *_jax_network(what)]
+    return [*found, *_torch_network(what, sizes, batch), *_jax_network(what, sizes, batch)]
 
 
-def _torch_median(call, repeats=REPEATS):
+def _torch():
+    """PyTorch, None where it is not installed or sees no GPU."""
+    if importlib.util.find_spec("torch") is None:
+        return None
+    import torch
+
+    return torch if torch.cuda.is_available() else None
+
+
+def _torch_median(call):
     import torch
 
     for _ in range(3):
         call()
     torch.cuda.synchronize()
     times = []
-    for _ in range(repeats):
+    for _ in range(REPEATS):
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         start.record()
         call()
@@ -185,20 +205,16 @@ def _torch_median(call, repeats=REPEATS):
     return statistics.median(times)
 
 
-def _torch_network(what):
-    if importlib.util.find_spec("torch") is None:
-        return []
-    import torch
-
-    if not torch.cuda.is_available():
+def _torch_network(what, sizes, batch):
+    if (torch := _torch()) is None:
         return []
     layers = []
-    for n, m in itertools.pairwise(SIZES):
+    for n, m in itertools.pairwise(sizes):
         layers += [torch.nn.Linear(n, m), torch.nn.ReLU()]
     model = torch.nn.Sequential(*layers[:-1]).cuda()
     optimiser = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-    x = torch.randn(BATCH, SIZES[0], device="cuda")
-    labels = torch.arange(BATCH, device="cuda") % 10
+    x = torch.randn(batch, sizes[0], device="cuda")
+    labels = torch.arange(batch, device="cuda") % sizes[-1]
 
     def step():
         optimiser.zero_grad(set_to_none=False)
@@ -218,7 +234,7 @@ def _torch_network(what):
     return found
 
 
-def _jax_network(what):
+def _jax_network(what, sizes, batch):
     if importlib.util.find_spec("jax") is None:
         return []
     import time
@@ -231,16 +247,16 @@ def _jax_network(what):
     rng = np.random.default_rng(0)
     layers = [
         (jnp.asarray(rng.standard_normal((n, m), np.float32) * n**-0.5), jnp.zeros(m))
-        for n, m in itertools.pairwise(SIZES)
+        for n, m in itertools.pairwise(sizes)
     ]
-    x = jnp.asarray(rng.standard_normal((BATCH, SIZES[0]), np.float32))
-    labels = jnp.arange(BATCH) % 10
+    x = jnp.asarray(rng.standard_normal((batch, sizes[0]), np.float32))
+    labels = jnp.arange(batch) % sizes[-1]
 
     def loss(layers, x, labels):
         for w, b in layers[:-1]:
             x = jax.nn.relu(x @ w + b)
         w, b = layers[-1]
-        return -jnp.mean(jax.nn.log_softmax(x @ w + b)[jnp.arange(BATCH), labels])
+        return -jnp.mean(jax.nn.log_softmax(x @ w + b)[jnp.arange(batch), labels])
 
     @jax.jit
     def step(layers, velocities, x, labels):

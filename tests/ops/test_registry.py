@@ -177,16 +177,17 @@ def _everything(case, args):
 
 
 def _compiled_always():
-    """Every record in both precisions, all its cases in the double one, a third of the spellings."""
-    spelled = [case for case in CASES if case.spelling]
-    records = [case for case in (*CASES, *COMPLEX) if not case.spelling]
-    first = {case.record: case.name for case in reversed(records)}
-    chosen = {case.name for case in spelled[::3]}
+    """All cases of a record in float64, one of them in the other types, a sixth of the spellings."""
+    first: dict[str, str] = {}
+    for case in (*CASES, *COMPLEX):
+        if not case.spelling:
+            first.setdefault(case.record, case.name)
+    spelled = {case.name for case in [case for case in CASES if case.spelling][::6]}
     return {
         (case.name, dtype)
         for case, dtype in RUNS
-        if (case.name in first.values() if _is_single(dtype) else not case.spelling)
-        or (case.name in chosen and not _is_single(dtype))
+        if case.name in first.values()
+        or (dtype == "float64" and (not case.spelling or case.name in spelled))
     }
 
 
