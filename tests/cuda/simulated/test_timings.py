@@ -11,5 +11,5 @@ def test_timings(monkeypatch):
     monkeypatch.setattr(timings, "REPEATS", 1)
     found = timings.rows("tiny")
     whats = {row["what"] for row in found}
-    assert len(whats) >= 5 and all(row["ms"] >= 0 for row in found)
+    assert len(whats) >= 5 and {row["by"] for row in found} >= {"adcompile", "our kernel"}
     assert timings.table(found).count("\n") == len(found) + 2
