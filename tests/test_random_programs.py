@@ -12,7 +12,7 @@ from tests.random_programs.checks import check, extras
 from tests.random_programs.program import Program, draw_program
 from tests.random_programs.reduce import reduced, script
 
-COUNT, PARTS = 300, 10
+COUNT, PARTS = 200, 10
 
 
 @pytest.fixture(scope="module")

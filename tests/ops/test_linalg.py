@@ -8,6 +8,7 @@ import pytest
 import scipy.linalg as sl
 
 import adcompile as ad
+from tests.thinning import thinned
 
 jax.config.update("jax_enable_x64", True)
 
@@ -140,7 +141,13 @@ PROGRAMS = {
 }
 SYMMETRIC = {"cholesky", "eigh", "eigvalsh", "gaussian_process"}
 NAMES = pytest.mark.parametrize("name", PROGRAMS)
-TARGETS = pytest.mark.parametrize("target", ["cpu", "python"])
+ON_TARGETS = pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        *thinned([(n, "cpu") for n in PROGRAMS], [f"cpu-{n}" for n in PROGRAMS], every=3),
+        *((n, "python") for n in PROGRAMS),
+    ],
+)
 
 
 def _slope(f, args, directions, h=1e-6):
@@ -155,8 +162,7 @@ def _directions(name, args):
     return made
 
 
-@TARGETS
-@NAMES
+@ON_TARGETS
 def test_against_differences(name, target):
     f, *args = PROGRAMS[name]
     directions = _directions(name, args)
