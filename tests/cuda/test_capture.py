@@ -32,7 +32,7 @@ class _Device:
 class _Memory:
     """An address: nothing is read there."""
 
-    def __init__(self, address=4096):
+    def __init__(self, address):
         self.device_ctypes_pointer = _Address(address)
 
     def view(self, start, stop=None):
@@ -49,12 +49,14 @@ class _Driver:
 
     def __init__(self):
         self.arrays, self.copies, self.streams, self.graphs = 0, 0, [], 0
+        self.end = 4096  # of the memory that is handed out
 
     def array(self, shape, dtype):
         self.arrays += 1
-        host = np.empty(shape, dtype)
+        host, start = np.empty(shape, dtype), self.end
+        self.end += host.nbytes
         return cuda.devicearray.DeviceNDArray(
-            host.shape, host.strides, host.dtype, gpu_data=_Memory()
+            host.shape, host.strides, host.dtype, gpu_data=_Memory(start)
         )
 
     def upload(self, array, stream=0):

@@ -487,6 +487,10 @@ for _number, (_name, _arguments, _function, _smooth) in enumerate(SPELLED):
     CASES.append(Case(f"{_name}-{_number}", "", _function, _arguments, _function, _smooth, _name))
 
 UNTESTED = {
+    **dict.fromkeys(
+        ("fold_lanes", "fold_part", "launch", "meet", "parts", "place"),
+        "made when loops become kernels; tests/cuda runs them",
+    ),
     "undefined": "a marker on the branch not taken, read by nothing",
     "call": "replaced by what it calls before code is made; tests/test_custom.py runs it",
     "invoke": "what it calls is known to it alone; tests/test_recursion.py runs it",
