@@ -7,6 +7,7 @@ difference.
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import adcompile as ad
@@ -60,3 +61,24 @@ def test_source_of_kernels(name, renew):
     if renew:
         path.write_text(source, encoding="utf-8")
     assert source == path.read_text(encoding="utf-8")
+
+
+def test_what_is_told_of_kernels_and_transfers():
+    def loss(w, x):
+        return np.sum(np.tanh(x * w) ** 2)
+
+    gradient = ad.grad(loss, target="cuda")
+    told = gradient.explain(np.ones(3), np.ones(3, np.float32))
+    assert [(d.what, d.because.split()[0]) for d in told.of("transfer")] == [
+        ("w", "24"),
+        ("x", "12"),
+    ]
+    (kernel,) = told.of("kernel")
+    assert "kernel grad_loss_1: a thread for each iteration" in kernel.because and kernel.line
+    assert not gradient.explain("f8[::1], f8[::1]").of("transfer")
+    drawn = gradient.graph("f8[::1], f8[::1]")
+    assert "launch grad_loss_1(" in str(drawn) and "launch grad_loss_1" in drawn.to_svg()
+    assert "@cuda.jit" in gradient.source("f8[::1], f8[::1]")
+    assert "@cuda.jit" not in gradient.source("f8[::1], f8[::1]", stage="derivative")
+    with pytest.raises(ad.TypeMismatch, match="has no kernels"):
+        ad.grad(loss).inspect_ptx("f8[::1], f8[::1]")
