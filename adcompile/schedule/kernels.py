@@ -29,7 +29,7 @@ from adcompile.graph.folds import fold_of
 from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.procedures import Procedure, note_effects
 from adcompile.graph.rewrite import replace
-from adcompile.graph.types import Array, Scalar
+from adcompile.graph.types import Array, Scalar, is_integer
 from adcompile.ops.device import FOLDS
 from adcompile.ops.memory import FULL
 from adcompile.schedule.placement import Placement
@@ -80,6 +80,8 @@ class Kernel:
         """The procedure, and the values of the host that it is called with."""
         result = closed(self.graph, self.outer)
         captured = [outer for outer, _ in result.captured]
+        for outer, inner in result.captured:
+            inner.hint = outer.hint or ("n" if is_integer(outer.type) else "")
         result.captured = []
         procedure = Procedure(self.name)
         procedure.settle(result)
@@ -239,12 +241,18 @@ class Kernel:
 
     def _share(self, loop: Op, first: str, step: str) -> list[Value]:
         start, stop, stride = (self.mapping.get(v, v) for v in loop.inputs[:3])
-        mine, workers = (self.builder.op("place", which=which) for which in (first, step))
+        mine, workers = (self._place(which) for which in (first, step))
         if stride.constant == -1:  # alone, iterations may run in any order
             start, stop, stride = stop + 1, start + 1, self.builder.constant(1)
         if stride.constant != 1:
             mine, workers = mine * stride, workers * stride
         return [mine if start.constant == 0 else start + mine, stop, workers]
+
+    def _place(self, which: str) -> Value:
+        """Which thread or block this is, or how many there are."""
+        value: Value = self.builder.op("place", which=which)
+        value.hint = which.split()[0]
+        return value
 
     def _neutral(self, value: Value, fold: str) -> Value:
         """What changes no number that it is folded with."""
@@ -283,7 +291,7 @@ class Kernel:
             copy = Op(loop.record, [*inputs, *carried], {}, outputs, [region], loop.location)
             self.builder.region.ops.append(copy)
             for part, value in zip(parts, outputs, strict=True):
-                self._by_one("store", part, value, self.builder.op("place", which="block"))
+                self._by_one("store", part, value, self._place("block"))
 
     def are_rows(self, loop: Op) -> bool:
         """Whether the threads of a block can share the loops inside a loop."""
@@ -372,7 +380,7 @@ class Kernel:
         """One thread of the block does it, with what it has just done alone."""
         ops = self.builder.region.ops
         if not ops or ops[-1] not in self._alone:
-            first = self.builder.op("eq", self.builder.op("place", which="lane"), 0)
+            first = self.builder.op("eq", self._place("lane"), 0)
             self.builder.branch(first, list, list)
             self._alone.add(ops[-1])
         with self.builder.inside(ops[-1].regions[0]):
@@ -441,9 +449,9 @@ class Kernel:
         """Each worker has its part of an array in place of one that it would make."""
         for array, parts in own.items():
             assert isinstance(array.type, Array)
-            me = self.builder.op("place", which=axes[0][0])
+            me = self._place(axes[0][0])
             for which, count in axes[1:]:
-                along, own_place = (self.builder.op("place", which=w) for w in (count, which))
+                along, own_place = (self._place(w) for w in (count, which))
                 me = me * along + own_place
             spec = ("index", *[FULL] * array.type.ndim)
             mine = self.builder.op("slice", parts, me, spec=spec)

@@ -11,13 +11,13 @@ def grad_adaline_loss_1(b, w, b_bar, y, t, y_bar, x_bar):
     for i in range(cuda.blockIdx.x, b.shape[0], cuda.gridDim.x):
         t_1 = t * (b_bar[i] + b[i] - y[i])
         cuda.syncthreads()
-        t_2 = cuda.threadIdx.x
-        if t_2 == 0:
+        lane = cuda.threadIdx.x
+        if lane == 0:
             b_bar[i] = t_1
-        t_3 = -t_1
-        if t_2 == 0:
-            y_bar[i] = t_3
-        for j in range(t_2, w.shape[0], cuda.blockDim.x):
+        t_2 = -t_1
+        if lane == 0:
+            y_bar[i] = t_2
+        for j in range(lane, w.shape[0], cuda.blockDim.x):
             x_bar[i, j] = t_1 * w[j]
 
 

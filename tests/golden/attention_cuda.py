@@ -8,80 +8,80 @@ from adcompile.execute import device
 
 
 @cuda.jit
-def grad_attention_1(t, t_1, s, t_2, s_bar, t_3, t_4):
+def grad_attention_1(n, n_1, s, t, s_bar, t_1, t_2):
     # s = q @ k.T / math.sqrt(2.0)
-    for i in range(cuda.blockIdx.x, t, cuda.gridDim.x):
-        t_5 = cuda.threadIdx.x
-        t_6 = cuda.blockDim.x
-        t_7 = -np.inf
-        for j in range(t_5, t_1, t_6):
-            t_8 = s[i, j] / 1.4142135623730951
-            s[i, j] = t_8
+    for i in range(cuda.blockIdx.x, n, cuda.gridDim.x):
+        lane = cuda.threadIdx.x
+        lanes = cuda.blockDim.x
+        t_3 = -np.inf
+        for j in range(lane, n_1, lanes):
+            t_4 = s[i, j] / 1.4142135623730951
+            s[i, j] = t_4
             # p = np.exp(s - np.max(s, axis=1, keepdims=True))
-            t_7 = device.maximum(t_7, t_8)
-        t_9 = device.maximum_of_lanes(t_7, np.float64)
+            t_3 = device.maximum(t_3, t_4)
+        t_5 = device.maximum_of_lanes(t_3, np.float64)
         # p = np.exp(s - np.max(s, axis=1, keepdims=True))
-        if t_5 == 0:
-            t_2[i, 0] = t_9
-        t_10 = 0.0
-        for j in range(t_5, t_1, t_6):
-            t_11 = math.exp(s[i, j] - t_9)
-            s_bar[i, j] = t_11
+        if lane == 0:
+            t[i, 0] = t_5
+        t_6 = 0.0
+        for j in range(lane, n_1, lanes):
+            t_7 = math.exp(s[i, j] - t_5)
+            s_bar[i, j] = t_7
             # return np.sum((p / np.sum(p, axis=1, keepdims=True) @ v) ** 2)
-            t_10 += t_11
-        t_12 = device.sum_of_lanes(t_10, np.float64)
+            t_6 += t_7
+        t_8 = device.sum_of_lanes(t_6, np.float64)
         # return np.sum((p / np.sum(p, axis=1, keepdims=True) @ v) ** 2)
-        if t_5 == 0:
-            t_3[i, 0] = t_12
-        for j in range(t_5, t_1, t_6):
-            t_4[i, j] = s_bar[i, j] / t_12
+        if lane == 0:
+            t_1[i, 0] = t_8
+        for j in range(lane, n_1, lanes):
+            t_2[i, j] = s_bar[i, j] / t_8
 
 
 @cuda.jit
-def grad_attention_2(t, t_1, t_2):
+def grad_attention_2(n, n_1, t):
     # return np.sum((p / np.sum(p, axis=1, keepdims=True) @ v) ** 2)
-    for i in range(cuda.grid(2)[1], t, cuda.gridsize(2)[1]):
-        for j in range(cuda.grid(2)[0], t_1, cuda.gridsize(2)[0]):
-            t_2[i, j] = 2.0 * t_2[i, j]
+    for i in range(cuda.grid(2)[1], n, cuda.gridsize(2)[1]):
+        for j in range(cuda.grid(2)[0], n_1, cuda.gridsize(2)[0]):
+            t[i, j] = 2.0 * t[i, j]
 
 
 @cuda.jit
-def grad_attention_3(t, t_1, t_2, s, t_3, t_4, t_5, t_6, s_bar):
+def grad_attention_3(n, t, n_1, s, t_1, t_2, t_3, t_4, s_bar):
     # p = np.exp(s - np.max(s, axis=1, keepdims=True))
-    for i in range(cuda.blockIdx.x, t, cuda.gridDim.x):
-        t_7 = t_1[i, 0]
-        t_8 = cuda.threadIdx.x
-        t_9 = cuda.blockDim.x
-        t_10 = 0.0
-        for j in range(t_8, t_2, t_9):
-            t_11 = s[i, j] == t_7
-            t_3[i, j] = t_11
-            t_10 += 1.0 if t_11 else 0.0
-        t_12 = device.sum_of_lanes(t_10, np.float64)
+    for i in range(cuda.blockIdx.x, n, cuda.gridDim.x):
+        t_5 = t[i, 0]
+        lane = cuda.threadIdx.x
+        lanes = cuda.blockDim.x
+        t_6 = 0.0
+        for j in range(lane, n_1, lanes):
+            t_7 = s[i, j] == t_5
+            t_1[i, j] = t_7
+            t_6 += 1.0 if t_7 else 0.0
+        t_8 = device.sum_of_lanes(t_6, np.float64)
         # return np.sum((p / np.sum(p, axis=1, keepdims=True) @ v) ** 2)
-        t_13 = t_4[i, 0]
-        t_14 = 0.0
-        for j in range(t_8, t_2, t_9):
-            t_14 += t_5[i, j] * (-t_6[i, j] / t_13)
-        t_15 = device.sum_of_lanes(t_14, np.float64)
+        t_9 = t_2[i, 0]
+        t_10 = 0.0
+        for j in range(lane, n_1, lanes):
+            t_10 += t_3[i, j] * (-t_4[i, j] / t_9)
+        t_11 = device.sum_of_lanes(t_10, np.float64)
         # p = np.exp(s - np.max(s, axis=1, keepdims=True))
-        t_16 = 0.0
-        for j in range(t_8, t_2, t_9):
-            t_17 = (t_5[i, j] / t_13 + t_15) * s_bar[i, j]
-            s_bar[i, j] = t_17
-            t_16 -= t_17
-        t_18 = device.sum_of_lanes(t_16, np.float64)
-        t_19 = t_18 / t_12
+        t_12 = 0.0
+        for j in range(lane, n_1, lanes):
+            t_13 = (t_3[i, j] / t_9 + t_11) * s_bar[i, j]
+            s_bar[i, j] = t_13
+            t_12 -= t_13
+        t_14 = device.sum_of_lanes(t_12, np.float64)
+        t_15 = t_14 / t_8
         # s = q @ k.T / math.sqrt(2.0)
-        for j in range(t_8, t_2, t_9):
-            s_bar[i, j] = (s_bar[i, j] + (t_19 if t_3[i, j] else 0.0)) * 0.7071067811865475
+        for j in range(lane, n_1, lanes):
+            s_bar[i, j] = (s_bar[i, j] + (t_15 if t_1[i, j] else 0.0)) * 0.7071067811865475
 
 
 @cuda.jit
-def grad_attention_4(t, t_1, t_2, k_bar):
-    for i in range(cuda.grid(2)[1], t, cuda.gridsize(2)[1]):
-        for j in range(cuda.grid(2)[0], t_1, cuda.gridsize(2)[0]):
-            k_bar[i, j] = t_2[j, i]
+def grad_attention_4(n, n_1, t, k_bar):
+    for i in range(cuda.grid(2)[1], n, cuda.gridsize(2)[1]):
+        for j in range(cuda.grid(2)[0], n_1, cuda.gridsize(2)[0]):
+            k_bar[i, j] = t[j, i]
 
 
 def grad_attention(q, k, v):

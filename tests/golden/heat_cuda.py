@@ -13,9 +13,9 @@ def grad_heat_1(u, u_1):
 
 
 @cuda.jit
-def grad_heat_2(t, u, new):
+def grad_heat_2(n, u, new):
     # new = u.copy()
-    for i in range(cuda.grid(1), t, cuda.gridsize(1)):
+    for i in range(cuda.grid(1), n, cuda.gridsize(1)):
         new[i] = u[i]
 
 
@@ -31,18 +31,18 @@ def grad_heat_3(t_tape, u, t, t_tape_1, _):
 
 
 @cuda.jit
-def grad_heat_4(t, u, t_1, new):
+def grad_heat_4(n, u, t, new):
     # new[1:-1] = u[1:-1] + 0.2 * (u[2:] - 2.0 * u[1:-1] + u[:-2]) * u[1:-1]
-    for i in range(cuda.grid(1), t, cuda.gridsize(1)):
-        t_2 = 1 + i
-        t_3 = u[t_2]
-        new[t_2] = t_3 + t_1[i] * t_3
+    for i in range(cuda.grid(1), n, cuda.gridsize(1)):
+        t_1 = 1 + i
+        t_2 = u[t_1]
+        new[t_1] = t_2 + t[i] * t_2
 
 
 @cuda.jit
-def grad_heat_5(t, u, u_bar):
+def grad_heat_5(n, u, u_bar):
     # return np.sum(u * u)
-    for i in range(cuda.grid(1), t, cuda.gridsize(1)):
+    for i in range(cuda.grid(1), n, cuda.gridsize(1)):
         u_bar[i] = 2.0 * u[i]
 
 
@@ -56,47 +56,47 @@ def grad_heat_6(t_tape, new_bar, t, _, t_1):
 
 
 @cuda.jit
-def grad_heat_7(t, new_bar):
+def grad_heat_7(n, new_bar):
     # new[1:-1] = u[1:-1] + 0.2 * (u[2:] - 2.0 * u[1:-1] + u[:-2]) * u[1:-1]
-    for i in range(cuda.grid(1), t, cuda.gridsize(1)):
+    for i in range(cuda.grid(1), n, cuda.gridsize(1)):
         new_bar[1 + i] = 0.0
 
 
 @cuda.jit
-def grad_heat_8(t, t_1, u_bar, t_tape, _):
+def grad_heat_8(n, t, u_bar, t_tape, _):
     # new[1:-1] = u[1:-1] + 0.2 * (u[2:] - 2.0 * u[1:-1] + u[:-2]) * u[1:-1]
-    for i in range(cuda.grid(1), t, cuda.gridsize(1)):
-        t_2 = t_1[i]
-        t_3 = 1 + i
-        u_bar[t_3] += t_2
-        u_bar[t_3] += t_2 * t_tape[_, i]
+    for i in range(cuda.grid(1), n, cuda.gridsize(1)):
+        t_1 = t[i]
+        t_2 = 1 + i
+        u_bar[t_2] += t_1
+        u_bar[t_2] += t_1 * t_tape[_, i]
 
 
 @cuda.jit
-def grad_heat_9(t, t_1, u_bar):
+def grad_heat_9(n, t, u_bar):
     # new[1:-1] = u[1:-1] + 0.2 * (u[2:] - 2.0 * u[1:-1] + u[:-2]) * u[1:-1]
-    for i in range(cuda.grid(1), t, cuda.gridsize(1)):
-        u_bar[i] += t_1[i]
+    for i in range(cuda.grid(1), n, cuda.gridsize(1)):
+        u_bar[i] += t[i]
 
 
 @cuda.jit
-def grad_heat_10(t, t_1, u_bar):
+def grad_heat_10(n, t, u_bar):
     # new[1:-1] = u[1:-1] + 0.2 * (u[2:] - 2.0 * u[1:-1] + u[:-2]) * u[1:-1]
-    for i in range(cuda.grid(1), t, cuda.gridsize(1)):
-        u_bar[2 + i] += t_1[i]
+    for i in range(cuda.grid(1), n, cuda.gridsize(1)):
+        u_bar[2 + i] += t[i]
 
 
 @cuda.jit
-def grad_heat_11(t, t_1, u_bar):
+def grad_heat_11(n, t, u_bar):
     # new[1:-1] = u[1:-1] + 0.2 * (u[2:] - 2.0 * u[1:-1] + u[:-2]) * u[1:-1]
-    for i in range(cuda.grid(1), t, cuda.gridsize(1)):
-        u_bar[1 + i] -= t_1[i] * 2.0
+    for i in range(cuda.grid(1), n, cuda.gridsize(1)):
+        u_bar[1 + i] -= t[i] * 2.0
 
 
 @cuda.jit
-def grad_heat_12(t, new_bar, u_bar):
+def grad_heat_12(n, new_bar, u_bar):
     # new = u.copy()
-    for i in range(cuda.grid(1), t, cuda.gridsize(1)):
+    for i in range(cuda.grid(1), n, cuda.gridsize(1)):
         u_bar[i] += new_bar[i]
 
 

@@ -15,22 +15,22 @@ def grad_histogram_loss_1(bins, x, count_bar):
 
 
 @cuda.jit
-def grad_histogram_loss_2(t, count_bar):
+def grad_histogram_loss_2(n, count_bar):
     # return np.sum(count**2)
-    for i in range(cuda.grid(1), t, cuda.gridsize(1)):
+    for i in range(cuda.grid(1), n, cuda.gridsize(1)):
         count_bar[i] = 2.0 * count_bar[i]
 
 
 @cuda.jit
-def grad_histogram_loss_3(x, t, bins, count_bar, x_bar):
+def grad_histogram_loss_3(x, n, bins, count_bar, x_bar):
     # for k in range(len(bins)):
-    for k in range(cuda.grid(1), t + 1, cuda.gridsize(1)):
+    for k in range(cuda.grid(1), n + 1, cuda.gridsize(1)):
         # count[bins[k]] += x[bins[k]] * x[k % len(x)]
-        t_1 = bins[k]
-        t_2 = k % x.shape[0]
-        t_3 = count_bar[t_1]
-        cuda.atomic.add(x_bar, t_2, t_3 * x[t_1])
-        cuda.atomic.add(x_bar, t_1, t_3 * x[t_2])
+        t = bins[k]
+        t_1 = k % x.shape[0]
+        t_2 = count_bar[t]
+        cuda.atomic.add(x_bar, t_1, t_2 * x[t])
+        cuda.atomic.add(x_bar, t, t_2 * x[t_1])
 
 
 def grad_histogram_loss(x, bins):

@@ -11,41 +11,41 @@ from adcompile.execute import device
 def grad_log_sum_exp_1(m, top_bar, m_bar, t):
     # top = m.max(axis=1, keepdims=True)
     for i in range(cuda.blockIdx.x, m.shape[0], cuda.gridDim.x):
-        t_1 = cuda.threadIdx.x
-        t_2 = cuda.blockDim.x
-        t_3 = -np.inf
-        for j in range(t_1, m.shape[1], t_2):
-            t_3 = device.maximum(t_3, m[i, j])
-        t_4 = device.maximum_of_lanes(t_3, np.float64)
+        lane = cuda.threadIdx.x
+        lanes = cuda.blockDim.x
+        t_1 = -np.inf
+        for j in range(lane, m.shape[1], lanes):
+            t_1 = device.maximum(t_1, m[i, j])
+        t_2 = device.maximum_of_lanes(t_1, np.float64)
         # return np.sum(np.log(np.sum(np.exp(m - top), axis=1)) + top[:, 0])
-        if t_1 == 0:
+        if lane == 0:
             top_bar[i, 0] += 1.0
-        t_5 = 0.0
-        t_6 = 0.0
-        for j in range(t_1, m.shape[1], t_2):
-            t_7 = m[i, j]
-            t_8 = math.exp(t_7 - t_4)
-            m_bar[i, j] = t_8
+        t_3 = 0.0
+        t_4 = 0.0
+        for j in range(lane, m.shape[1], lanes):
+            t_5 = m[i, j]
+            t_6 = math.exp(t_5 - t_2)
+            m_bar[i, j] = t_6
             # top = m.max(axis=1, keepdims=True)
-            t_9 = t_7 == t_4
-            t[i, j] = t_9
-            t_5 += t_8
-            t_6 += 1.0 if t_9 else 0.0
-        t_10 = device.sum_of_lanes(t_5, np.float64)
-        t_11 = device.sum_of_lanes(t_6, np.float64)
-        t_12 = 0.0
-        for j in range(t_1, m.shape[1], t_2):
-            t_13 = m_bar[i, j] / t_10
-            m_bar[i, j] = t_13
-            t_12 -= t_13
-        t_14 = device.sum_of_lanes(t_12, np.float64)
-        if t_1 == 0:
-            top_bar[i, 0] += t_14
+            t_7 = t_5 == t_2
+            t[i, j] = t_7
+            t_3 += t_6
+            t_4 += 1.0 if t_7 else 0.0
+        t_8 = device.sum_of_lanes(t_3, np.float64)
+        t_9 = device.sum_of_lanes(t_4, np.float64)
+        t_10 = 0.0
+        for j in range(lane, m.shape[1], lanes):
+            t_11 = m_bar[i, j] / t_8
+            m_bar[i, j] = t_11
+            t_10 -= t_11
+        t_12 = device.sum_of_lanes(t_10, np.float64)
+        if lane == 0:
+            top_bar[i, 0] += t_12
         # top = m.max(axis=1, keepdims=True)
         cuda.syncthreads()
-        t_15 = top_bar[i, 0] / t_11
-        for j in range(t_1, m.shape[1], t_2):
-            m_bar[i, j] = m_bar[i, j] + (t_15 if t[i, j] else 0.0)
+        t_13 = top_bar[i, 0] / t_9
+        for j in range(lane, m.shape[1], lanes):
+            m_bar[i, j] = m_bar[i, j] + (t_13 if t[i, j] else 0.0)
 
 
 def grad_log_sum_exp(m):

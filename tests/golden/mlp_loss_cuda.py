@@ -8,84 +8,84 @@ from adcompile.execute import device
 
 
 @cuda.jit
-def grad_mlp_loss_1(t, t_1, t_2, b1, t_3, hidden):
+def grad_mlp_loss_1(n, n_1, t, b1, t_1, hidden):
     # hidden = 1.0 / (1.0 + np.exp(-(x @ w1 + b1)))
-    for i in range(cuda.grid(2)[1], t, cuda.gridsize(2)[1]):
-        for j in range(cuda.grid(2)[0], t_1, cuda.gridsize(2)[0]):
-            t_4 = math.exp(-(t_2[i, j] + b1[j]))
-            t_2[i, j] = t_4
-            t_5 = 1.0 + t_4
-            t_3[i, j] = t_5
-            hidden[i, j] = 1.0 / t_5
+    for i in range(cuda.grid(2)[1], n, cuda.gridsize(2)[1]):
+        for j in range(cuda.grid(2)[0], n_1, cuda.gridsize(2)[0]):
+            t_2 = math.exp(-(t[i, j] + b1[j]))
+            t[i, j] = t_2
+            t_3 = 1.0 + t_2
+            t_1[i, j] = t_3
+            hidden[i, j] = 1.0 / t_3
 
 
 @cuda.jit
-def grad_mlp_loss_2(t, t_1, t_2, b2, labels, t_3, shifted_bar, t_4, t_5):
+def grad_mlp_loss_2(n, n_1, t, b2, labels, t_1, shifted_bar, t_2, t_3):
     # return cross_entropy(hidden @ w2 + b2, labels)
-    for i in range(cuda.blockIdx.x, t, cuda.gridDim.x):
-        t_6 = cuda.threadIdx.x
-        t_7 = cuda.blockDim.x
-        t_8 = -np.inf
-        for j in range(t_6, t_1, t_7):
-            t_9 = t_2[i, j] + b2[j]
-            t_2[i, j] = t_9
+    for i in range(cuda.blockIdx.x, n, cuda.gridDim.x):
+        lane = cuda.threadIdx.x
+        lanes = cuda.blockDim.x
+        t_4 = -np.inf
+        for j in range(lane, n_1, lanes):
+            t_5 = t[i, j] + b2[j]
+            t[i, j] = t_5
             # shifted = logits - logits.max(axis=1, keepdims=True)
-            t_8 = device.maximum(t_8, t_9)
-        t_10 = device.maximum_of_lanes(t_8, np.float64)
+            t_4 = device.maximum(t_4, t_5)
+        t_6 = device.maximum_of_lanes(t_4, np.float64)
         # return np.mean(log_sum - shifted[np.arange(len(labels)), labels])
-        t_11 = labels[i]
-        t_12 = -t_3
-        if t_6 == 0:
-            shifted_bar[i, t_11] += t_12
+        t_7 = labels[i]
+        t_8 = -t_1
+        if lane == 0:
+            shifted_bar[i, t_7] += t_8
         # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
-        t_13 = 0.0
-        t_14 = 0.0
-        for j in range(t_6, t_1, t_7):
+        t_9 = 0.0
+        t_10 = 0.0
+        for j in range(lane, n_1, lanes):
             # shifted = logits - logits.max(axis=1, keepdims=True)
-            t_15 = t_2[i, j]
+            t_11 = t[i, j]
             # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
-            t_16 = math.exp(t_15 - t_10)
-            t_4[i, j] = t_16
+            t_12 = math.exp(t_11 - t_6)
+            t_2[i, j] = t_12
             # shifted = logits - logits.max(axis=1, keepdims=True)
-            t_17 = t_15 == t_10
-            t_5[i, j] = t_17
-            t_13 += t_16
-            t_14 += 1.0 if t_17 else 0.0
-        t_18 = device.sum_of_lanes(t_13, np.float64)
-        t_19 = device.sum_of_lanes(t_14, np.float64)
-        t_20 = t_3 / t_18
-        t_21 = 0.0
-        for j in range(t_6, t_1, t_7):
-            shifted_bar[i, j] += t_20 * t_4[i, j]
+            t_13 = t_11 == t_6
+            t_3[i, j] = t_13
+            t_9 += t_12
+            t_10 += 1.0 if t_13 else 0.0
+        t_14 = device.sum_of_lanes(t_9, np.float64)
+        t_15 = device.sum_of_lanes(t_10, np.float64)
+        t_16 = t_1 / t_14
+        t_17 = 0.0
+        for j in range(lane, n_1, lanes):
+            shifted_bar[i, j] += t_16 * t_2[i, j]
             # shifted = logits - logits.max(axis=1, keepdims=True)
-            t_21 -= shifted_bar[i, j]
-        t_22 = device.sum_of_lanes(t_21, np.float64)
+            t_17 -= shifted_bar[i, j]
+        t_18 = device.sum_of_lanes(t_17, np.float64)
         # shifted = logits - logits.max(axis=1, keepdims=True)
-        t_23 = t_22 / t_19
-        for j in range(t_6, t_1, t_7):
-            shifted_bar[i, j] = shifted_bar[i, j] + (t_23 if t_5[i, j] else 0.0)
+        t_19 = t_18 / t_15
+        for j in range(lane, n_1, lanes):
+            shifted_bar[i, j] = shifted_bar[i, j] + (t_19 if t_3[i, j] else 0.0)
 
 
 @cuda.jit
-def grad_mlp_loss_3(t, t_1, shifted_bar, b2_bar):
+def grad_mlp_loss_3(n, n_1, shifted_bar, b2_bar):
     # return cross_entropy(hidden @ w2 + b2, labels)
-    for j in range(cuda.grid(2)[0], t, cuda.gridsize(2)[0]):
-        t_2 = 0.0
-        for i in range(cuda.grid(2)[1], t_1, cuda.gridsize(2)[1]):
-            t_2 += shifted_bar[i, j]
-        cuda.atomic.add(b2_bar, j, t_2)
+    for j in range(cuda.grid(2)[0], n, cuda.gridsize(2)[0]):
+        t = 0.0
+        for i in range(cuda.grid(2)[1], n_1, cuda.gridsize(2)[1]):
+            t += shifted_bar[i, j]
+        cuda.atomic.add(b2_bar, j, t)
 
 
 @cuda.jit
-def grad_mlp_loss_4(t, t_1, hidden_bar, hidden, t_2, t_3, b1_bar):
+def grad_mlp_loss_4(n, n_1, hidden_bar, hidden, t, t_1, b1_bar):
     # hidden = 1.0 / (1.0 + np.exp(-(x @ w1 + b1)))
-    for j in range(cuda.grid(2)[0], t, cuda.gridsize(2)[0]):
-        t_4 = 0.0
-        for i in range(cuda.grid(2)[1], t_1, cuda.gridsize(2)[1]):
-            t_5 = hidden_bar[i, j] * (-hidden[i, j] / t_2[i, j]) * t_3[i, j]
-            t_3[i, j] = -t_5
-            t_4 -= t_5
-        cuda.atomic.add(b1_bar, j, t_4)
+    for j in range(cuda.grid(2)[0], n, cuda.gridsize(2)[0]):
+        t_2 = 0.0
+        for i in range(cuda.grid(2)[1], n_1, cuda.gridsize(2)[1]):
+            t_3 = hidden_bar[i, j] * (-hidden[i, j] / t[i, j]) * t_1[i, j]
+            t_1[i, j] = -t_3
+            t_2 -= t_3
+        cuda.atomic.add(b1_bar, j, t_2)
 
 
 def grad_mlp_loss(w1, b1, w2, b2, x, labels):

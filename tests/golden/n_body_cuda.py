@@ -10,29 +10,29 @@ from adcompile.execute import device
 @cuda.jit
 def grad_n_body_1(x, d_bar_parts, x_bar):
     # for i in range(x.shape[0]):
-    t = cuda.grid(2)[1]
-    t_1 = cuda.gridsize(2)[0]
-    t_2 = cuda.grid(2)[0]
-    d_bar = d_bar_parts[t * t_1 + t_2]
-    for i in range(t, x.shape[0], cuda.gridsize(2)[1]):
+    row = cuda.grid(2)[1]
+    columns = cuda.gridsize(2)[0]
+    column = cuda.grid(2)[0]
+    d_bar = d_bar_parts[row * columns + column]
+    for i in range(row, x.shape[0], cuda.gridsize(2)[1]):
         # for j in range(i + 1, x.shape[0]):
-        for j in range(i + 1 + t_2, x.shape[0], t_1):
+        for j in range(i + 1 + column, x.shape[0], columns):
             # d = x[i] - x[j]
-            t_3 = 0.0
+            t = 0.0
             for i_1 in range(x.shape[1]):
-                t_4 = x[i, i_1] - x[j, i_1]
-                d_bar[i_1] = t_4
+                t_1 = x[i, i_1] - x[j, i_1]
+                d_bar[i_1] = t_1
                 # energy -= 1.0 / np.sqrt(np.sum(d * d) + 0.01)
-                t_3 += t_4 * t_4
+                t += t_1 * t_1
             # energy -= 1.0 / np.sqrt(np.sum(d * d) + 0.01)
-            t_5 = 1.0 / math.sqrt(t_3 + 0.01)
-            t_6 = -(-t_5 * t_5) * (0.5 * t_5)
+            t = 1.0 / math.sqrt(t + 0.01)
+            t = -(-t * t) * (0.5 * t)
             for i_2 in range(x.shape[1]):
-                t_7 = 2.0 * (t_6 * d_bar[i_2])
-                d_bar[i_2] = t_7
+                t_2 = 2.0 * (t * d_bar[i_2])
+                d_bar[i_2] = t_2
                 # d = x[i] - x[j]
-                cuda.atomic.add(x_bar, (i, i_2), t_7)
-                cuda.atomic.add(x_bar, (j, i_2), -t_7)
+                cuda.atomic.add(x_bar, (i, i_2), t_2)
+                cuda.atomic.add(x_bar, (j, i_2), -t_2)
 
 
 def grad_n_body(x):
