@@ -8,6 +8,7 @@ which captures graphs. Another package with the same interface can take its plac
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any
 
 from numba import config as _config
@@ -21,7 +22,9 @@ _INSTALL = 'pip install "adcompile[cuda]"'
 
 def _package() -> Any:
     try:
-        from numba import cuda
+        with warnings.catch_warnings():  # NumPy 2.5 warns of a line in the package
+            warnings.simplefilter("ignore", DeprecationWarning)
+            from numba import cuda
     except ImportError as error:
         raise DeviceError(f"the CUDA compiler cannot be imported: {error}", hint=_INSTALL) from None
     if not SIMULATED and getattr(cuda, "implementation", None) != "NVIDIA":
