@@ -11,6 +11,7 @@ import os
 import warnings
 from typing import Any
 
+import numpy as np
 from numba import config as _config
 
 from adcompile.errors import DeviceError
@@ -29,6 +30,11 @@ def _package() -> Any:
         raise DeviceError(f"the CUDA compiler cannot be imported: {error}", hint=_INSTALL) from None
     if not SIMULATED and getattr(cuda, "implementation", None) != "NVIDIA":
         raise DeviceError('target="cuda" needs the package numba-cuda', hint=_INSTALL)
+    if not SIMULATED and np.lib.NumpyVersion(np.__version__) >= "2.5.0":
+        raise DeviceError(
+            f"numba-cuda 0.30 cannot compile with NumPy {np.__version__}",
+            hint='pip install "numpy<2.5"',
+        )
     if _ADVICE not in os.environ:
         _config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # small arrays need small grids
     return cuda
