@@ -47,11 +47,6 @@ class DirectCalls:
     _change: Callable[[list[Structure]], list[Structure]]
     _skipped: frozenset[str]
 
-    def _call_directly(self, /, *args: Any, **kwargs: Any) -> Any:
-        if not self._is_plain(args, kwargs):
-            return self._call_structured(args, kwargs)
-        return self._run_directly(*args, **kwargs)
-
     # -- what is made ---------------------------------------------------------------------------
 
     def _compiler_source(self, graph: Graph) -> str:
@@ -109,6 +104,11 @@ class DirectCalls:
         return {name: ptx_of(kernel, types, capability) for name, kernel, types in kernels}
 
     # -- calls ----------------------------------------------------------------------------------
+
+    def _call_directly(self, /, *args: Any, **kwargs: Any) -> Any:
+        if not self._is_plain(args, kwargs):
+            return self._call_structured(args, kwargs)
+        return self._run_directly(*args, **kwargs)
 
     @property
     def _numba_type_(self) -> Any:

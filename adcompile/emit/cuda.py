@@ -13,7 +13,7 @@ from adcompile.emit.cpu import CpuEmitter
 from adcompile.emit.cuda_scalars import scalar_spelling
 from adcompile.emit.python import PythonEmitter, module
 from adcompile.graph.ir import Graph, Op
-from adcompile.graph.types import is_complex
+from adcompile.graph.types import is_complex, shape_of
 from adcompile.syntax import parsed_expression
 
 _LAUNCH = {"elements": "elements", "columns": "columns", "rows": "rows", "serial": "one_block"}
@@ -50,8 +50,9 @@ class KernelEmitter(CpuEmitter):
     def spelling(self, op: Op) -> str:
         """The compiler's spelling of an operation."""
         if op.name == "empty":
-            extents = ", ".join(str(d) for d in op.result.type.shape)  # type: ignore[union-attr]
-            shape = f"({extents})" if op.result.type.ndim > 1 else extents  # type: ignore[union-attr]
+            extents = shape_of(op.result.type)
+            text = ", ".join(map(str, extents))
+            shape = f"({text})" if len(extents) > 1 else text
             return f"cuda.local.array({shape}, np.{_dtype_name(op.result.type.dtype)})"
         if op.name == "matmul_into":
             return "device.dot_into({0}, {1}, {2})"

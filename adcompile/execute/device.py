@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from adcompile.execute import arena, tiled
+from adcompile.execute import arena, exact, tiled
 from adcompile.execute.device_view import view
 from adcompile.execute.toolkit import SIMULATED, cuda
 
@@ -169,16 +169,7 @@ def _copy(array: Any, source: Any) -> None:
 # -- inside kernels ------------------------------------------------------------------------------
 
 
-@cuda.jit(device=True)
-def maximum(a: Any, b: Any) -> Any:
-    """The larger of two numbers, NaN if there is one."""
-    return a if a > b or a != a else b
-
-
-@cuda.jit(device=True)
-def minimum(a: Any, b: Any) -> Any:
-    """The smaller of two numbers, NaN if there is one."""
-    return a if a < b or a != a else b
+maximum, minimum = (cuda.jit(f, device=True) for f in (exact.maximum, exact.minimum))
 
 
 @cuda.jit(device=True)

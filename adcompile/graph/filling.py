@@ -1,6 +1,7 @@
 """Stores one number in all elements of an array.
 
-Enters: an array, the number, the extents. Leaves: a nest of loops.
+Enters: an array, the number, the extents. Leaves: a nest of loops. Where a worker has memory of its
+own, what makes arrays becomes that memory and such a nest.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from adcompile.graph.builder import Builder
-from adcompile.graph.ir import Value
+from adcompile.graph.ir import Region, Value
 
 
 def fill(
@@ -25,3 +26,29 @@ def fill(
         return []
 
     builder.loop(0, extents[len(index)], 1, [], body, "ijklmn"[len(index) % 6])
+
+
+def settle_memory(region: Region, made: dict[Value, Value], builder: Builder) -> None:
+    """Take the arrays in `made` for those that a region makes, else new ones; then fill them.
+
+    Enters into `made` what stands for each array; the caller replaces it.
+    """
+    for op in list(region.ops):
+        for inner in op.regions:
+            with builder.inside(inner):
+                settle_memory(inner, made, builder)
+        if op.name not in ("empty", "full"):
+            continue
+        extents = op.inputs[op.name == "full" :]
+        known = zip(extents, op.attrs["shape"], strict=True)
+        shape = tuple(dim if v.constant is None else int(v.constant) for v, dim in known)
+        with builder.inside(Region()) as new, builder.at(op.location):
+            array = made.get(op.result)
+            if array is None:
+                array = builder.op("empty", *extents, dtype=op.result.type.dtype, shape=shape)
+                array.hint, array.named = op.result.hint, op.result.named
+            if op.name == "full":
+                fill(builder, array, op.inputs[0], extents)
+        place = region.ops.index(op)
+        region.ops[place : place + 1] = new.ops
+        made[op.result] = array

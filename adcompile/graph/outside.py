@@ -6,23 +6,29 @@ same integer made of what is known outside, if it is the same in every iteration
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
-from adcompile.graph.ir import Value
+from adcompile.graph.ir import Op, Value
 from adcompile.graph.types import Array
 
 COUNTING = frozenset({"constant", "dim", "add", "sub", "mul", "maximum", "minimum"})
 
 
-def outside(value: Value, is_inside: Callable[[Value], bool], builder: Builder) -> Value | None:
+def outside(value: Value, loop: Op, aliases: Aliases, builder: Builder) -> Value | None:
     """The integer at the builder's place, None if the loop alone knows it."""
+
+    def is_inside(inner: Value) -> bool:
+        region = aliases.home.get(inner)
+        return region is not None and aliases.is_inside(region, loop.regions[0])
+
     if not is_inside(value):
         return value
     op = value.op
     if op is None or op.name not in COUNTING:
         return None
-    inputs = [v if isinstance(v.type, Array) else outside(v, is_inside, builder) for v in op.inputs]
+    inputs = [
+        v if isinstance(v.type, Array) else outside(v, loop, aliases, builder) for v in op.inputs
+    ]
     if None in inputs or any(isinstance(v.type, Array) and is_inside(v) for v in op.inputs):
         return None
     made: Value = builder.op(op.name, *inputs, **op.attrs)

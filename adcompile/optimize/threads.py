@@ -247,10 +247,4 @@ class _Calls:
 
     def _outside(self, value: Value) -> Value | None:
         """An integer inside the loop by what is known before it."""
-        aliases, body = self.known.aliases, self.loop.regions[0]
-
-        def is_inside(inner: Value) -> bool:
-            region = aliases.home.get(inner)
-            return region is not None and aliases.is_inside(region, body)
-
-        return outside(value, is_inside, self.builder)
+        return outside(value, self.loop, self.known.aliases, self.builder)

@@ -24,7 +24,7 @@ from adcompile.graph.builder import Builder
 from adcompile.graph.clone import clone_op, clone_region, clone_value
 from adcompile.graph.closures import closed, free_values
 from adcompile.graph.dependence import index_of
-from adcompile.graph.filling import fill
+from adcompile.graph.filling import fill, settle_memory
 from adcompile.graph.folds import fold_of
 from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.procedures import Procedure, note_effects
@@ -114,7 +114,7 @@ class Kernel:
                 twin = next(op for op in region.ops if op.name == "for")
                 self._stride_in_place(twin, region, *which)
                 region = twin.regions[0]
-            self._settle_memory(copy.regions[0], made)
+            settle_memory(copy.regions[0], made, self.builder)
             replace(self.graph, made)
             self._keep_parts(parts, copy.outputs, loop)
 
@@ -426,22 +426,6 @@ class Kernel:
     def _mark_atomics(self, loop: Op, copy: Op, around: Sequence[Op]) -> None:
         for old, new in zip(loop.walk(), copy.walk(), strict=True):
             new.attrs.update(self._atomic(old, around))
-
-    def _settle_memory(self, region: Region, made: dict[Value, Value]) -> None:
-        for op in list(region.ops):
-            for inner in op.regions:
-                with self.builder.inside(inner):
-                    self._settle_memory(inner, made)
-            if op.name not in ("empty", "full"):
-                continue
-            extents = op.inputs[op.name == "full" :]
-            with self.builder.inside(Region()) as new, self.builder.at(op.location):
-                array = made.get(op.result) or self.builder.op("empty", *extents, **op.attrs)
-                if op.name == "full":
-                    fill(self.builder, array, op.inputs[0], extents)
-            place = region.ops.index(op)
-            region.ops[place : place + 1] = new.ops
-            made[op.result] = array
 
     def _take_own(
         self, own: Mapping[Value, Value], *axes: tuple[str, str]

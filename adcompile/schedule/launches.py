@@ -146,9 +146,9 @@ class _Launches:
         if rows:
             widths = [self._trips_outside(op, loop) for op in body.ops if op.name == "for"]
             known = [w for w in widths if w is not None and w.constant is None]
-            extents.append(known[0] if known else self._constant(_WIDTH))
+            extents.append(known[0] if known else self.builder.constant(_WIDTH))
         for inner in nest[1:]:
-            extents.append(self._trips_outside(inner, loop) or self._constant(_WIDTH))
+            extents.append(self._trips_outside(inner, loop) or self.builder.constant(_WIDTH))
         shape = "rows" if rows else "columns" if sums else "elements"
         own = {
             array: self._parts(array, loop, shape, extents)
@@ -249,17 +249,8 @@ class _Launches:
         return stop - start if step.constant == 1 else start - stop
 
     def _outside(self, value: Value, loop: Op) -> Value | None:
-        aliases, body = self.known.aliases, loop.regions[0]
-
-        def is_inside(inner: Value) -> bool:
-            region = aliases.home.get(inner)
-            return region is not None and aliases.is_inside(region, body)
-
-        found = outside(value, is_inside, self.builder)
+        found = outside(value, loop, self.known.aliases, self.builder)
         return None if found in self.placement.on_device else found
-
-    def _constant(self, number: int) -> Value:
-        return self.builder.constant(number)
 
     def _flush(self) -> None:
         """One kernel for the operations on numbers that wait."""

@@ -12,8 +12,8 @@ from adcompile.errors import UnsupportedOperation
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
 from adcompile.graph.concurrency import ORDERED
-from adcompile.graph.filling import fill
-from adcompile.graph.ir import Graph, Op, Region
+from adcompile.graph.filling import settle_memory
+from adcompile.graph.ir import Graph, Op, Value
 from adcompile.graph.rewrite import replace
 from adcompile.graph.sizes import item_size
 from adcompile.graph.types import Array, StackOf
@@ -38,7 +38,9 @@ def for_one_thread(graph: Graph) -> None:
         )
     with Builder(graph) as builder:
         copy_between_rounds(graph.body, Aliases(graph), builder)
-        _settle(graph, graph.body, builder)
+        made: dict[Value, Value] = {}
+        settle_memory(graph.body, made, builder)
+        replace(graph, made)
 
 
 def _bytes(op: Op) -> int:
@@ -62,23 +64,3 @@ def _bytes(op: Op) -> int:
             op.location, "write sizes and numbers of iterations in the function: range(10)",
         )  # fmt: skip
     return item_size(op.result.type) * math.prod(extents)
-
-
-def _settle(graph: Graph, region: Region, builder: Builder) -> None:
-    """Memory is made of its constant extents, then filled."""
-    for op in list(region.ops):
-        for inner in op.regions:
-            with builder.inside(inner):
-                _settle(graph, inner, builder)
-        if op.name not in ("empty", "full"):
-            continue
-        extents = op.inputs[op.name == "full" :]
-        shape = tuple(int(v.constant) for v in extents)
-        with builder.inside(Region()) as made, builder.at(op.location):
-            array = builder.op("empty", *extents, dtype=op.result.type.dtype, shape=shape)
-            array.hint, array.named = op.result.hint, op.result.named
-            if op.name == "full":
-                fill(builder, array, op.inputs[0], extents)
-        place = region.ops.index(op)
-        region.ops[place : place + 1] = made.ops
-        replace(graph, {op.result: array})

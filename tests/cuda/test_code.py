@@ -18,9 +18,10 @@ from adcompile.errors import DeviceError, UnsupportedOperation
 from adcompile.execute.cuda import kernels_of
 from adcompile.execute.headless import float64_instructions, ptx_of, resources
 from adcompile.graph.procedures import procedures_of
-from adcompile.graph.types import is_continuous, leaves, type_of, type_text
+from adcompile.graph.types import type_of, type_text
 from tests.cuda.records import CHOSEN, REFUSED
 from tests.programs.corpus import CORPUS
+from tests.test_corpus import float_positions
 
 if numba.config.ENABLE_CUDASIM:
     pytest.skip("the simulator compiles nothing", allow_module_level=True)
@@ -75,7 +76,7 @@ def _programs():
 @pytest.mark.parametrize("capability", CAPABILITIES, ids=str)
 @pytest.mark.parametrize(("function", "args"), list(_programs()))
 def test_kernels_of_the_corpus(function, args, capability):
-    given = tuple(k for k, a in enumerate(args) if any(map(is_continuous, leaves(type_of(a)))))
+    given = tuple(float_positions(args))
     types = list(map(type_of, args))
     try:
         kernels = _kernels(function, types, capability, given)

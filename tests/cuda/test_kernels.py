@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import adcompile as ad
-from adcompile.graph.types import is_continuous, leaves, type_of
+from adcompile.graph.types import type_of
 from tests.programs.corpus import CORPUS
+from tests.test_corpus import float_positions
 
 _FOLDER = Path(__file__).resolve().parents[1] / "golden"
 _SHOWN = (
@@ -27,12 +28,10 @@ _SHOWN = (
 ids = [function.__name__ for function, _ in CORPUS]
 
 
-def _positions(args):
-    return tuple(k for k, a in enumerate(args) if any(map(is_continuous, leaves(type_of(a)))))
-
-
 def _kernels(function, args):
-    return ad.grad(function, _positions(args), target="cuda").source(*map(type_of, args))
+    return ad.grad(function, tuple(float_positions(args)), target="cuda").source(
+        *map(type_of, args)
+    )
 
 
 def _told(function, args):

@@ -41,12 +41,16 @@ def table(found):
 
 def median(call):
     """Milliseconds of a call, by events around each repetition, after a warm-up."""
+    return _median(call, cuda.event, cuda.synchronize)
+
+
+def _median(call, event, synchronize):
     for _ in range(3):
         call()
-    cuda.synchronize()
+    synchronize()
     times = []
     for _ in range(REPEATS):
-        start, end = cuda.event(), cuda.event()
+        start, end = event(), event()
         start.record()
         call()
         end.record()
@@ -191,18 +195,7 @@ def _torch():
 def _torch_median(call):
     import torch
 
-    for _ in range(3):
-        call()
-    torch.cuda.synchronize()
-    times = []
-    for _ in range(REPEATS):
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        start.record()
-        call()
-        end.record()
-        end.synchronize()
-        times.append(start.elapsed_time(end))
-    return statistics.median(times)
+    return _median(call, lambda: torch.cuda.Event(enable_timing=True), torch.cuda.synchronize)
 
 
 def _torch_network(what, sizes, batch):

@@ -5,21 +5,17 @@ import pytest
 
 import adcompile as ad
 from adcompile.errors import UnsupportedOperation
-from adcompile.graph.trees import as_tuples
-from adcompile.graph.types import is_continuous, leaves, type_of
+from adcompile.graph.trees import as_tuples, leaves
 from tests.cuda.simulated.running import assert_close, on_host
 from tests.programs.corpus import CORPUS
+from tests.test_corpus import float_positions
 
 ids = [function.__name__ for function, _ in CORPUS]
 
 
-def _positions(args):
-    return tuple(k for k, a in enumerate(args) if any(map(is_continuous, leaves(type_of(a)))))
-
-
 @pytest.mark.parametrize(("function", "args"), CORPUS, ids=ids)
 def test_gradient(function, args):
-    given = _positions(args)
+    given = tuple(float_positions(args))
     try:  # tests/cuda/test_kernels.py keeps the list of what is refused
         got = ad.value_and_grad(function, given, target="cuda")(*args)
     except UnsupportedOperation:
