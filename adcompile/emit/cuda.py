@@ -63,11 +63,7 @@ class KernelEmitter(CpuEmitter):
         return super().spelling(op)
 
     def _write(self, op: Op) -> None:
-        if op.name == "fold_part":
-            inputs = [self.read(v) for v in op.inputs]
-            self.flush(only_memory=True, keep=inputs)
-            self.add(ast.Expr(assemble.fill(self.spelling(op), inputs, op)), op)
-        elif op.attrs.get("atomic"):
+        if op.attrs.get("atomic"):
             array, value, *index = (self.read(v) for v in op.inputs)
             self.flush(only_memory=True, keep=[array, value, *index])
             place = index[0] if len(index) == 1 else ast.Tuple(index, ast.Load())

@@ -11,7 +11,7 @@ import math
 from adcompile.emit.assemble import typed
 from adcompile.graph.ir import Op
 
-_WHOLE = 2.0**52  # from here on every float64, and from less on every float32, is a whole number
+_WHOLE = {"float32": 2.0**23, "float64": 2.0**52}  # from here on every number is a whole one
 
 
 def scalar_spelling(op: Op) -> str | None:
@@ -29,8 +29,7 @@ def scalar_spelling(op: Op) -> str | None:
 
     return spell.format(
         "{0}", "{1}", type=f"np.{dtype}", zero=number(0.0), one=number(1.0), two=number(2.0),
-        whole=number(_WHOLE), shift=number(1.5 * (2.0**23 if dtype == "float32" else 2.0**52)),
-        small=number(2.0**22 if dtype == "float32" else 2.0**51), third=number(1 / 3),
+        whole=number(_WHOLE.get(dtype, 0.0)), third=number(1 / 3),
         ln2=number(math.log(2)), per_ln2=number(1 / math.log(2)),
     )  # fmt: skip
 
@@ -42,7 +41,8 @@ _FLOATS = {
     "floor": _ROUNDED % "math.floor",
     "ceil": _ROUNDED % "math.ceil",
     "trunc": _ROUNDED % "int",
-    "rint": "{0} if not abs({0}) < {small} else math.copysign({0} + {shift} - {shift}, {0})",
+    # a sum in which the last place counts ones is rounded as it should be: to even
+    "rint": "{0} if not abs({0}) < {whole} else math.copysign(abs({0}) + {whole} - {whole}, {0})",
     "fmod": "math.fmod({0}, {1})",
     "signbit": "math.copysign({one}, {0}) < {zero}",
     "isinf": "math.isinf({0})",

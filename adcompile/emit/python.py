@@ -365,7 +365,7 @@ class PythonEmitter(ControlEmitter):
         inputs = [self.read(v) for v in op.inputs]
         self.flush(only_memory=True, keep=inputs)
         node = assemble.fill(self.spelling(op), inputs, op)
-        if op.name in ("push", "scatter_add", "matmul_into"):
+        if op.name in ("push", "scatter_add", "matmul_into", "fold_part"):
             self.add(ast.Expr(node), op)
         elif op.name in ("accumulate", "accumulate_at"):
             self.add(assemble.accumulation(node, inputs[1]), op)

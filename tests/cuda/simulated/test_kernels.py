@@ -74,6 +74,20 @@ def test_what_is_no_number_wins_and_is_found(place):
     )
 
 
+@pytest.mark.parametrize(("dtype", "bits"), [("float32", 23), ("float64", 52)])
+def test_rounding_of_small_and_large_numbers(dtype, bits):
+    large = [2.0**k + half for k in (bits - 2, bits - 1, bits) for half in (-0.5, 0.0, 0.5, 1.5)]
+    x = np.array([0.0, 0.5, 1.5, 2.5, 0.3, 7.9, *large, 1e30, np.inf, np.nan], dtype)
+    x = np.concatenate([x, -x])
+
+    def rounded(x):
+        return np.rint(x), np.floor(x), np.ceil(x), np.trunc(x)
+
+    for got, wanted in zip(on_host(ad.jit(rounded, target="cuda")(x)), rounded(x), strict=True):
+        np.testing.assert_array_equal(got, wanted)
+        np.testing.assert_array_equal(np.signbit(got[:-1]), np.signbit(wanted[:-1]))
+
+
 def test_products_fold():
     _same(lambda x: np.prod(x), RNG.standard_normal((3, 5)), transform=ad.jit)
 
