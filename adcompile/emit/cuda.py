@@ -7,6 +7,7 @@ any number of threads may run, and a function of plain Python that allocates and
 from __future__ import annotations
 
 import ast
+from copy import copy
 
 from adcompile.emit import assemble
 from adcompile.emit.cpu import CpuEmitter
@@ -29,19 +30,23 @@ def emit_thread(graph: Graph) -> str:
     return module(ThreadEmitter, graph)
 
 
+def _decorated(statement: ast.stmt, decorator: ast.expr) -> ast.stmt:
+    """A definition with a decorator; the functions that it calls are kept for other targets."""
+    if not isinstance(statement, ast.FunctionDef):
+        return statement
+    decorated = copy(statement)
+    decorated.decorator_list = [decorator]
+    return decorated
+
+
 class KernelEmitter(CpuEmitter):
     """Emits one kernel, or one function that kernels call."""
 
     def function(self, name: str) -> list[ast.stmt]:
         """The definition of the kernel, after the functions that it calls."""
-        made = super().function(name)
-        for statement in made[:-1]:
-            if isinstance(statement, ast.FunctionDef):
-                statement.decorator_list = [parsed_expression("cuda.jit(device=True)")]
-        kernel = made[-1]
-        assert isinstance(kernel, ast.FunctionDef)
-        kernel.decorator_list = [self.decorator()]
-        return made
+        *called, kernel = super().function(name)
+        for_threads = parsed_expression("cuda.jit(device=True)")
+        return [*(_decorated(c, for_threads) for c in called), _decorated(kernel, self.decorator())]
 
     def decorator(self) -> ast.expr:
         """How the compiler is asked for it."""

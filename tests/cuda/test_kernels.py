@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import special
 
 import adcompile as ad
 from adcompile.graph.types import type_of
@@ -81,3 +82,11 @@ def test_what_is_told_of_kernels_and_transfers():
     assert "@cuda.jit" not in gradient.source("f8[::1], f8[::1]", stage="derivative")
     with pytest.raises(ad.TypeMismatch, match="has no kernels"):
         ad.grad(loss).inspect_ptx("f8[::1], f8[::1]")
+
+
+def test_functions_that_kernels_call_are_not_changed_for_other_targets():
+    def loss(x):
+        return np.sum(special.gammaln(x))
+
+    ad.grad(loss, target="cuda").source("f8[::1]")
+    np.testing.assert_allclose(ad.grad(loss)(np.full(3, 2.5)), special.digamma(2.5), rtol=1e-14)
