@@ -47,6 +47,7 @@ from adcompile.optimize.common import share_common, share_indices
 from adcompile.optimize.copies import drop_copies
 from adcompile.optimize.first import store_first
 from adcompile.optimize.gather import gather_sums
+from adcompile.optimize.interleave import interleave_iterations, may_interleave
 from adcompile.optimize.loads import hoist_loads, share_loads
 from adcompile.optimize.merge import merge_kernels, merge_loops, merge_sums
 from adcompile.optimize.overwritten import drop_overwritten
@@ -107,7 +108,9 @@ _TIDYING = (simplify, decide_signs, prune, share_indices, share_loads)
 Passes = Sequence[tuple[Callable[[Graph], None], str]]
 Options = Mapping[str, bool]
 _NEEDED = frozenset({"inline_calls", "prune"})
-_REORDERING = frozenset({"merge_sums", "gather_sums", "share_reciprocals"})  # they round otherwise
+_REORDERING = frozenset(
+    {"merge_sums", "gather_sums", "share_reciprocals", "interleave_iterations"}
+)  # they round otherwise
 _THREADS = frozenset({"spread_loops"})
 _skipped: ContextVar[frozenset[str]] = ContextVar("skipped", default=_THREADS | _ONLY_KERNELS)
 
@@ -115,7 +118,13 @@ _skipped: ContextVar[frozenset[str]] = ContextVar("skipped", default=_THREADS | 
 def pass_names() -> list[str]:
     """The passes that can be switched off, in the order in which they first run."""
     named = [share_loads, hoist_loads, precompute, *(run for run, _ in (*PASSES, *SCALAR_PASSES))]
-    named += [spread_loops, unsigned_indices, merge_kernels, drop_overwritten]
+    named += [
+        spread_loops,
+        interleave_iterations,
+        unsigned_indices,
+        merge_kernels,
+        drop_overwritten,
+    ]
     names = dict.fromkeys(run.__name__ for run in named)
     return [name for name in names if name not in _NEEDED]
 
@@ -140,7 +149,9 @@ def skipped_passes(
     off = frozenset(name for name, on in passes.items() if not on)
     off |= frozenset() if options["fastmath"] else _REORDERING
     if target == "cuda":
-        others = (_FOR_ONE_CORE - {"reuse_buffers"}) | {"merge_loops", "unsigned_indices"}
+        others = (_FOR_ONE_CORE - {"reuse_buffers"}) | {
+            "merge_loops", "unsigned_indices", "interleave_iterations",
+        }  # fmt: skip
         return off | others | _THREADS
     off |= _ONLY_KERNELS
     return off if options["parallel"] and not options["boundscheck"] else off | _THREADS
@@ -359,13 +370,17 @@ def scheduled(graph: Graph) -> Graph:
     """The graph of loops that the compiler sees."""
     loops = schedule_loops(graph)
     graphs = [loops]
+    # while arrays of one iteration are still made inside it
+    first = [p for p in SCALAR_PASSES if p[0] is not reuse_buffers]
     if spread_loops.__name__ not in _skipped.get():
-        # while arrays of one iteration are still made inside it
-        _optimise_one(loops, [p for p in SCALAR_PASSES if p[0] is not reuse_buffers])
+        _optimise_one(loops, first)
         known = procedures_of(loops)
         spread_loops(loops)
         graphs += [p.graph for p in procedures_of(loops) if p not in known]
     for body in graphs:
+        if may_interleave(body):
+            _optimise_one(body, first)
+            _run(body, interleave_iterations)
         _optimise_one(body, SCALAR_PASSES)
         _run(body, unsigned_indices)
     return loops

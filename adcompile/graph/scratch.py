@@ -95,10 +95,11 @@ class Scratch:
 
     def _fills(self, root: Value, loop: Op, indices: list[Value], region: Region) -> bool:
         """Whether a nest of loops stores every element of the array."""
-        assert isinstance(root.type, Array)
+        assert isinstance(root.type, Array) and root.op is not None
         axis = len(indices)
+        extent = _steps(root.op.inputs[root.op.name == "full" :][axis])
         start, stop, step = (self.bounds.sum_of(v, region) for v in loop.inputs[:3])
-        size = self.bounds.extent(root.type.shape[axis], region)
+        size = self.bounds.sum_of(extent, region)
         first, last = (start, stop) if step.constant == 1 else (stop, start)
         if step.factors or abs(step.constant) != 1:
             return False
@@ -117,6 +118,14 @@ class Scratch:
             elif op.name == "store" and op.inputs[0] is root and op.inputs[2:] == indices:
                 return True
         return False
+
+
+def _steps(extent: Value) -> Value:
+    """What a loop counts to that takes as many steps as an array has elements."""
+    op = extent.op
+    if op is not None and op.name == "maximum" and op.inputs[1].constant == 0:
+        return op.inputs[0]  # if it is negative, there are none of either
+    return extent
 
 
 def _element(op: Op, root: Value) -> list[Value] | None:

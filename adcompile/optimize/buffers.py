@@ -35,6 +35,16 @@ def _region(
             _Loop(op, region, aliases, bounds, builder, whole).empty()
 
 
+def empty_loop(loop: Op, region: Region, builder: Builder) -> list[Value]:
+    """Move allocations out of one loop, and of those in it; gives the arrays now made before it."""
+    with builder.inside(loop.regions[0]):
+        _region(loop.regions[0], Aliases(builder.graph), Bounds(builder.graph), builder, False)
+    position = region.ops.index(loop)
+    _Loop(loop, region, Aliases(builder.graph), Bounds(builder.graph), builder, False).empty()
+    made = region.ops[position : region.ops.index(loop)]
+    return [op.result for op in made if op.name == "empty"]
+
+
 class _Loop:
     def __init__(
         self, loop: Op, region: Region, aliases: Aliases, bounds: Bounds, builder: Builder,

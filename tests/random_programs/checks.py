@@ -28,6 +28,7 @@ from adcompile.graph.interpret import interpret
 from adcompile.graph.ir import Graph
 from adcompile.graph.trees import as_tuples, leaves, mapped
 from adcompile.graph.types import is_continuous, type_of
+from tests.random_programs.lanes import interleaved_everywhere
 from tests.random_programs.program import Program
 from tests.random_programs.running import LONGEST, limited, loaded, recorded, with_wrappers
 from tests.random_programs.threads import in_any_order, spread_everywhere
@@ -80,7 +81,7 @@ class Outcome:
         return {
             "hvp": frozenset({"second"}), "reverse over forward": frozenset({"second", "mixed"}),
             "vmap": frozenset({"batch"}), "scheduled": frozenset({"scheduled"}),
-            "threads": frozenset({"scheduled"}),
+            **dict.fromkeys(("lanes", "threads", "lanes and threads"), frozenset({"scheduled"})),
         }.get(self.stage, frozenset())  # fmt: skip
 
     def same(self, other: Outcome) -> bool:
@@ -195,13 +196,16 @@ class _Run:
         all_close(
             numbers_in(self._run(source, graph.name)), wanted, 1e-8, "the scheduled source differs"
         )
-        with spread_everywhere():
+        turn = self.program.seed // 3 % 3
+        self.stage = ("lanes", "threads", "lanes and threads")[turn]
+        with contextlib.ExitStack() as ways:
+            for way in (interleaved_everywhere(), spread_everywhere())[turn % 2 : 1 + (turn > 0)]:
+                ways.enter_context(way)
             source = pipeline.compiler_source(clone_graph(graph)[0])
-        if "prange(" in source:
-            self.stage = "threads"
+        if " lane in range(" in source or "prange(" in source:
             found = self._run(in_any_order(source), graph.name)
-            all_close(numbers_in(found), wanted, 1e-8, "the source for threads differs")
-            self.done.append("threads")
+            all_close(numbers_in(found), wanted, 1e-8, f"the source for {self.stage} differs")
+            self.done.append(self.stage)
         self.done.append("scheduled")
 
     def _run(self, source: str, name: str) -> Any:

@@ -1,0 +1,283 @@
+"""Iterations of a loop that each wait for steps of their own run side by side.
+
+Enters: a graph of loops, all else done but for the memory that iterations can share. Leaves: the
+same graph where a loop whose iterations stand alone takes `LANES` of them at a time: each step of
+an inner loop is done for all of them, one after the other, before the next step. In a chain of
+steps the processor waits for each result; the same step of several iterations it computes at once,
+and the compiler with one instruction. A number that lasts from step to step is kept once for each
+iteration, and so is an array that each iteration fills for itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from adcompile.graph.builder import Builder
+from adcompile.graph.clone import clone_op
+from adcompile.graph.concurrency import Concurrency, Plan
+from adcompile.graph.ir import Graph, Note, Op, Region, Value
+from adcompile.graph.types import Scalar
+from adcompile.ops.memory import empty
+from adcompile.optimize.buffers import empty_loop
+from adcompile.optimize.lanes import (
+    ELEMENTS,
+    Item,
+    Lanes,
+    Segment,
+    Steps,
+    carried,
+    chained,
+    segments,
+)
+
+LANES = 16  # enough for the vectors of a processor and its waits; more outgrow its near cache
+FEWEST = 8  # iterations for which it pays to keep numbers in memory
+
+
+def interleave_iterations(graph: Graph) -> None:
+    """Rewrite in place the innermost loops whose iterations wait for their own steps."""
+    with Builder(graph) as builder:
+        _region(graph.body, builder)
+
+
+def may_interleave(graph: Graph) -> bool:
+    """Whether there is a loop to ask about."""
+    return any(op.name == "for" and has_chains(op) for op in graph.body.walk())
+
+
+def has_chains(loop: Op) -> bool:
+    """Whether a loop inside carries more than what it folds: asked first, as it costs least."""
+    return any(chained(op) for op in loop.regions[0].walk() if op.name == "for")
+
+
+def _region(region: Region, builder: Builder) -> bool:
+    """Rewrite loops of a region, or else those inside; gives whether any was."""
+    changed = False
+    for op in list(region.ops):
+        inside = False
+        for inner in op.regions:
+            with builder.inside(inner):
+                inside |= _region(inner, builder)
+        if not inside and op.name == "for":
+            with builder.at(op.location):
+                inside = _interleave(op, region, builder)
+        changed |= inside
+    return changed
+
+
+def _interleave(loop: Op, region: Region, builder: Builder) -> bool:
+    """Rewrite one loop of the region at hand, if that is worth while."""
+    if abs(loop.inputs[2].constant or 0) != 1 or not has_chains(loop):
+        return False
+    plan = Concurrency(builder.graph).plan(loop)
+    if not isinstance(plan, Plan):
+        return False
+    plan.scratch += empty_loop(loop, region, builder)
+    lanes = Lanes(loop, plan)
+    if not (lanes.possible() and lanes.worth()):
+        return False
+    _rewrite(loop, region, lanes, builder)
+    what = f"the loop over `{lanes.body.params[0].hint}`"
+    why = f"each iteration waits for steps of its own: {LANES} run side by side"
+    builder.graph.notes.append(Note("interleaved", what, why, loop.location))
+    return True
+
+
+def _rewrite(loop: Op, region: Region, lanes: Lanes, builder: Builder) -> None:
+    """Choose by the number of iterations between the loop as it is and several at a time."""
+    position = region.ops.index(loop)
+    after = region.ops[position + 1 :]
+    del region.ops[position:]
+    outputs = list(loop.outputs)
+
+    def one_by_one() -> list[Value]:
+        loop.outputs = [Value(v.type, v.hint, v.named) for v in outputs]
+        for value in loop.outputs:
+            value.op = loop
+        builder.region.ops.append(loop)
+        return loop.outputs
+
+    low, high = loop.inputs[:2]
+    if loop.inputs[2].constant == -1:  # alone, iterations may run in any order
+        low, high = high + 1, low + 1
+    several = builder.op("ge", high - low, FEWEST)
+    builder.branch(several, lambda: _Emission(lanes, builder).run(low, high), one_by_one)
+    made = region.ops[-1]
+    made.outputs = outputs
+    for value in outputs:
+        value.op = made
+    region.ops += after
+
+
+class _Emission:
+    """Appends the loop over blocks of lanes.
+
+    mapping   what stands for a value of the loop's body: of those that vary, inside a segment only
+    places    array and row that keep a number for each lane
+    rows      the further index, if any, of an array that each iteration has for itself
+    """
+
+    def __init__(self, lanes: Lanes, builder: Builder) -> None:
+        self.lanes, self.builder = lanes, builder
+        self.items = lanes.items(lanes.loop)
+        self.mapping: dict[Value, Value] = {}
+        self.places: dict[Value, tuple[Value, Value]] = {}
+        self.rows: dict[Value, list[Value]] = {}
+        # what a loop gives in the end is what it carried
+        loops = lanes.loops(lanes.body)
+        self.states = {end: param for loop in loops for param, _, _, end in carried(loop)}
+
+    def run(self, low: Value, high: Value) -> list[Value]:
+        """All iterations; gives the sums that the loop carries."""
+        builder, body = self.builder, self.lanes.body
+        self._keep_numbers()
+        self._keep_arrays()
+
+        def clear(lane: Value, _: list[Value]) -> list[Value]:
+            for param in body.params[1:]:
+                self._store(param, lane, builder.constant(0, Scalar(param.type.dtype)))
+            return []
+
+        def block(first: Value, _: list[Value]) -> list[Value]:
+            self.first = first
+            self.count = builder.op("minimum", LANES, high - first)
+            self.count.hint = "count"
+            self._emit(self.items)
+            self._know_extents(body)
+            return []
+
+        def add(lane: Value, sums: list[Value]) -> list[Value]:
+            return [s + self._load(p, lane) for p, s in zip(body.params[1:], sums, strict=True)]
+
+        sums = self.lanes.loop.inputs[3:]
+        if sums:
+            builder.loop(0, LANES, 1, [], clear, "lane")
+        builder.loop(low, high, LANES, [], block, f"{body.params[0].hint}_first")
+        return builder.loop(0, LANES, 1, sums, add, "lane") if sums else []
+
+    def _of(self, value: Value) -> Value:
+        return self.mapping.get(value, value)
+
+    # -- what each lane keeps -------------------------------------------------------------------
+
+    def _keep_numbers(self) -> None:
+        """Make the memory of all numbers that outlive a loop over the lanes.
+
+        The rows of one array, as the compiler knows how far apart these are.
+        """
+        kept: dict[Value, None] = {}
+        for segment in segments(self.items):
+            kept.update((self.states.get(v, v), None) for v in self._brought(segment))
+            kept.update((param, None) for param, _ in segment.moves)
+        groups: dict[str, list[Value]] = {}
+        for value in kept:
+            groups.setdefault(value.type.dtype, []).append(value)
+        for dtype, values in groups.items():
+            array = empty(self.builder, [len(values), LANES], dtype)
+            array.hint = "lanes"
+            for row, value in enumerate(values):
+                self.places[value] = array, self.builder.constant(row)
+
+    def _brought(self, segment: Segment) -> list[Value]:
+        """The numbers of each lane that a segment reads of others."""
+        counter, varying = self.lanes.body.params[0], self.lanes.varying
+        made = segment.makes()
+        read = (v for v in segment.reads() if v in varying and v is not counter)
+        return [v for v in dict.fromkeys(read) if v not in made]
+
+    def _load(self, value: Value, lane: Value) -> Value:
+        found: Value = self.builder.op("load", *self.places[self.states.get(value, value)], lane)
+        found.hint = value.hint
+        return found
+
+    def _store(self, value: Value, lane: Value, item: Value) -> None:
+        array, row = self.places[value]
+        self.builder.op("store", array, item, row, lane)
+
+    def _keep_arrays(self) -> None:
+        """Make the arrays that each lane has for itself; those of one shape in one, as above."""
+        groups: dict[tuple[str, tuple[object, ...]], list[Value]] = {}
+        for array in self.lanes.plan.scratch:
+            assert array.op is not None
+            extents = array.op.inputs[array.op.name == "full" :]
+            known = tuple(v if v.constant is None else v.constant for v in extents)
+            groups.setdefault((array.type.dtype, known), []).append(array)
+        for (dtype, _), group in groups.items():
+            rows = [len(group)] if len(group) > 1 else []
+            made = empty(self.builder, [*self.builder.shape(group[0]), *rows, LANES], dtype)
+            made.hint = group[0].hint
+            for row, array in enumerate(group):
+                self.mapping[array] = made
+                self.rows[array] = [self.builder.constant(row) for _ in rows]
+
+    # -- the body -------------------------------------------------------------------------------
+
+    def _emit(self, items: Sequence[Item]) -> None:
+        for item in items:
+            if isinstance(item, Segment):
+                self._segment(item)
+            elif isinstance(item, Steps):
+                with self.builder.at(item.loop.location):
+                    self._steps(item)
+            else:
+                self.builder.region.ops.append(clone_op(item, self.mapping))
+
+    def _steps(self, steps: Steps) -> None:
+        body = steps.loop.regions[0]
+        once = [c for c in carried(steps.loop) if c[0] not in self.lanes.varying]
+
+        def step(counter: Value, numbers: list[Value]) -> list[Value]:
+            self.mapping[body.params[0]] = counter
+            self.mapping.update((c[0], v) for c, v in zip(once, numbers, strict=True))
+            self._emit(steps.items)
+            self._know_extents(body)
+            return [self._of(end) for _, _, end, _ in once]
+
+        start, stop, width = map(self._of, steps.loop.inputs[:3])
+        initial = [self._of(first) for _, first, _, _ in once]
+        ends = self.builder.loop(start, stop, width, initial, step, body.params[0].hint)
+        self.mapping.update((c[3], v) for c, v in zip(once, ends, strict=True))
+
+    def _segment(self, segment: Segment) -> None:
+        builder, body = self.builder, self.lanes.body
+        common = [op for op in segment.ops if self.lanes.is_common(op)]
+
+        def lane_of(lane: Value, sums: list[Value]) -> list[Value]:
+            outside = dict(self.mapping)
+            self.mapping[body.params[0]] = self.first + lane
+            self.mapping.update((v, self._load(v, lane)) for v in self._brought(segment))
+            for op in segment.ops:
+                if op not in common:
+                    self._operation(op, lane)
+            for param, source in segment.moves:
+                with builder.at(source.location):
+                    self._store(param, lane, self._of(source))
+            added = [self._of(op.inputs[1]) for op in common]
+            self.mapping = outside
+            return [total + value for total, value in zip(sums, added, strict=True)]
+
+        zeros = [builder.constant(0, Scalar(op.inputs[0].type.dtype)) for op in common]
+        sums = builder.loop(0, self.count, 1, zeros, lane_of, "lane")
+        for op, total in zip(common, sums, strict=True):
+            array, _, *index = map(self._of, op.inputs)
+            total.hint = array.hint
+            with builder.at(op.location):
+                builder.op("accumulate_at", array, total, *index)
+
+    def _operation(self, op: Op, lane: Value) -> None:
+        copy = clone_op(op, self.mapping)
+        for old, new in zip(op.walk(), copy.walk(), strict=True):
+            if old.name in ELEMENTS and old.inputs[0] in self.rows:
+                new.inputs += [*self.rows[old.inputs[0]], lane]
+        self.builder.region.ops.append(copy)
+        for value in op.outputs:
+            if value in self.places:
+                with self.builder.at(op.location):
+                    self._store(value, lane, self._of(value))
+
+    def _know_extents(self, region: Region) -> None:
+        """Values that hold extents in the body do so in what it has become."""
+        for symbol, value in region.extents.items():
+            if value not in self.lanes.varying:
+                self.builder.region.extents.setdefault(symbol, self._of(value))
+        self.builder.region.same.update(region.same)

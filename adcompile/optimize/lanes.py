@@ -1,0 +1,211 @@
+"""How the body of a loop is split, to be run for several iterations side by side.
+
+Enters: a loop whose iterations stand alone, and what each of them needs for itself. Leaves: whether
+that is possible and worth while, and the body as a list of what is done once for all iterations, of
+segments that are done for each of them (a lane each), and of inner loops that they go through in
+step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from adcompile.graph.closures import free_values
+from adcompile.graph.concurrency import Plan
+from adcompile.graph.folds import fold_of
+from adcompile.graph.ir import Op, Region, Value
+from adcompile.graph.types import Scalar, is_complex, is_continuous
+
+ELEMENTS = ("load", "store", "accumulate_at")
+
+
+@dataclass(eq=False)
+class Segment:
+    """Operations that one loop over the lanes does, then numbers that become others."""
+
+    ops: list[Op] = field(default_factory=list)
+    moves: list[tuple[Value, Value]] = field(default_factory=list)
+
+    def reads(self) -> Iterator[Value]:
+        """What is made elsewhere."""
+        yield from free_values(Region([], self.ops, [source for _, source in self.moves]))
+
+    def makes(self) -> set[Value]:
+        """The numbers that others may read."""
+        return {v for op in self.ops for v in op.outputs}
+
+
+@dataclass(eq=False)
+class Steps:
+    """An inner loop that all lanes go through in step."""
+
+    loop: Op
+    items: list[Item]
+
+
+Item = Op | Segment | Steps
+
+
+def chained(loop: Op) -> list[Value]:
+    """The numbers of which each iteration needs that of the one before, and not to fold into it."""
+    body = loop.regions[0]
+    pairs = zip(body.params[1:], body.yields, strict=True)
+    return [p for p, end in pairs if end is not p and fold_of(body, p, end) is None]
+
+
+def carried(loop: Op) -> list[tuple[Value, Value, Value, Value]]:
+    """What a loop carries: its name inside, at the start, after each iteration, at the end."""
+    body = loop.regions[0]
+    return list(zip(body.params[1:], loop.inputs[3:], body.yields, loop.outputs, strict=True))
+
+
+def segments(items: list[Item]) -> Iterator[Segment]:
+    """All segments, in their order."""
+    for item in items:
+        if isinstance(item, Segment):
+            yield item
+        elif isinstance(item, Steps):
+            yield from segments(item.items)
+
+
+class Lanes:
+    """What of a loop's body is done for each lane, and what once for all of them.
+
+    varying   the values that differ from lane to lane
+    """
+
+    def __init__(self, loop: Op, plan: Plan) -> None:
+        self.loop, self.body, self.plan = loop, loop.regions[0], plan
+        self.varying = set(self.body.params)
+        self._vary(self.body)
+
+    def _vary(self, region: Region) -> None:
+        for op in region.ops:
+            if self.in_step(op):
+                self._vary_in_steps(op)
+                continue
+            own = op.name == "load" and op.inputs[0] in self.plan.scratch
+            if own or op.regions or any(v in self.varying for v in op.inputs):
+                self.varying.update(v for o in op.walk() for v in _made(o))
+
+    def _vary_in_steps(self, loop: Op) -> None:
+        size = -1
+        while size != len(self.varying):
+            size = len(self.varying)
+            for param, first, last, end in carried(loop):
+                if first in self.varying or last in self.varying:
+                    self.varying |= {param, end}
+            self._vary(loop.regions[0])
+
+    def in_step(self, op: Op) -> bool:
+        """Whether all lanes go through a loop in step."""
+        return op.name == "for" and not any(v in self.varying for v in op.inputs[:3])
+
+    def loops(self, region: Region) -> Iterator[Op]:
+        """The loops that all lanes go through in step."""
+        for op in region.ops:
+            if self.in_step(op):
+                yield op
+                yield from self.loops(op.regions[0])
+
+    # -- whether --------------------------------------------------------------------------------
+
+    def possible(self) -> bool:
+        """Whether all that differs from lane to lane are numbers, and elements of known arrays."""
+        bodies = [self.body, *(op.regions[0] for op in self.loops(self.body))]
+        alike = (op for body in bodies for op in body.ops if not op.record.view)
+        return all(isinstance(v.type, Scalar) for op in alike for v in _made(op)) and all(
+            all(isinstance(v.type, Scalar) for v in _made(op) if v in self.varying)
+            and self._by_element(op)
+            for op in self.body.walk()
+        )
+
+    def _by_element(self, op: Op) -> bool:
+        """Whether an operation uses arrays of one iteration for nothing but an element."""
+        if op.name == "dim":
+            return True
+        elements = op.inputs[1:] if op.name in ELEMENTS else op.inputs
+        yielded = (v for region in op.regions for v in region.yields)
+        return not any(v in self.plan.scratch for v in (*elements, *yielded))
+
+    def worth(self) -> bool:
+        """Whether a chain of steps is in the body, and all such can be vectorised."""
+        chains = [op for op in self.loops(self.body) if self._is_chain(op)]
+        return bool(chains) and all(map(self._is_plain, chains))
+
+    def _is_chain(self, loop: Op) -> bool:
+        return any(p in self.varying and is_continuous(p.type) for p in chained(loop))
+
+    def _is_plain(self, loop: Op) -> bool:
+        """Whether a step has no branch, and nothing that one instruction cannot do for several."""
+        for op in loop.regions[0].walk():
+            if op.name == "for":
+                if not self.in_step(op):
+                    return False
+            elif op.regions or op.record.kernel or any(is_complex(v.type) for v in op.outputs):
+                return False
+            elif op.name == "accumulate_at" and op.inputs[0] in self.plan.sums:
+                if not self.is_common(op):
+                    return False  # lanes may add to one element
+            elif op.record.scalar is None and op.name not in (*ELEMENTS, "constant", "dim"):
+                return False
+        return True
+
+    def is_common(self, op: Op) -> bool:
+        """Whether all lanes add to one element."""
+        adds = op.name == "accumulate_at" and op.inputs[0] in self.plan.sums
+        return adds and not any(v in self.varying for v in op.inputs[2:])
+
+    # -- the parts ------------------------------------------------------------------------------
+
+    def items(self, loop: Op) -> list[Item]:
+        """The parts of a loop's body, which end with what it carries for each lane."""
+        items = self._parts(loop.regions[0])
+        ends = loop.regions[0].yields
+        for param, _, end, _ in carried(loop):
+            if param in self.varying:
+                maker = None if param in ends else _maker(items, param, end)
+                (maker or _last(items)).moves.append((param, end))
+        return items
+
+    def _parts(self, region: Region) -> list[Item]:
+        items: list[Item] = []
+        for op in region.ops:
+            if self.in_step(op):
+                first = [(p, v) for p, v, *_ in carried(op) if p in self.varying]
+                if first:
+                    _last(items).moves += first
+                items.append(Steps(op, self.items(op)))
+            elif op.regions or op.written or any(v in self.varying for v in op.outputs):
+                _last(items).ops.append(op)
+            else:
+                items.append(op)
+        return items
+
+
+def _made(op: Op) -> list[Value]:
+    return [*op.outputs, *(v for region in op.regions for v in region.params)]
+
+
+def _last(items: list[Item]) -> Segment:
+    """The segment to go on with, behind what is done once: nothing of that needs a lane."""
+    for item in reversed(items):
+        if isinstance(item, Steps) or (isinstance(item, Segment) and item.moves):
+            break
+        if isinstance(item, Segment):
+            items.remove(item)
+            items.append(item)
+            return item
+    last = Segment()
+    items.append(last)
+    return last
+
+
+def _maker(items: list[Item], param: Value, end: Value) -> Segment | None:
+    """The segment that makes what a number becomes, if none behind it reads the number."""
+    for position, item in enumerate(items):
+        if isinstance(item, Segment) and end in item.makes():
+            behind = segments(items[position + 1 :])
+            return None if any(param in s.reads() for s in behind) else item
+    return None

@@ -1,0 +1,270 @@
+"""Iterations that each wait for steps of their own run side by side."""
+
+import numpy as np
+import pytest
+
+import adcompile as ad
+from tests.random_programs.lanes import interleaved_everywhere
+from tests.random_programs.threads import in_any_order, spread_everywhere
+
+
+def powers(x, n):
+    """A number from step to step, and a sum that all iterations add to."""
+    total = 0.0
+    for i in range(n):
+        t = -1.0 + i * (2.0 / (n - 1))
+        rest, power = np.sin(t), 1.0
+        for j in range(len(x)):
+            rest -= x[j] * power
+            power *= t
+        total += rest * rest
+    return 0.5 * total
+
+
+def exchanged(x, n):
+    """Each of two numbers becomes the other, in one step and around a loop inside it."""
+    total = 0.0
+    for i in range(len(x)):
+        a, b = x[i], 1.0
+        for _ in range(n):
+            a, b = b * 0.9, a + 0.1 * np.sin(b)
+            c = a
+            for _ in range(2):
+                c = c * c * 0.5 + b
+            a, b = b, a + 0.01 * c
+        total += a - b * b
+    return total
+
+
+def clock(x, n):
+    """A time that is the same for all, and a step that depends on it."""
+    total = 0.0
+    for i in range(len(x)):
+        y, t = x[i], 0.0
+        for _ in range(n):
+            y += 0.1 * (np.cos(t) - y * y)
+            t += 0.1
+        total += y * t
+    return total
+
+
+def after_one_another(x, n):
+    """A chain goes on where another ended; sums between."""
+    total = 0.0
+    for i in range(len(x) - 1, 0, -1):
+        y, s = x[i] * x[i - 1], 0.0
+        for j in range(n):
+            y = np.tanh(y + x[j])
+            s += y
+        z = y * s
+        for j in range(n - 1, -1, -1):
+            z = 0.5 * z * (1.0 + z) + y
+            s -= z * x[j]
+        total += s * z
+    return total
+
+
+def paths(x, n):
+    """Elements of results, and an array that each iteration fills for itself."""
+    ends, work = np.empty(len(x)), np.empty(n)
+    path = np.empty((len(x), n))
+    for i in range(len(x)):
+        y = x[i]
+        for t in range(n):
+            y = y * (1.1 - 0.3 * y)
+            work[t] = y * x[i]
+            path[i, t] = y
+        for t in range(1, n):
+            y += work[t] * work[t - 1]
+        ends[i] = y
+    return np.sum(ends**2) + np.sum(path[:, 1] * path[:, n - 1])
+
+
+def rounds(x, n):
+    """In a loop whose rounds follow each other."""
+    y = x.copy()
+    for _ in range(3):
+        for i in range(len(y)):
+            v = y[i]
+            for _ in range(n):
+                v -= 0.05 * v * v
+            y[i] = v
+    return np.sum(y * y)
+
+
+def scattered(x, n):
+    """All iterations add to elements that they pick."""
+    counts = np.zeros(3)
+    for i in range(len(x)):
+        y = x[i]
+        for _ in range(n):
+            y = np.sin(y) + 0.1
+        counts[i % 3] += y
+    return np.sum(counts * counts)
+
+
+def chosen(x, n):
+    """A branch behind the chain."""
+    total = 0.0
+    for i in range(len(x)):
+        y = x[i]
+        for _ in range(n):
+            y = np.cos(y)
+        if y > 0.74:
+            total += y * y
+        else:
+            total -= y * x[i]
+    return total
+
+
+U = np.random.default_rng(5).random(37)
+DONE = [powers, exchanged, clock, after_one_another, paths, rounds, scattered, chosen]
+
+
+def _arguments(function, count, steps):
+    return (U[:steps], count) if function is powers else (U[:count], min(steps, count))
+
+
+def _run(derived, *args):
+    space = {}
+    source = derived.source(*args, stage="compiled")
+    exec(compile(source, "<compiled>", "exec"), space)
+    return source, space[derived.__name__](*args)
+
+
+def _same(found, wanted):
+    np.testing.assert_allclose(found[0], wanted[0], rtol=1e-12)
+    np.testing.assert_allclose(found[1], wanted[1], rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.parametrize("function", DONE)
+def test_the_compiler_gets_what_is_interpreted(function):
+    args = _arguments(function, 37, 5)
+    wanted = ad.value_and_grad(function, target="python")(*args)
+    source, found = _run(ad.value_and_grad(function), *args)
+    assert "for lane in range(count)" in source
+    _same(found, wanted)
+    _same(ad.value_and_grad(function)(*args), wanted)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 8])
+@pytest.mark.parametrize("function", DONE)
+def test_of_any_number_of_iterations(function, count):
+    args = _arguments(function, count, 4)
+    wanted = ad.value_and_grad(function, target="python")(*args)
+    with interleaved_everywhere(3):
+        _, found = _run(ad.value_and_grad(function), *args)
+    _same(found, wanted)
+
+
+@pytest.mark.parametrize("function", DONE)
+def test_with_threads(function):
+    args = _arguments(function, 23, 4)
+    wanted = ad.value_and_grad(function, target="python")(*args)
+    with interleaved_everywhere(), spread_everywhere():
+        derived = ad.value_and_grad(function)
+        source, space = derived.source(*args, stage="compiled"), {}
+        assert "lane in range(" in source
+    exec(compile(in_any_order(source), "<compiled>", "exec"), space)
+    _same(space[derived.__name__](*args), wanted)
+
+
+def test_batches():
+    batch = U.reshape(1, -1).repeat(20, 0) * np.linspace(0.5, 1.0, 20)[:, None]
+
+    def one(x):
+        y = x[0]
+        for j in range(1, len(x)):
+            y = np.sin(y) * x[j] + y
+        return y * y
+
+    wanted = np.array([ad.grad(one, target="python")(x) for x in batch])
+    derived = ad.vmap(ad.grad(one))
+    assert "for lane in range(count)" in derived.source(batch, stage="compiled")
+    np.testing.assert_allclose(derived(batch), wanted, rtol=1e-11)
+
+
+def folds(x, n):
+    """Sums: what the compiler vectorises as they are."""
+    total = 0.0
+    for i in range(len(x)):
+        s = 0.0
+        for j in range(n):
+            s += np.exp(x[i] * x[j])
+        total += np.sin(s)
+    return total
+
+
+def steps_of_their_own(x, n):
+    """Iterations that take different numbers of steps."""
+    total = 0.0
+    for i in range(len(x)):
+        y = x[i]
+        for _ in range(i % n):
+            y = np.sin(y) + 0.1
+        total += y
+    return total
+
+
+def branches(x, n):
+    """A branch in each step."""
+    total = 0.0
+    for i in range(len(x)):
+        y = x[i]
+        for _ in range(n):
+            if y > 0.5:
+                y = y * y
+            else:
+                y = y + 0.3
+        total += y
+    return total
+
+
+def dependent(x, n):
+    """Each iteration needs the one before."""
+    y = x[0]
+    total = 0.0
+    for i in range(len(x)):
+        for _ in range(n):
+            y = np.sin(y) + 0.1 * x[i]
+        total += y
+    return total
+
+
+def integers(x, n):
+    """A chain of integers."""
+    total = 0.0
+    for i in range(len(x)):
+        k = i
+        for _ in range(n):
+            k = (k * 5 + 3) % 7
+        total += x[k]
+    return total
+
+
+@pytest.mark.parametrize("function", [folds, steps_of_their_own, branches, dependent, integers])
+def test_loops_that_stay_as_they_are(function):
+    args = _arguments(function, 37, 5)
+    wanted = ad.value_and_grad(function, target="python")(*args)
+    source, found = _run(ad.value_and_grad(function), *args)
+    assert "lane" not in source
+    _same(found, wanted)
+
+
+def test_it_is_told_and_can_be_switched_off():
+    args = _arguments(powers, 37, 5)
+    told = ad.grad(powers).explain(*args).of("interleaved")
+    assert [d.what for d in told] == ["the loop over `i`"] and told[0].line
+    assert "16 run side by side" in told[0].because
+    assert "run several iterations side by side" in str(ad.grad(powers).explain(*args))
+    for options in ({"passes": {"interleave_iterations": False}}, {"fastmath": False}):
+        assert "lane" not in ad.grad(powers, **options).source(*args, stage="compiled")
+
+
+def test_single_precision():
+    u = U.astype(np.float32)
+    value, slope = ad.value_and_grad(after_one_another)(u, 5)
+    wanted = ad.value_and_grad(after_one_another)(U, 5)
+    assert slope.dtype == np.float32
+    np.testing.assert_allclose(value, wanted[0], rtol=1e-5)
+    np.testing.assert_allclose(slope, wanted[1], rtol=1e-3, atol=1e-4)
