@@ -44,6 +44,7 @@ def positions(args):
     return tuple(range(len(args)))
 
 
+@pytest.mark.share(2, of="cpu")
 @pytest.mark.parametrize("target", ["cpu", "python"])
 @pytest.mark.parametrize(("function", "args"), COMPLEX_PROGRAMS, ids=_ids)
 def test_gradient_against_differences(function, args, target):
@@ -61,6 +62,7 @@ def test_both_modes_and_second_order(function, args):
     ad.check_grads(function, args, order=2, atol=1e-5, target="python")
 
 
+@pytest.mark.share(4)
 @pytest.mark.parametrize(("function", "args"), COMPLEX_PROGRAMS, ids=_ids)
 def test_second_order_compiled(function, args):
     """A Hessian times a vector, compiled, against the same in plain Python."""

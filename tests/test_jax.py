@@ -8,7 +8,6 @@ from adcompile.graph.trees import is_container
 from adcompile.graph.types import is_continuous, leaves, type_of
 from tests.programs.corpus import CORPUS
 from tests.test_corpus import copied, float_positions, random_like
-from tests.thinning import thinned
 
 jax = pytest.importorskip("jax")
 from tests.programs.jax_twins import twin  # noqa: E402
@@ -42,9 +41,8 @@ def test_the_exceptions_are_programs():
     assert len(_CASES) > 160
 
 
-@pytest.mark.parametrize(
-    ("function", "args"), thinned(_CASES, [f.__name__ for f, _ in _CASES], every=2)
-)
+@pytest.mark.share(3)
+@pytest.mark.parametrize(("function", "args"), _CASES, ids=[f.__name__ for f, _ in _CASES])
 def test_value_and_gradient_are_those_of_jax(function, args):
     positions = tuple(k for k, a in enumerate(args) if any(map(is_continuous, leaves(type_of(a)))))
     value, gradient = jax.value_and_grad(twin(function), positions)(*args)
@@ -64,9 +62,8 @@ _PLAIN = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("function", "args"), thinned(_PLAIN, [f.__name__ for f, _ in _PLAIN], every=3)
-)
+@pytest.mark.share(4)
+@pytest.mark.parametrize(("function", "args"), _PLAIN, ids=[f.__name__ for f, _ in _PLAIN])
 def test_second_derivative_is_that_of_jax(function, args):
     """Forward over reverse along a direction, on the NumPy target."""
     positions = tuple(float_positions(args))

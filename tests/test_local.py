@@ -143,6 +143,7 @@ def test_dense(name, target):
         _close(found, ad.jacfwd(function, target="python")(x, *arguments[1:]))
 
 
+@pytest.mark.share(3, of="cpu")
 @TARGETS
 @pytest.mark.parametrize("name", LOCAL)
 def test_sparse(name, target):

@@ -375,6 +375,7 @@ MEMORY = [
 ]  # fmt: skip
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("function", MEMORY)
 def test_memory_on_the_way(function):
     expected = central_difference(function, V.copy())

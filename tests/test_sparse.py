@@ -133,6 +133,7 @@ def _same(found, wanted):
     np.testing.assert_allclose(found.toarray(), wanted, rtol=rtol, atol=rtol)
 
 
+@pytest.mark.share(3, of="cpu")
 @pytest.mark.parametrize(
     ("mode", "target"), [("auto", "cpu"), ("auto", "python"), ("fwd", "python"), ("rev", "python")]
 )
@@ -147,6 +148,7 @@ def test_detected_jacobians(name, mode, target):
         assert jacobian.sweeps(*arguments) <= colours
 
 
+@pytest.mark.share(3, of="cpu")
 @TARGETS
 @pytest.mark.parametrize("name", HESSIANS)
 def test_detected_hessians(name, target):
@@ -487,6 +489,7 @@ def test_what_is_not_detected(function):
     np.testing.assert_allclose(found.toarray(), wanted)
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("seed", range(25))
 def test_patterns_of_random_programs(seed):
     """Every entry that is other than zero at some point lies in the pattern."""

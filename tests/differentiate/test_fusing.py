@@ -72,7 +72,44 @@ def from_another_sum(x, w):
     return second
 
 
-ALONE = [plain_sum, scratch_arrays, number_read_in_every_iteration, two_loops, whole_rows]
+def added_on_one_side(x, w):
+    total = 0.0
+    for i in range(len(x)):
+        if x[i] > 0.1:
+            total += math.exp(x[i]) * w[0]
+            if x[i] < w[1]:
+                total -= x[i] ** 2
+    return total
+
+
+def added_on_both_sides(x, w):
+    total, other = 0.0, w[2]
+    for i in range(len(x)):
+        y = math.sin(x[i] * w[i % 3])
+        if y > 0.0:
+            total += y
+            other += w[0] * y * y
+        elif y < -0.2:
+            total -= 2.0 * y
+        else:
+            for j in range(3):
+                total += y * w[j]
+    return total + 3.0 * other
+
+
+def left_early(x, w):
+    total = 0.0
+    for i in range(len(x)):
+        if x[i] < 0.0:
+            continue
+        total += math.log(x[i] + w[0])
+    return total
+
+
+ALONE = [
+    plain_sum, scratch_arrays, number_read_in_every_iteration, two_loops, whole_rows,
+    added_on_one_side, added_on_both_sides, left_early,
+]  # fmt: skip
 MIXED = [inner_sums, from_another_sum]
 
 
@@ -145,6 +182,33 @@ def sum_is_read_inside(x, w):
     return other
 
 
+def begun_again(x, w):
+    total = 0.0
+    for i in range(len(x)):
+        if x[i] < 0.0:
+            total = x[i] * w[0]
+        else:
+            total += x[i]
+    return total
+
+
+def the_sum_decides(x, w):
+    total = 0.0
+    for i in range(len(x)):
+        if total < 0.5:
+            total += math.exp(x[i]) * w[0]
+    return total
+
+
+def scaled_on_one_side(x, w):
+    total = 0.0
+    for i in range(len(x)):
+        total += x[i]
+        if x[i] > 0.0:
+            total *= w[0]
+    return total
+
+
 def written_through_a_view(x, w):
     total, row = 0.0, np.zeros(3)
     view = row[::-1]
@@ -158,6 +222,7 @@ def written_through_a_view(x, w):
 SEQUENTIAL = [
     squared, carried_product, read_before_written, partly_written, written_on_one_side,
     read_afterwards, overwritten_afterwards, sum_is_read_inside, written_through_a_view,
+    begun_again, the_sum_decides, scaled_on_one_side,
 ]  # fmt: skip
 
 
@@ -187,9 +252,14 @@ def test_gradients(function, n):
     args = _arguments(n)
     if n == 0 and function is whole_rows:
         n = 1
-    value, _ = ad.value_and_grad(function, (0, 1), target="python")(*args)
+    value, slopes = ad.value_and_grad(function, (0, 1), target="python")(*args)
     assert value == pytest.approx(function(*args), rel=1e-14)
-    ad.check_grads(function, args, order=2 if n == 4 else 1)
+    ad.check_grads(function, args, order=2 if n == 4 else 1, target="python")
+    if n == 4:
+        found, compiled = ad.value_and_grad(function, (0, 1))(*args)
+        assert found == pytest.approx(value, rel=1e-13)
+        np.testing.assert_allclose(compiled[0], slopes[0], rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(compiled[1], slopes[1], rtol=1e-12, atol=1e-14)
 
 
 def test_no_tape_grows_with_the_iterations():

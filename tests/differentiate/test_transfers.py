@@ -80,6 +80,7 @@ def swapped_once(x):
     return np.sum(a * a) + np.sum(u)
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize(
     "function",
     [written_on_one_side, swapped_at_times, branches_and_loops, swapped_once],

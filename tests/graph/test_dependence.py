@@ -119,6 +119,7 @@ def test_nothing_is_read_of_a_tape_that_is_still_there(function):
     assert not any("overwritten" in decision.because for decision in saved), saved
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("seed", range(60))
 def test_random_offsets(seed):
     rng = np.random.default_rng(seed)

@@ -8,7 +8,6 @@ import pytest
 import scipy.linalg as sl
 
 import adcompile as ad
-from tests.thinning import thinned
 
 jax.config.update("jax_enable_x64", True)
 
@@ -142,11 +141,7 @@ PROGRAMS = {
 SYMMETRIC = {"cholesky", "eigh", "eigvalsh", "gaussian_process"}
 NAMES = pytest.mark.parametrize("name", PROGRAMS)
 ON_TARGETS = pytest.mark.parametrize(
-    ("name", "target"),
-    [
-        *thinned([(n, "cpu") for n in PROGRAMS], [f"cpu-{n}" for n in PROGRAMS], every=3),
-        *((n, "python") for n in PROGRAMS),
-    ],
+    ("name", "target"), [(n, target) for target in ("cpu", "python") for n in PROGRAMS]
 )
 
 
@@ -162,6 +157,7 @@ def _directions(name, args):
     return made
 
 
+@pytest.mark.share(3, of="cpu")
 @ON_TARGETS
 def test_against_differences(name, target):
     f, *args = PROGRAMS[name]

@@ -112,6 +112,7 @@ def _error(found, wanted, scale):
     )  # fmt: skip
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("case", _ACCURATE, ids=_NAMES)
 def test_accuracy(case):
     _, function, exact, points, bound, scale = case

@@ -9,15 +9,13 @@ from adcompile.graph.interpret import interpret_flat, stored
 from adcompile.graph.types import is_continuous
 from adcompile.sparsity.detect import detect
 from tests.ops.cases import CASES
-from tests.thinning import thinned
 
 SMOOTH = [case for case in CASES if case.smooth]
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("forward", [True, False], ids=["forward", "reverse"])
-@pytest.mark.parametrize(
-    "case", thinned([(case,) for case in SMOOTH], [case.name for case in SMOOTH], every=2)
-)
+@pytest.mark.parametrize("case", SMOOTH, ids=lambda case: case.name)
 def test_structure_of_every_operation(case, forward):
     """Every element of the sweep's matrix that is not zero lies in the pattern."""
     args = case.arguments(np.random.default_rng(7))
