@@ -57,7 +57,7 @@ from adcompile.optimize.rows import keep_rows
 from adcompile.optimize.signs import decide_signs
 from adcompile.optimize.simplify import simplify
 from adcompile.optimize.squares import square_sizes
-from adcompile.optimize.sums import carry_sums
+from adcompile.optimize.sums import add_once, carry_sums
 from adcompile.optimize.takeover import take_over
 from adcompile.optimize.threads import spread_loops
 from adcompile.optimize.unread import drop_unread
@@ -93,7 +93,8 @@ SCALAR_PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
     (gather_sums, "let each element gather what neighbouring iterations add to it"),
     (merge_loops, "join loops over the same range that share arrays"),
     (keep_rows, "keep of an array that iterations share only the row of each"),
-    (carry_sums, "carry what a loop adds to one element in a variable"),
+    (carry_sums, "carry an element that a loop adds to in a variable"),
+    (add_once, "carry what a loop adds to an element, and add it once"),
     (store_first, "store into an array of zeros what is added to it first"),
     (take_over, "write a new array into one that is not read again"),
     (write_carried, "write what a loop carries into the array that it started with"),
@@ -109,7 +110,7 @@ Passes = Sequence[tuple[Callable[[Graph], None], str]]
 Options = Mapping[str, bool]
 _NEEDED = frozenset({"inline_calls", "prune"})
 _REORDERING = frozenset(
-    {"merge_sums", "gather_sums", "share_reciprocals", "interleave_iterations"}
+    {"merge_sums", "gather_sums", "share_reciprocals", "add_once", "interleave_iterations"}
 )  # they round otherwise
 _THREADS = frozenset({"spread_loops"})
 _skipped: ContextVar[frozenset[str]] = ContextVar("skipped", default=_THREADS | _ONLY_KERNELS)

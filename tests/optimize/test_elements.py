@@ -9,7 +9,7 @@ from adcompile.graph.verify import verify
 from adcompile.optimize.buffers import reuse_buffers
 from adcompile.optimize.loads import hoist_loads, share_loads
 from adcompile.optimize.signs import decide_signs
-from adcompile.optimize.sums import carry_sums
+from adcompile.optimize.sums import add_once, carry_sums
 
 
 def _after(function, types, *passes):
@@ -101,6 +101,46 @@ def test_sums_into_one_element_are_carried():
     assert _count(loop, "accumulate_at") == 0
     a, x = np.arange(3.0), np.array([0.1, 0.2, 0.3])
     assert interpret(graph, a.copy(), x) == 0.1 + 0.2 + 0.3
+
+
+def test_what_only_adds_is_added_once():
+    graph = _after(summed, "f8[3], f8[:], i8", add_once)
+    first, second = (op.regions[0] for op in graph.body.ops if op.name == "for")
+    assert _count(first, "accumulate_at") == 0  # also if `k` is 0
+    assert _count(second, "accumulate_at") == 1  # a[2] is read
+    for k in range(3):
+        a, x = np.arange(3.0), np.array([0.1, 0.2, 0.3])
+        assert abs(interpret(graph, a.copy(), x, k) - summed(a.copy(), x, k)) < 1e-15
+    # an element that may not exist is left alone where no iteration runs
+    assert interpret(graph, np.arange(3.0), np.ones(0), 7) == 0.0
+
+
+def pairs(a, x):
+    for i in range(len(x)):
+        for j in range(i + 1, len(x)):
+            a[j] += x[i] * x[j]
+            a[i] -= x[i] + x[j]
+            if x[j] > 0.0:
+                a[0] += 1.0
+    return a[0] * a[1]
+
+
+def backwards(a, x):
+    for i in range(len(x)):
+        for j in range(len(x) - 1, i, -2):
+            a[j] += x[i]
+            a[i] += x[j]
+    return a[0] * a[1]
+
+
+def test_sums_over_pairs():
+    x = np.sin(np.arange(1.0, 8.0))
+    for function in (pairs, backwards):
+        graph = _after(function, "f8[:], f8[:]", add_once)
+        inner = [op for op in graph.body.walk() if op.name == "for"][-1]
+        assert _count(inner.regions[0], "accumulate_at") == 1
+        found = interpret(graph, np.zeros(7), x)
+        np.testing.assert_allclose(found, function(np.zeros(7), x), rtol=1e-14)
 
 
 def _only(a, x):
