@@ -13,6 +13,9 @@ from adcompile.graph.ir import Op, Region, Value
 
 Product = Counter[Atom | Op]
 
+# functions that take the time of so many additions
+DEAR = dict.fromkeys(("exp", "log", "pow", "sin", "cos", "tan", "tanh", "erf", "log1p"), 10)
+
 
 def magnitudes(loop: Op, region: Region, bounds: Bounds) -> list[Product]:
     """The products of extents for the innermost loops of a nest that stands in `region`."""

@@ -15,12 +15,12 @@ from collections.abc import Sequence
 from adcompile.graph.builder import Builder
 from adcompile.graph.clone import clone_op
 from adcompile.graph.concurrency import Concurrency, Plan
-from adcompile.graph.ir import Graph, Note, Op, Region, Value
+from adcompile.graph.dependence import INDEX_STARTS
+from adcompile.graph.ir import RECORDS, Graph, Note, Op, Region, Value
 from adcompile.graph.types import Scalar
 from adcompile.ops.memory import empty
 from adcompile.optimize.buffers import empty_loop
 from adcompile.optimize.lanes import (
-    ELEMENTS,
     Item,
     Lanes,
     Segment,
@@ -29,9 +29,11 @@ from adcompile.optimize.lanes import (
     chained,
     segments,
 )
+from adcompile.optimize.turn import can_turn, turn
 
 LANES = 16  # enough for the vectors of a processor and its waits; more outgrow its near cache
 FEWEST = 8  # iterations for which it pays to keep numbers in memory
+MOST = 2**15  # numbers of one iteration: those of all lanes together outgrow the caches
 
 
 def interleave_iterations(graph: Graph) -> None:
@@ -74,8 +76,14 @@ def _interleave(loop: Op, region: Region, builder: Builder) -> bool:
         return False
     plan.scratch += empty_loop(loop, region, builder)
     lanes = Lanes(loop, plan)
-    if not (lanes.possible() and lanes.worth()):
+    if not lanes.possible():
         return False
+    apart = {v: axis for v, axis in lanes.lying_apart().items() if can_turn(v, builder.graph)}
+    lanes.turned = set(apart)
+    if not lanes.worth():
+        return False
+    for array, axis in apart.items():
+        turn(array, axis, builder.graph)
     _rewrite(loop, region, lanes, builder)
     what = f"the loop over `{lanes.body.params[0].hint}`"
     why = f"each iteration waits for steps of its own: {LANES} run side by side"
@@ -101,12 +109,26 @@ def _rewrite(loop: Op, region: Region, lanes: Lanes, builder: Builder) -> None:
     if loop.inputs[2].constant == -1:  # alone, iterations may run in any order
         low, high = high + 1, low + 1
     several = builder.op("ge", high - low, FEWEST)
+    numbers = _kept(lanes.plan.scratch, builder)
+    if numbers.constant != 0:
+        several = builder.op("logical_and", several, builder.op("le", numbers, MOST))
     builder.branch(several, lambda: _Emission(lanes, builder).run(low, high), one_by_one)
     made = region.ops[-1]
     made.outputs = outputs
     for value in outputs:
         value.op = made
     region.ops += after
+
+
+def _kept(arrays: Sequence[Value], builder: Builder) -> Value:
+    """How many numbers the arrays of one iteration hold."""
+    total = builder.constant(0)
+    for array in arrays:
+        size = builder.constant(1)
+        for extent in builder.shape(array):
+            size = size * extent
+        total = total + size
+    return total
 
 
 class _Emission:
@@ -220,7 +242,7 @@ class _Emission:
                 with self.builder.at(item.loop.location):
                     self._steps(item)
             else:
-                self.builder.region.ops.append(clone_op(item, self.mapping))
+                self._append(item)
 
     def _steps(self, steps: Steps) -> None:
         body = steps.loop.regions[0]
@@ -265,15 +287,24 @@ class _Emission:
                 builder.op("accumulate_at", array, total, *index)
 
     def _operation(self, op: Op, lane: Value) -> None:
-        copy = clone_op(op, self.mapping)
+        copy = self._append(op)
         for old, new in zip(op.walk(), copy.walk(), strict=True):
-            if old.name in ELEMENTS and old.inputs[0] in self.rows:
+            if old.name in INDEX_STARTS and old.inputs[0] in self.rows:
                 new.inputs += [*self.rows[old.inputs[0]], lane]
-        self.builder.region.ops.append(copy)
         for value in op.outputs:
             if value in self.places:
                 with self.builder.at(op.location):
                     self._store(value, lane, self._of(value))
+
+    def _append(self, op: Op) -> Op:
+        """A copy, in which a number that has no value on one side of a branch is 0: it is kept."""
+        copy = clone_op(op, self.mapping)
+        for inner in copy.walk():
+            if inner.name == "undefined" and isinstance(inner.result.type, Scalar):
+                inner.record = RECORDS["constant"]
+                inner.attrs = {"value": 0, "type": inner.result.type}
+        self.builder.region.ops.append(copy)
+        return copy
 
     def _know_extents(self, region: Region) -> None:
         """Values that hold extents in the body do so in what it has become."""

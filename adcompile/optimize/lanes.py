@@ -13,11 +13,14 @@ from dataclasses import dataclass, field
 
 from adcompile.graph.closures import free_values
 from adcompile.graph.concurrency import Plan
+from adcompile.graph.dependence import INDEX_STARTS, index_of
 from adcompile.graph.folds import fold_of
 from adcompile.graph.ir import Op, Region, Value
+from adcompile.graph.magnitude import DEAR
 from adcompile.graph.types import Scalar, is_complex, is_continuous
 
-ELEMENTS = ("load", "store", "accumulate_at")
+UNROLLED = 16  # steps of which LLVM may make straight code
+APART = 8  # operations worth an element that is in a row of its own for each lane
 
 
 @dataclass(eq=False)
@@ -73,11 +76,13 @@ class Lanes:
     """What of a loop's body is done for each lane, and what once for all of them.
 
     varying   the values that differ from lane to lane
+    turned    arrays of which the lanes will lie side by side in the memory
     """
 
     def __init__(self, loop: Op, plan: Plan) -> None:
         self.loop, self.body, self.plan = loop, loop.regions[0], plan
         self.varying = set(self.body.params)
+        self.turned: set[Value] = set()
         self._vary(self.body)
 
     def _vary(self, region: Region) -> None:
@@ -125,14 +130,48 @@ class Lanes:
         """Whether an operation uses arrays of one iteration for nothing but an element."""
         if op.name == "dim":
             return True
-        elements = op.inputs[1:] if op.name in ELEMENTS else op.inputs
+        elements = op.inputs[1:] if op.name in INDEX_STARTS else op.inputs
         yielded = (v for region in op.regions for v in region.yields)
         return not any(v in self.plan.scratch for v in (*elements, *yielded))
 
     def worth(self) -> bool:
-        """Whether a chain of steps is in the body, and all such can be vectorised."""
+        """Whether chains of many steps are in the body that can be vectorised."""
         chains = [op for op in self.loops(self.body) if self._is_chain(op)]
-        return bool(chains) and all(map(self._is_plain, chains))
+        return any(not self._is_unrolled(op) for op in chains) and all(
+            self._is_plain(op) and self._outweighs_memory(op) for op in chains
+        )
+
+    def _is_unrolled(self, loop: Op) -> bool:
+        """Whether the compiler makes straight code of a loop, and vectorises that."""
+        start, stop, step = (v.constant for v in loop.inputs[:3])
+        if start is None or stop is None or not step:
+            return False
+        return len(range(start, stop, step)) <= UNROLLED
+
+    def _outweighs_memory(self, loop: Op) -> bool:
+        """Whether a step computes enough beside elements that lie far apart from lane to lane."""
+        work = memory = 0
+        for op in loop.regions[0].walk():
+            work += DEAR.get(op.name, 1) if op.record.scalar else 0
+            if op.name in INDEX_STARTS and op.inputs[0] not in self.plan.scratch:
+                if self.axis(op) is not None and op.inputs[0] not in self.turned:
+                    memory += 1 if op.name == "load" else 2
+        return work >= APART * memory
+
+    def lying_apart(self) -> dict[Value, int]:
+        """Arrays of which all elements in the loop lie apart from lane to lane, along one axis."""
+        axes: dict[Value, set[int | None]] = {}
+        for op in self.body.walk():
+            if op.name in INDEX_STARTS and op.inputs[0] not in self.plan.scratch:
+                axes.setdefault(op.inputs[0], set()).add(self.axis(op))
+        alike = {array: found.pop() for array, found in axes.items() if len(found) == 1}
+        return {array: axis for array, axis in alike.items() if axis is not None}
+
+    def axis(self, op: Op) -> int | None:
+        """The axis along which the lanes lie apart, if they do so in the memory."""
+        *rows, last = index_of(op)
+        apart = [k for k, v in enumerate(rows) if v in self.varying]
+        return apart[0] if len(apart) == 1 and last not in self.varying else None
 
     def _is_chain(self, loop: Op) -> bool:
         return any(p in self.varying and is_continuous(p.type) for p in chained(loop))
@@ -148,7 +187,7 @@ class Lanes:
             elif op.name == "accumulate_at" and op.inputs[0] in self.plan.sums:
                 if not self.is_common(op):
                     return False  # lanes may add to one element
-            elif op.record.scalar is None and op.name not in (*ELEMENTS, "constant", "dim"):
+            elif op.record.scalar is None and op.name not in (*INDEX_STARTS, "constant", "dim"):
                 return False
         return True
 
@@ -163,10 +202,13 @@ class Lanes:
         """The parts of a loop's body, which end with what it carries for each lane."""
         items = self._parts(loop.regions[0])
         ends = loop.regions[0].yields
+        at_once: list[tuple[Value, Value]] = []  # one may become what another was
         for param, _, end, _ in carried(loop):
             if param in self.varying:
                 maker = None if param in ends else _maker(items, param, end)
-                (maker or _last(items)).moves.append((param, end))
+                (maker.moves if maker else at_once).append((param, end))
+        if at_once:
+            _last(items).moves += at_once
         return items
 
     def _parts(self, region: Region) -> list[Item]:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from adcompile.graph.builder import Builder
 from adcompile.graph.concurrency import Concurrency, Plan
 from adcompile.graph.ir import Graph, Note, Op, Region, Value
-from adcompile.graph.magnitude import Product, is_small_beside, magnitudes
+from adcompile.graph.magnitude import DEAR, Product, is_small_beside, magnitudes
 from adcompile.graph.outline import outlined
 from adcompile.graph.outside import COUNTING, outside
 from adcompile.graph.types import Scalar
@@ -22,7 +22,6 @@ from adcompile.ops.memory import FULL, full
 WORTH = 30_000  # operations that a thread must have to do: about 10 microseconds
 PER_ELEMENT = 16  # operations, as memory is slow, that clearing and adding up an element costs
 _UNKNOWN = 8  # iterations of a loop whose range only the run knows
-_DEAR = dict.fromkeys(("exp", "log", "pow", "sin", "cos", "tan", "tanh", "erf", "log1p"), 10)
 
 
 def spread_loops(graph: Graph) -> None:
@@ -106,7 +105,7 @@ def _shares(plan: Plan) -> str:
 
 def is_cheap(loop: Op) -> bool:
     """Whether a loop takes about as long as its memory."""
-    return not any(op.regions or op.name in _DEAR for op in loop.regions[0].walk())
+    return not any(op.regions or op.name in DEAR for op in loop.regions[0].walk())
 
 
 def is_worth(loop: Op, repeated: bool) -> bool:
@@ -225,7 +224,7 @@ class _Calls:
 
     def _work(self, region: Region) -> Value:
         """Roughly how many operations a region takes."""
-        own = sum(_DEAR.get(op.name, 1) for op in region.ops if op.name not in COUNTING)
+        own = sum(DEAR.get(op.name, 1) for op in region.ops if op.name not in COUNTING)
         total = self.builder.constant(1 + own)
         for op in region.ops:
             for inner in op.regions:

@@ -67,17 +67,17 @@ def after_one_another(x, n):
 def paths(x, n):
     """Elements of results, and an array that each iteration fills for itself."""
     ends, work = np.empty(len(x)), np.empty(n)
-    path = np.empty((len(x), n))
+    path = np.empty((n, len(x)))
     for i in range(len(x)):
         y = x[i]
         for t in range(n):
             y = y * (1.1 - 0.3 * y)
             work[t] = y * x[i]
-            path[i, t] = y
+            path[t, i] = y
         for t in range(1, n):
             y += work[t] * work[t - 1]
         ends[i] = y
-    return np.sum(ends**2) + np.sum(path[:, 1] * path[:, n - 1])
+    return np.sum(ends**2) + np.sum(path[1] * path[n - 1])
 
 
 def rounds(x, n):
@@ -117,8 +117,54 @@ def chosen(x, n):
     return total
 
 
+def three_terms(x, n):
+    """What a number was becomes another: Chebyshev's polynomials."""
+    total = 0.0
+    for i in range(len(x)):
+        now, before = x[i], 1.0
+        for _ in range(n):
+            now, before = 2.0 * x[i] * now - before, now
+        total += now
+    return total
+
+
+def rotated(x, n):
+    """Three numbers change places, without and with a loop inside the step."""
+    total = 0.0
+    for i in range(len(x)):
+        a, b, c = x[i], np.sin(x[i]), 0.5
+        for _ in range(n):
+            a, b, c = b, c, a
+        for _ in range(n):
+            d = a
+            for _ in range(2):
+                d = d * 0.5 + c
+            a, b, c = c, a, b + 0.1 * d
+        total += a * b * b + c
+    return total
+
+
+def set_on_one_side(x, n):
+    """A number saved on one side of a branch only."""
+    total = 0.0
+    for i in range(len(x)):
+        a, b = x[i], 0.5
+        if n > 3:
+            a, b = np.cos(a), np.cos(x[i])
+            b -= np.tanh(a)
+        else:
+            a += np.tanh(b)
+        for _ in range(n):
+            a = np.sin(a) + a - 0.3 * b
+        total += a + 2.0 * b
+    return total
+
+
 U = np.random.default_rng(5).random(37)
-DONE = [powers, exchanged, clock, after_one_another, paths, rounds, scattered, chosen]
+DONE = [
+    powers, exchanged, clock, after_one_another, paths, rounds, scattered, chosen, three_terms,
+    rotated, set_on_one_side,
+]  # fmt: skip
 
 
 def _arguments(function, count, steps):
