@@ -145,7 +145,7 @@ def _take_out(
                 stops = [builder.op("where", runs, v, 0) for v in stops]
             sizes = [builder.op("maximum", v, 0) for v in stops]
             table = memory.empty(builder, sizes, op.result.type.dtype)
-            subject = next(o.inputs[0].hint for o in slice_ if o.name == "load")
+            subject = next((o.inputs[0].hint for o in slice_ if o.name == "load"), "")
             table.hint, table.named = f"{op.name}_{subject or 't'}", True
             _fill(builder, table, slice_, list(zip(around, stops, strict=True)), {})
         _insert(region, loop, made.ops)

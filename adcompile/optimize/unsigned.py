@@ -4,6 +4,10 @@ Enters: a graph of loops, all else done. Leaves: the same graph where an index t
 would test for being counted from the end, though it never is, has an unsigned type: the test keeps
 a loop from being vectorised. Where a loop counts up from a number and the index only adds to it,
 LLVM sees as much itself.
+
+And the counter `i` of a loop that counts down around others is `max(i, 0)` in them. LLVM asks
+before such loops whether their arrays overlap; it would ask once, before all iterations of the
+outer loop, and take it for granted that they do where that counts down.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from adcompile.graph.bounds import Bounds
 from adcompile.graph.builder import Builder
 from adcompile.graph.dependence import INDEX_STARTS
 from adcompile.graph.ir import Graph, Op, Region, Value
+from adcompile.graph.rewrite import replace_in
 from adcompile.graph.types import Scalar
 
 
@@ -24,6 +29,23 @@ def unsigned_indices(graph: Graph) -> None:
     }  # fmt: skip
     with Builder(graph) as builder:
         _region(graph.body, bounds, builder, counters)
+        _hide_descents(graph, bounds, builder)
+
+
+def _hide_descents(graph: Graph, bounds: Bounds, builder: Builder) -> None:
+    for loop in [op for op in graph.body.walk() if op.name == "for"]:
+        body = loop.regions[0]
+        counter, inner = body.params[0], [op for op in body.ops if op.name == "for"]
+        down = (loop.inputs[2].constant or 0) < 0
+        reads = any(counter in o.inputs for op in inner for o in op.regions[0].walk())
+        if not (down and reads and bounds.never_negative(counter, body)):
+            continue
+        with builder.inside(Region()) as made, builder.at(loop.location):
+            same = builder.op("maximum", counter, 0)
+        same.hint, same.named = counter.hint, counter.named
+        body.ops[:0] = made.ops
+        for op in inner:
+            replace_in(op.regions[0], {counter: same})
 
 
 def _region(

@@ -51,6 +51,7 @@ def grad_crank_nicolson(psi, h):
     forward_bar = np.zeros((3, 3), np.complex128)
     # for _ in range(4):
     for _ in range(3, -1, -1):
+        _ = max(_, 0)
         # psi = np.linalg.solve(back, forward @ psi)
         t_4 = np.linalg.solve(back.T, psi_bar)
         psi_bar = np.empty(3, np.complex128)

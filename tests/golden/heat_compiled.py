@@ -39,6 +39,7 @@ def grad_heat(u, steps):
     t_7 = np.empty(t_1)
     # for _ in range(steps):
     for _ in range(steps - 1, -1, -1):
+        _ = max(_, 0)
         # new[1:-1] = u[1:-1] + 0.2 * (u[2:] - 2.0 * u[1:-1] + u[:-2]) * u[1:-1]
         u_bar_1 = np.zeros(u.shape)
         for i in range(t_1):

@@ -33,9 +33,10 @@ def grad_spectrum(x):
     x_bar = np.zeros(n)
     # for k in range(n):
     for k in range(n - 1, -1, -1):
+        k_1 = max(k, 0)
         # out[k] += x[j] * np.exp(-2j * np.pi * k * j / n)
         t = out_bar[np.uint64(k)]
         for j in range(n):
             # out[k] += x[j] * np.exp(-2j * np.pi * k * j / n)
-            x_bar[j] += (t * t_tape[np.uint64(k), j]).real
+            x_bar[j] += (t * t_tape[np.uint64(k_1), j]).real
     return x_bar,

@@ -1,5 +1,7 @@
 """Iterations that each wait for steps of their own run side by side."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -198,9 +200,10 @@ def test_the_compiler_gets_what_is_interpreted(function):
 def test_of_any_number_of_iterations(function, count):
     args = _arguments(function, count, 4)
     wanted = ad.value_and_grad(function, target="python")(*args)
-    with interleaved_everywhere(3):
-        _, found = _run(ad.value_and_grad(function), *args)
-    _same(found, wanted)
+    for outer in (False, True):
+        with interleaved_everywhere(3, outer):
+            _, found = _run(ad.value_and_grad(function), *args)
+        _same(found, wanted)
 
 
 @pytest.mark.parametrize("function", DONE)
@@ -288,7 +291,29 @@ def integers(x, n):
     return total
 
 
-@pytest.mark.parametrize("function", [folds, steps_of_their_own, branches, dependent, integers])
+def short(x, n):
+    """So few steps that the compiler writes them all out."""
+    total = 0.0
+    for i in range(len(x)):
+        y = x[i]
+        for _ in range(4):
+            y = y * x[i] + 0.5
+        total += y
+    return total + n
+
+
+def along_rows(x, n):
+    """A sum to be seen on the way, of rows that lie far apart."""
+    m = np.outer(x, x[:n])
+    for i in range(m.shape[0]):
+        for j in range(1, m.shape[1]):
+            m[i, j] += m[i, j - 1]
+    return np.sum(m * m)
+
+
+@pytest.mark.parametrize(
+    "function", [folds, steps_of_their_own, branches, dependent, integers, short, along_rows]
+)
 def test_loops_that_stay_as_they_are(function):
     args = _arguments(function, 37, 5)
     wanted = ad.value_and_grad(function, target="python")(*args)
@@ -305,6 +330,12 @@ def test_it_is_told_and_can_be_switched_off():
     assert "run several iterations side by side" in str(ad.grad(powers).explain(*args))
     for options in ({"passes": {"interleave_iterations": False}}, {"fastmath": False}):
         assert "lane" not in ad.grad(powers, **options).source(*args, stage="compiled")
+
+
+def test_memory_is_bounded():
+    """Not where the tapes of 16 iterations outgrow the caches."""
+    source = ad.value_and_grad(three_terms).source(U, 5, stage="compiled")
+    assert re.search(r"if x\.shape\[0\] >= 8 and .* <= 32768:", source)
 
 
 def test_single_precision():

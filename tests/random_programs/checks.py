@@ -199,7 +199,10 @@ class _Run:
         turn = self.program.seed // 3 % 3
         self.stage = ("lanes", "threads", "lanes and threads")[turn]
         with contextlib.ExitStack() as ways:
-            for way in (interleaved_everywhere(), spread_everywhere())[turn % 2 : 1 + (turn > 0)]:
+            outer = self.program.seed % 2 == 1
+            for way in (interleaved_everywhere(2, outer), spread_everywhere())[
+                turn % 2 : 1 + (turn > 0)
+            ]:
                 ways.enter_context(way)
             source = pipeline.compiler_source(clone_graph(graph)[0])
         if " lane in range(" in source or "prange(" in source:

@@ -6,16 +6,33 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest import mock
 
+from adcompile.graph.builder import Builder
+from adcompile.graph.ir import Region
 from adcompile.optimize import interleave
 
 
 @contextmanager
-def interleaved_everywhere(lanes: int = 2) -> Iterator[None]:
-    """Let every loop whose iterations stand alone run several of them side by side."""
+def interleaved_everywhere(lanes: int = 2, outer: bool = False) -> Iterator[None]:
+    """Let every loop whose iterations stand alone run several of them side by side.
+
+    The inner ones of a nest first, or the outer ones, whose inner loops they go through in step.
+    """
     with (
         mock.patch.object(interleave, "LANES", lanes),
         mock.patch.object(interleave, "FEWEST", 1),
         mock.patch.object(interleave, "has_chains", lambda loop: True),
         mock.patch.object(interleave.Lanes, "worth", lambda self: True),
+        mock.patch.object(interleave, "_region", _from_outside if outer else interleave._region),
     ):
         yield
+
+
+def _from_outside(region: Region, builder: Builder) -> bool:
+    for op in list(region.ops):
+        with builder.at(op.location):
+            if op.name == "for" and interleave._interleave(op, region, builder):
+                continue
+        for inner in op.regions:
+            with builder.inside(inner):
+                _from_outside(inner, builder)
+    return True
