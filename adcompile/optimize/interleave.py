@@ -10,6 +10,7 @@ iteration, and so is an array that each iteration fills for itself.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from adcompile.graph.builder import Builder
@@ -27,13 +28,15 @@ from adcompile.optimize.lanes import (
     Steps,
     carried,
     chained,
+    elements,
     segments,
+    shape_key,
 )
 from adcompile.optimize.turn import can_turn, turn
 
 LANES = 16  # enough for the vectors of a processor and its waits; more outgrow its near cache
 FEWEST = 8  # iterations for which it pays to keep numbers in memory
-MOST = 2**15  # numbers of one iteration: those of all lanes together outgrow the caches
+MOST = 2**16  # numbers of one iteration: those of all lanes together outgrow the caches
 
 
 def interleave_iterations(graph: Graph) -> None:
@@ -69,26 +72,56 @@ def _region(region: Region, builder: Builder) -> bool:
 
 def _interleave(loop: Op, region: Region, builder: Builder) -> bool:
     """Rewrite one loop of the region at hand, if that is worth while."""
-    if abs(loop.inputs[2].constant or 0) != 1 or not has_chains(loop):
+    lanes = _lanes(loop, region, builder)
+    if lanes is None:
         return False
-    plan = Concurrency(builder.graph).plan(loop)
-    if not isinstance(plan, Plan):
-        return False
-    plan.scratch += empty_loop(loop, region, builder)
-    lanes = Lanes(loop, plan)
-    if not lanes.possible():
-        return False
-    apart = {v: axis for v, axis in lanes.lying_apart().items() if can_turn(v, builder.graph)}
-    lanes.turned = set(apart)
+    _choose_order(lanes, region, builder)
     if not lanes.worth():
         return False
-    for array, axis in apart.items():
+    for array, axis in lanes.turned.items():
         turn(array, axis, builder.graph)
     _rewrite(loop, region, lanes, builder)
     what = f"the loop over `{lanes.body.params[0].hint}`"
     why = f"each iteration waits for steps of its own: {LANES} run side by side"
     builder.graph.notes.append(Note("interleaved", what, why, loop.location))
     return True
+
+
+def _lanes(loop: Op, region: Region, builder: Builder) -> Lanes | None:
+    """How the body of a loop is split, if it can be."""
+    if abs(loop.inputs[2].constant or 0) != 1 or not has_chains(loop):
+        return None
+    plan = Concurrency(builder.graph).plan(loop)
+    if not isinstance(plan, Plan):
+        return None
+    plan.scratch += empty_loop(loop, region, builder)
+    lanes = Lanes(loop, plan)
+    return lanes if lanes.possible() else None
+
+
+def _choose_order(lanes: Lanes, region: Region, builder: Builder) -> None:
+    """Decide which arrays are turned: those of which all loops that use them go the same way.
+
+    A loop that writes a tape, say, and the one that reads it.
+    """
+    apart = {v: axis for v, axis in lanes.lying_apart().items() if can_turn(v, builder.graph)}
+    loops = [op for op in region.ops if op.name == "for" and any(v in apart for v in elements(op))]
+    ways = [lanes if op is lanes.loop else _lanes(op, region, builder) for op in loops]
+    if None in ways:
+        return
+    known = [way.lying_apart() for way in ways if way is not None]
+    inside = Counter(array for op in loops for array in elements(op).elements())
+    everywhere = Counter(v for op in builder.graph.body.ops for v in elements(op).elements())
+    apart = {
+        array: axis for array, axis in apart.items()
+        if inside[array] == everywhere[array]
+        and all(found.get(array, axis) == axis for found in known)
+    }  # fmt: skip
+    for way in ways:
+        if way is not None:
+            way.turned = apart
+    if not all(way is not None and way.worth() for way in ways):
+        lanes.turned = {}
 
 
 def _rewrite(loop: Op, region: Region, lanes: Lanes, builder: Builder) -> None:
@@ -218,15 +251,13 @@ class _Emission:
 
     def _keep_arrays(self) -> None:
         """Make the arrays that each lane has for itself; those of one shape in one, as above."""
-        groups: dict[tuple[str, tuple[object, ...]], list[Value]] = {}
+        groups: dict[tuple[object, ...], list[Value]] = {}
         for array in self.lanes.plan.scratch:
-            assert array.op is not None
-            extents = array.op.inputs[array.op.name == "full" :]
-            known = tuple(v if v.constant is None else v.constant for v in extents)
-            groups.setdefault((array.type.dtype, known), []).append(array)
-        for (dtype, _), group in groups.items():
+            groups.setdefault(shape_key(array), []).append(array)
+        for group in groups.values():
             rows = [len(group)] if len(group) > 1 else []
-            made = empty(self.builder, [*self.builder.shape(group[0]), *rows, LANES], dtype)
+            extents = [*self.builder.shape(group[0]), *rows, LANES]
+            made = empty(self.builder, extents, group[0].type.dtype)
             made.hint = group[0].hint
             for row, array in enumerate(group):
                 self.mapping[array] = made

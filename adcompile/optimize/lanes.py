@@ -8,6 +8,7 @@ step.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -20,6 +21,7 @@ from adcompile.graph.magnitude import DEAR
 from adcompile.graph.types import Scalar, is_complex, is_continuous
 
 UNROLLED = 16  # steps of which LLVM may make straight code
+TESTS = 8  # pairs of arrays of which LLVM tests whether they overlap; with more it gives up
 APART = 8  # operations worth an element that is in a row of its own for each lane
 
 
@@ -76,13 +78,13 @@ class Lanes:
     """What of a loop's body is done for each lane, and what once for all of them.
 
     varying   the values that differ from lane to lane
-    turned    arrays of which the lanes will lie side by side in the memory
+    turned    arrays, with the axis that will be their last: there lanes lie side by side in memory
     """
 
     def __init__(self, loop: Op, plan: Plan) -> None:
         self.loop, self.body, self.plan = loop, loop.regions[0], plan
         self.varying = set(self.body.params)
-        self.turned: set[Value] = set()
+        self.turned: dict[Value, int] = {}
         self._vary(self.body)
 
     def _vary(self, region: Region) -> None:
@@ -138,8 +140,24 @@ class Lanes:
         """Whether chains of many steps are in the body that can be vectorised."""
         chains = [op for op in self.loops(self.body) if self._is_chain(op)]
         return any(not self._is_unrolled(op) for op in chains) and all(
-            self._is_plain(op) and self._outweighs_memory(op) for op in chains
+            self._is_plain(op) and self._outweighs_memory(op) and self._tests(op) <= TESTS
+            for op in chains
         )
+
+    def _tests(self, loop: Op) -> int:
+        """How many pairs of arrays are compared before each run of a loop over the lanes."""
+        read: set[object] = set()
+        written: set[object] = {"numbers"}
+        for op in loop.regions[0].ops:
+            if op.name not in INDEX_STARTS or self.is_common(op):
+                continue
+            array = op.inputs[0]
+            if array in self.plan.scratch:
+                (read if op.name == "load" else written).add(shape_key(array))
+            elif any(v in self.varying for v in index_of(op)):
+                (read if op.name == "load" else written).add(array)
+        pairs = len(written) * (len(written) - 1) // 2 + len(written) * len(read - written)
+        return max([pairs, *map(self._tests, self.loops(loop.regions[0]))])
 
     def _is_unrolled(self, loop: Op) -> bool:
         """Whether the compiler makes straight code of a loop, and vectorises that."""
@@ -224,6 +242,18 @@ class Lanes:
             else:
                 items.append(op)
         return items
+
+
+def shape_key(array: Value) -> tuple[object, ...]:
+    """What arrays have in common that lie in one."""
+    assert array.op is not None
+    extents = array.op.inputs[array.op.name == "full" :]
+    return array.type.dtype, *(v if v.constant is None else v.constant for v in extents)
+
+
+def elements(op: Op) -> Counter[Value]:
+    """How often an operation, or one inside, reads or writes elements of each array."""
+    return Counter(inner.inputs[0] for inner in op.walk() if inner.name in INDEX_STARTS)
 
 
 def _made(op: Op) -> list[Value]:
