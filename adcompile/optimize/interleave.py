@@ -110,12 +110,13 @@ def _choose_order(lanes: Lanes, region: Region, builder: Builder) -> None:
     if None in ways:
         return
     known = [way.lying_apart() for way in ways if way is not None]
-    inside = Counter(array for op in loops for array in elements(op).elements())
+    used = [elements(op) for op in loops]
+    inside = Counter(array for found in used for array in found.elements())
     everywhere = Counter(v for op in builder.graph.body.ops for v in elements(op).elements())
     apart = {
         array: axis for array, axis in apart.items()
         if inside[array] == everywhere[array]
-        and all(found.get(array, axis) == axis for found in known)
+        and all(array not in u or k.get(array) == axis for u, k in zip(used, known, strict=True))
     }  # fmt: skip
     for way in ways:
         if way is not None:
