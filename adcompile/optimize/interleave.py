@@ -82,7 +82,7 @@ def _interleave(loop: Op, region: Region, builder: Builder) -> bool:
         turn(array, axis, builder.graph)
     _rewrite(loop, region, lanes, builder)
     what = f"the loop over `{lanes.body.params[0].hint}`"
-    why = f"each iteration waits for steps of its own: {LANES} run side by side"
+    why = f"each waits for steps of its own: {LANES} run side by side, with tapes of their own"
     builder.graph.notes.append(Note("interleaved", what, why, loop.location))
     return True
 
