@@ -114,10 +114,7 @@ def has_single(region: Region) -> bool:
 def refuse_overlap(
     function_name: str, arguments: dict[str, Any], written_names: Collection[str]
 ) -> None:
-    """Raise TypeMismatch if an array that the function writes shares memory with another.
-
-    Or if its own elements do: `np.broadcast_to` and `as_strided` make such arrays.
-    """
+    """Raise TypeMismatch if an array that the function writes shares memory with another."""
     arrays = [
         (name, leaf)
         for name, item in arguments.items()
@@ -125,12 +122,6 @@ def refuse_overlap(
         if isinstance(leaf, np.ndarray) or hasattr(leaf, "copy_to_host")
     ]
     for k, (name, array) in enumerate(arrays):
-        repeated = any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape, strict=True))
-        if repeated and name in written_names:
-            raise TypeMismatch(
-                f"elements of `{name}` share memory, and `{function_name}` writes it",
-                hint=f"pass a copy: {name}.copy()",
-            )
         for other_name, other in arrays[k + 1 :]:
             written = {name, other_name} & set(written_names)
             if written and _may_share_memory(array, other):

@@ -248,21 +248,6 @@ def test_overlapping_views_of_which_one_is_written(target):
 
 
 @pytest.mark.parametrize("target", ["cpu", "python"])
-def test_a_written_array_whose_elements_are_one_memory(target):
-    def doubled(a):
-        for i in range(len(a)):
-            a[i] = a[i] * 2.0
-        return np.sum(a)
-
-    for options in ({}, {"inplace": ("a",)}):
-        one = np.lib.stride_tricks.as_strided(np.ones(1), (3,), (0,))
-        with pytest.raises(ad.TypeMismatch, match="elements of `a` share memory"):
-            ad.grad(doubled, target=target, **options)(one)
-    one = np.lib.stride_tricks.as_strided(np.ones(1), (3,), (0,))
-    assert ad.jit(lambda a: np.sum(a * a), target=target)(one) == 3.0
-
-
-@pytest.mark.parametrize("target", ["cpu", "python"])
 def test_the_same_array_twice(target):
     def product(a, b):
         return np.sum(a * b * b)
