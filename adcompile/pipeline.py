@@ -173,9 +173,13 @@ def passes_run() -> list[str]:
     return [name for name in pass_names() if name not in _skipped.get()]
 
 
+def _is_on(run: Callable[[Graph], None]) -> bool:
+    return run.__name__ not in _skipped.get()
+
+
 def _run(graph: Graph, *passes: Callable[[Graph], None]) -> None:
     for run in passes:
-        if run.__name__ not in _skipped.get():
+        if _is_on(run):
             run(graph)
 
 
@@ -354,7 +358,7 @@ def in_kernels(graph: Graph) -> Graph:
     tidying = [p for p in SCALAR_PASSES if p[0] in _TIDYING]
     for body in [loops, *(p.graph for p in procedures_of(loops))]:
         _optimise_one(body, tidying)
-    if reuse_buffers.__name__ not in _skipped.get():
+    if _is_on(reuse_buffers):
         reuse_buffers(loops, whole=True)
     return loops
 
@@ -373,13 +377,13 @@ def scheduled(graph: Graph) -> Graph:
     graphs = [loops]
     # while arrays of one iteration are still made inside it
     first = [p for p in SCALAR_PASSES if p[0] is not reuse_buffers]
-    if spread_loops.__name__ not in _skipped.get():
+    if _is_on(spread_loops):
         _optimise_one(loops, first)
         known = procedures_of(loops)
         spread_loops(loops)
         graphs += [p.graph for p in procedures_of(loops) if p not in known]
     for body in graphs:
-        if may_interleave(body):
+        if _is_on(interleave_iterations) and may_interleave(body):
             _optimise_one(body, first)
             _run(body, interleave_iterations)
         _optimise_one(body, SCALAR_PASSES)

@@ -37,7 +37,7 @@ def coloured_jacobian(
         _check_size(builder, result, size, location)
         inside = dict(zip([*graph.outputs, *graph.params], [result, *arguments], strict=True))
         extents = builder.shape(inside[seeded])
-        total = _product(builder, extents)
+        total = builder.product(extents)
         seed = host.buffer([total], seeded.type.dtype)
         seed.hint, seed.named = "seed", True
         entries = host.buffer(builder.shape(places), output.type.dtype)
@@ -79,15 +79,8 @@ def coloured_jacobian(
     return host.graph
 
 
-def _product(builder: Builder, extents: Sequence[Value]) -> Value:
-    total = builder.constant(1)
-    for extent in extents:
-        total = total * extent
-    return total
-
-
 def _check_size(builder: Builder, result: Value, size: Value, place: Location | None) -> None:
     message = "the pattern has another number of rows than the result has elements"
     builder.graph.checks[message] = place
-    same = builder.op("eq", _product(builder, builder.shape(result)), size)
+    same = builder.op("eq", builder.product(builder.shape(result)), size)
     builder.op("require", same, message=message, error="ValueError")

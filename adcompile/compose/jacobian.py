@@ -53,7 +53,7 @@ def shorter_jacobian(graph: Graph, inputs: Sequence[Value], columns: Sweeps, row
         if fewer is None:
             own = dict(zip(graph.params, host.arguments, strict=True))
             results = host.call(graph, host.arguments)  # only its extents are used
-            counts = [_count(builder, items) for items in ([own[v] for v in inputs], results)]
+            counts = [builder.count(items) for items in ([own[v] for v in inputs], results)]
             found = builder.branch(builder.op("le", *counts), by_columns, by_rows)
         else:
             found = by_columns() if fewer else by_rows()
@@ -82,17 +82,6 @@ def _columns_are_fewer(builder: Builder, inputs: Sequence[Value]) -> bool | None
 def _number(dim: Dim) -> int:
     assert isinstance(dim, int)
     return dim
-
-
-def _count(builder: Builder, values: Sequence[Value]) -> Value:
-    """How many elements the values have."""
-    total = builder.constant(0)
-    for value in values:
-        size = builder.constant(1)
-        for extent in builder.shape(value):
-            size = size * extent
-        total = total + size
-    return total
 
 
 def _by_columns(host: Host, inputs: Sequence[Value], sweeps: Sequence[Graph]) -> list[Value]:

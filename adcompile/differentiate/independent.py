@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Bounds
-from adcompile.graph.folds import fold_of
+from adcompile.graph.folds import is_sum
 from adcompile.graph.ir import Graph, Op, Value
 from adcompile.graph.scratch import Scratch
-from adcompile.graph.types import StackOf, is_continuous
+from adcompile.graph.types import StackOf
 
 _SEQUENTIAL = frozenset({"draw", "seed", "print", "push", "pop", "call"})
 
@@ -33,7 +33,7 @@ class Independence:
         if any(isinstance(v.type, StackOf) for op in inner for v in op.inputs):
             return None
         for param, end in zip(body.params[1:], body.yields, strict=True):
-            if fold_of(body, param, end) != "sum" or not is_continuous(param.type):
+            if not is_sum(body, param, end):
                 return None
         own = {v for op in inner for v in op.outputs}
         roots = {r for op in inner for v in op.written for r in self.aliases.roots[v]}

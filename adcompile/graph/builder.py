@@ -180,6 +180,20 @@ class Builder:
         self.record_extents(value)  # a region may have arrays whose extents it did not need
         return [self.extent(dim) for dim in shape_of(value.type)]
 
+    def product(self, extents: Sequence[Value]) -> Value:
+        """The number of elements of an array with these extents."""
+        total = self.constant(1)
+        for extent in extents:
+            total = total * extent
+        return total
+
+    def count(self, values: Sequence[Value]) -> Value:
+        """How many elements all of the values have."""
+        total = self.constant(0)
+        for value in values:
+            total = total + self.product(self.shape(value))
+        return total
+
     def dim_of(self, extent: Value) -> Dim:
         """The dimension a scalar value stands for: known, shared, or new.
 

@@ -13,10 +13,10 @@ from itertools import combinations_with_replacement
 
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Atom, Bounds, Sum
-from adcompile.graph.folds import fold_of
+from adcompile.graph.folds import fold_of, is_sum
 from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.scratch import Scratch
-from adcompile.graph.types import Array, StackOf, is_continuous
+from adcompile.graph.types import Array, StackOf
 
 # what a worker cannot do, and why
 ORDERED = {
@@ -75,8 +75,8 @@ class Concurrency:
             if op.record.library and op.name not in ("matmul", "matmul_into"):
                 return f"`{op.name}` may raise an error"
         for param, end in zip(body.params[1:], body.yields, strict=True):
-            fold = fold_of(body, param, end)
-            if fold is None if self._device else fold != "sum" or not is_continuous(param.type):
+            folds = fold_of(body, param, end) is not None
+            if not (folds if self._device else is_sum(body, param, end)):
                 return f"each iteration needs `{param.hint or 'a value'}` of the one before"
         own = {v for op in inner for v in op.outputs}
         own |= {v for op in inner for r in op.regions for v in r.params}

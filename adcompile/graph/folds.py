@@ -21,8 +21,8 @@ _FOLDS = {
 
 
 def is_sum(region: Region, param: Value, end: Value) -> bool:
-    """Whether a region only adds to a carried float, and reads it for nothing else."""
-    return is_continuous(param.type) and _folds(region, param, end, _SUM)
+    """Whether a region, or a side of a branch in it, only adds to a carried float."""
+    return is_continuous(param.type) and _folds(region, param, end, _SUM, branches=True)
 
 
 def is_fold(region: Region, param: Value, end: Value) -> bool:

@@ -57,7 +57,7 @@ ATTRIBUTES["dtype"] = lambda x: np.dtype(x.type.dtype)
 
 
 def _size(x: Value) -> Any:
-    return _product(current().shape(x))
+    return current().product(current().shape(x))
 
 
 ATTRIBUTES["size"] = _size
@@ -91,9 +91,9 @@ def reshape(a: Any, *shape: Any) -> Value:
     dims = [builder.dim_of(v) for k, v in enumerate(values) if k not in unknown]
     rest = _fill([builder.resolve(d) for d in shape_of(value.type)], dims, bool(unknown))
     if unknown:
-        size = _product([builder.extent(d) for d in rest]) if rest is not None else None
+        size = current().product([builder.extent(d) for d in rest]) if rest is not None else None
         if size is None:
-            given = _product([v for k, v in enumerate(values) if k not in unknown])
+            given = current().product([v for k, v in enumerate(values) if k not in unknown])
             size = builder.op("floordiv", _size(value), given)
         values[unknown[0]] = size
     if rest is None:
@@ -138,15 +138,8 @@ def _require_same_size(builder: Builder, value: Value, extents: Sequence[Value])
     where = f" (line {place.line})" if place else ""
     message = f"the elements do not fill the new shape: reshape{where}"
     builder.graph.checks[message] = place
-    same = builder.op("eq", _size(value), _product(extents))
+    same = builder.op("eq", _size(value), current().product(extents))
     builder.op("require", same, message=message, error="ValueError")
-
-
-def _product(extents: Sequence[Value]) -> Value:
-    total = current().constant(1)
-    for extent in extents:
-        total = total * extent
-    return total
 
 
 @spelled(np.ravel, method="ravel")

@@ -37,10 +37,11 @@ def _region(
 
 def empty_loop(loop: Op, region: Region, builder: Builder) -> list[Value]:
     """Move allocations out of one loop, and of those in it; gives the arrays now made before it."""
+    aliases, bounds = Aliases(builder.graph), Bounds(builder.graph)
     with builder.inside(loop.regions[0]):
-        _region(loop.regions[0], Aliases(builder.graph), Bounds(builder.graph), builder, False)
+        _region(loop.regions[0], aliases, bounds, builder, False)
     position = region.ops.index(loop)
-    _Loop(loop, region, Aliases(builder.graph), Bounds(builder.graph), builder, False).empty()
+    _Loop(loop, region, aliases, bounds, builder, False).empty()
     made = region.ops[position : region.ops.index(loop)]
     return [op.result for op in made if op.name == "empty"]
 

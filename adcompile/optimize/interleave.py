@@ -106,12 +106,13 @@ def _choose_order(lanes: Lanes, region: Region, builder: Builder) -> None:
     """
     apart = {v: axis for v, axis in lanes.lying_apart().items() if can_turn(v, builder.graph)}
     loops = [op for op in region.ops if op.name == "for" and any(v in apart for v in elements(op))]
-    ways = [lanes if op is lanes.loop else _lanes(op, region, builder) for op in loops]
-    if None in ways:
+    found = (lanes if op is lanes.loop else _lanes(op, region, builder) for op in loops)
+    ways = [way for way in found if way is not None]
+    if len(ways) < len(loops):
         return
-    known = [way.lying_apart() for way in ways if way is not None]
+    known = [way.lying_apart() for way in ways]
     used = [elements(op) for op in loops]
-    inside = Counter(array for found in used for array in found.elements())
+    inside = Counter(array for arrays in used for array in arrays.elements())
     everywhere = Counter(v for op in builder.graph.body.ops for v in elements(op).elements())
     apart = {
         array: axis for array, axis in apart.items()
@@ -119,9 +120,8 @@ def _choose_order(lanes: Lanes, region: Region, builder: Builder) -> None:
         and all(array not in u or k.get(array) == axis for u, k in zip(used, known, strict=True))
     }  # fmt: skip
     for way in ways:
-        if way is not None:
-            way.turned = apart
-    if not all(way is not None and way.worth() for way in ways):
+        way.turned = apart
+    if not all(way.worth() for way in ways):
         lanes.turned = {}
 
 
@@ -143,7 +143,7 @@ def _rewrite(loop: Op, region: Region, lanes: Lanes, builder: Builder) -> None:
     if loop.inputs[2].constant == -1:  # alone, iterations may run in any order
         low, high = high + 1, low + 1
     several = builder.op("ge", high - low, FEWEST)
-    numbers = _kept(lanes.plan.scratch, builder)
+    numbers = builder.count(lanes.plan.scratch)
     if numbers.constant != 0:
         several = builder.op("logical_and", several, builder.op("le", numbers, MOST))
     builder.branch(several, lambda: _Emission(lanes, builder).run(low, high), one_by_one)
@@ -152,17 +152,6 @@ def _rewrite(loop: Op, region: Region, lanes: Lanes, builder: Builder) -> None:
     for value in outputs:
         value.op = made
     region.ops += after
-
-
-def _kept(arrays: Sequence[Value], builder: Builder) -> Value:
-    """How many numbers the arrays of one iteration hold."""
-    total = builder.constant(0)
-    for array in arrays:
-        size = builder.constant(1)
-        for extent in builder.shape(array):
-            size = size * extent
-        total = total + size
-    return total
 
 
 class _Emission:

@@ -6,6 +6,8 @@ same graph with one axis of the array moved to the end, in its extents and in ev
 
 from __future__ import annotations
 
+from typing import Any
+
 from adcompile.graph.dependence import INDEX_STARTS
 from adcompile.graph.ir import Graph, Value
 from adcompile.graph.types import Array
@@ -41,5 +43,5 @@ def turn(array: Value, axis: int, graph: Graph) -> None:
             _to_end(op.inputs, axis + INDEX_STARTS[op.name])
 
 
-def _to_end(items: list, axis: int) -> None:  # type: ignore[type-arg]
+def _to_end(items: list[Any], axis: int) -> None:
     items.append(items.pop(axis))

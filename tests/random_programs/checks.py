@@ -199,11 +199,10 @@ class _Run:
         turn = self.program.seed // 3 % 3
         self.stage = ("lanes", "threads", "lanes and threads")[turn]
         with contextlib.ExitStack() as ways:
-            outer = self.program.seed % 2 == 1
-            for way in (interleaved_everywhere(2, outer), spread_everywhere())[
-                turn % 2 : 1 + (turn > 0)
-            ]:
-                ways.enter_context(way)
+            if "lanes" in self.stage:
+                ways.enter_context(interleaved_everywhere(2, outer=self.program.seed % 2 == 1))
+            if "threads" in self.stage:
+                ways.enter_context(spread_everywhere())
             source = pipeline.compiler_source(clone_graph(graph)[0])
         if " lane in range(" in source or "prange(" in source:
             found = self._run(in_any_order(source), graph.name)
