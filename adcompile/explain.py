@@ -28,6 +28,7 @@ _TITLES = {
     "parallel": "loops that several threads share",
     "sequential": "loops that one thread runs",
     "interleaved": "loops that run several iterations side by side",
+    "columns": "arrays whose columns are copied around loops",
     "kernel": "loops that became kernels",
     "product": "products of matrices",
     "transfer": "arguments that are copied to the GPU in every call",
@@ -40,8 +41,8 @@ class Decision:
     """One decision.
 
     kind       "saved", "kept", "segments", "recomputed", "adjoint", "copied", "in place", "fused",
-               "parallel", "sequential", "interleaved", "kernel", "product", "transfer" or
-               "temporary"
+               "parallel", "sequential", "interleaved", "columns", "kernel", "product", "transfer"
+               or "temporary"
     what       the user's variable, or the expression as written
     line       where, in the user's file; 0 if it has no place of its own
     because    why

@@ -43,6 +43,7 @@ from adcompile.optimize.branches import share_branches
 from adcompile.optimize.buffers import reuse_buffers
 from adcompile.optimize.carried import write_carried
 from adcompile.optimize.checks import hoist_checks
+from adcompile.optimize.columns import may_part, part_columns
 from adcompile.optimize.common import share_common, share_indices
 from adcompile.optimize.copies import drop_copies
 from adcompile.optimize.first import store_first
@@ -61,6 +62,7 @@ from adcompile.optimize.sums import add_once, carry_sums
 from adcompile.optimize.takeover import take_over
 from adcompile.optimize.threads import spread_loops
 from adcompile.optimize.unread import drop_unread
+from adcompile.optimize.unroll import unroll_columns
 from adcompile.optimize.unsigned import unsigned_indices
 from adcompile.parse.lower import lower_function
 from adcompile.parse.source import read_source
@@ -85,6 +87,7 @@ SCALAR_PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
     (decide_signs, "count no index from the end that is never negative"),
     (prune, "remove extents and conversions that no loop needs"),
     (share_indices, "compute equal extents and indices once"),
+    (unroll_columns, "write out short loops over the columns of an array"),
     (share_loads, "read an element once, until its memory may have changed"),
     (hoist_loads, "read what a loop does not change before it"),
     (share_branches, "compute once what two branches on one condition compute"),
@@ -101,9 +104,16 @@ SCALAR_PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
     (reuse_buffers, "make arrays that last one iteration once, before the loop"),
 )
 # they save the memory of one core by an order of the iterations that kernels do not keep
-_FOR_ONE_CORE = frozenset({"merge_sums", "gather_sums", "keep_rows", "reuse_buffers"})
+_FOR_ONE_CORE = frozenset(
+    {"unroll_columns", "merge_sums", "gather_sums", "keep_rows", "reuse_buffers"}
+)
 _FOR_KERNELS: dict[Callable[[Graph], None], Callable[[Graph], None]] = {merge_loops: merge_kernels}
 _ONLY_KERNELS = frozenset({"merge_kernels", "drop_overwritten"})
+# before memory that iterations can share is: with a test whether there is a loop to ask about
+_EARLY: tuple[tuple[Callable[[Graph], None], Callable[[Graph], bool]], ...] = (
+    (part_columns, may_part),
+    (interleave_iterations, may_interleave),
+)
 _TIDYING = (simplify, decide_signs, prune, share_indices, share_loads)
 
 Passes = Sequence[tuple[Callable[[Graph], None], str]]
@@ -121,6 +131,7 @@ def pass_names() -> list[str]:
     named = [share_loads, hoist_loads, precompute, *(run for run, _ in (*PASSES, *SCALAR_PASSES))]
     named += [
         spread_loops,
+        part_columns,
         interleave_iterations,
         unsigned_indices,
         merge_kernels,
@@ -151,7 +162,7 @@ def skipped_passes(
     off |= frozenset() if options["fastmath"] else _REORDERING
     if target == "cuda":
         others = (_FOR_ONE_CORE - {"reuse_buffers"}) | {
-            "merge_loops", "unsigned_indices", "interleave_iterations",
+            "merge_loops", "unsigned_indices", "part_columns", "interleave_iterations",
         }  # fmt: skip
         return off | others | _THREADS
     off |= _ONLY_KERNELS
@@ -383,9 +394,10 @@ def scheduled(graph: Graph) -> Graph:
         spread_loops(loops)
         graphs += [p.graph for p in procedures_of(loops) if p not in known]
     for body in graphs:
-        if _is_on(interleave_iterations) and may_interleave(body):
+        early = [run for run, may in _EARLY if _is_on(run) and may(body)]
+        if early:
             _optimise_one(body, first)
-            _run(body, interleave_iterations)
+            _run(body, *early)
         _optimise_one(body, SCALAR_PASSES)
         _run(body, unsigned_indices)
     return loops

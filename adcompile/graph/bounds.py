@@ -7,7 +7,7 @@ or last iteration in place of each loop index, the inner loops first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 from adcompile.graph.ir import Graph, Op, Region, Value, joined, resolved
 from adcompile.graph.types import Array, Dim, Scalar, Symbol, is_integer
@@ -81,6 +81,10 @@ class Bounds:
         known = stored.setdefault(op.inputs[0], []) if op.name == "store" else None
         if known is not None:
             known.append((op.inputs[1], region))
+
+    def same(self, region: Region) -> dict[Symbol, Dim]:
+        """The extents that are equal in a region."""
+        return self._same[region]
 
     # -- questions ------------------------------------------------------------------------------
 
@@ -231,6 +235,30 @@ class Bounds:
         """A bound from above that no loop changes; None where there is none."""
         least = self.least(Sum().plus(found, -1), region)
         return None if least is None else Sum().plus(least, -1)
+
+    def reach(self, value: Value, region: Region, own: Container[Value]) -> tuple[Sum, Sum] | None:
+        """The first and the last of all integers that a value is while the loops in `own` run.
+
+        None where that is not known, or where so many others may lie between.
+        """
+        ends = [
+            self._end(self.sum_of(value, region), region, own, least) for least in (True, False)
+        ]
+        return None if ends[0] is None or ends[1] is None else (ends[0], ends[1])
+
+    def _end(self, found: Sum, region: Region, own: Container[Value], least: bool) -> Sum | None:
+        while True:
+            moving = [a for a in found.factors if isinstance(a, Value) and a in own]
+            if not moving:
+                return found
+            atom = max(moving, key=lambda a: self._number[a])
+            factor, loop = found.factors[atom], self._loops.get(atom)
+            if loop is None or abs(factor) != 1 or abs(loop.inputs[2].constant or 0) != 1:
+                return None
+            bound = self._bound(atom, (factor > 0) is least, region)
+            if bound is None:
+                return None
+            found = found.plus(Sum(0, {atom: 1}), -factor).plus(bound, factor)
 
     # -- what loops carry -----------------------------------------------------------------------
 

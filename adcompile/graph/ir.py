@@ -143,7 +143,7 @@ class Note:
     """A decision, kept with the operation that it led to; `explain` reads them.
 
     kind       "saved", "kept", "recomputed", "adjoint", "copied", "in place", "segments", "fused",
-               "parallel", "sequential", "interleaved", "kernel", "product", "transfer",
+               "parallel", "sequential", "interleaved", "columns", "kernel", "product", "transfer",
                "temporary"
     what       the user's variable or expression
     because    why, in words

@@ -12,6 +12,7 @@ NumPy, compiled.
 from __future__ import annotations
 
 import contextlib
+import re
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from adcompile.graph.interpret import interpret
 from adcompile.graph.ir import Graph
 from adcompile.graph.trees import as_tuples, leaves, mapped
 from adcompile.graph.types import is_continuous, type_of
+from tests.random_programs.columns import parted_everywhere
 from tests.random_programs.lanes import interleaved_everywhere
 from tests.random_programs.program import Program
 from tests.random_programs.running import LONGEST, limited, loaded, recorded, with_wrappers
@@ -199,15 +201,17 @@ class _Run:
         turn = self.program.seed // 3 % 3
         self.stage = ("lanes", "threads", "lanes and threads")[turn]
         with contextlib.ExitStack() as ways:
+            ways.enter_context(parted_everywhere())
             if "lanes" in self.stage:
                 ways.enter_context(interleaved_everywhere(2, outer=self.program.seed % 2 == 1))
             if "threads" in self.stage:
                 ways.enter_context(spread_everywhere())
             source = pipeline.compiler_source(clone_graph(graph)[0])
-        if " lane in range(" in source or "prange(" in source:
+        parted = re.search(r"\w+_\d\[(\w+)\] = \w+\[\1, \d\]", source)
+        if parted or " lane in range(" in source or "prange(" in source:
             found = self._run(in_any_order(source), graph.name)
             all_close(numbers_in(found), wanted, 1e-8, f"the source for {self.stage} differs")
-            self.done.append(self.stage)
+            self.done += [self.stage, *(["columns"] if parted else [])]
         self.done.append("scheduled")
 
     def _run(self, source: str, name: str) -> Any:
