@@ -101,10 +101,14 @@ class Bounds:
         With `loops`, of those around the region only these need to run for it to be so.
         """
         assert isinstance(array.type, Array)
-        for place, dim in zip(index, array.type.shape, strict=True):
-            if not self._fits(self.sum_of(place, region), self.extent(dim, region), region, loops):
-                return False
-        return True
+        pairs = zip(index, array.type.shape, strict=True)
+        return all(self.fits(place, dim, region, loops) for place, dim in pairs)
+
+    def fits(
+        self, place: Value, dim: Dim, region: Region, loops: Sequence[Op] | None = None
+    ) -> bool:  # fmt: skip
+        """Whether an integer read in a region is known to be 0 or more, and less than an extent."""
+        return self._fits(self.sum_of(place, region), self.extent(dim, region), region, loops)
 
     def is_below(self, place: Value, extent: Value, region: Region) -> bool:
         """Whether an integer read in a region is known to be 0 or more, and less than another."""

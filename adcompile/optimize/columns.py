@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
+from typing import Any
 
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Sum
@@ -40,10 +42,10 @@ def may_part(graph: Graph) -> bool:
     """Whether there is a loop to ask about, now or when short loops inside are written out."""
     columns = {op.regions[0].params[0] for op in graph.body.walk() if is_short(op)}
     elements = (op for op in graph.body.walk() if op.name in INDEX_STARTS)
-    pairs = (index for index in map(index_of, elements) if len(index) == 2)
+    several = (index for index in map(index_of, elements) if len(index) > 1)
     return any(
         row.constant is None and (column in columns or column.constant is not None)
-        for row, column in pairs
+        for *_, row, column in several
     )
 
 
@@ -79,7 +81,7 @@ def _walked(loop: Op) -> dict[Value, list[Op]]:
     """The arrays of which a loop uses elements of given columns, in rows that it counts."""
     found: dict[Value, list[Op]] = {}
     for op in loop.regions[0].ops:
-        if _is_in_column(op) and index_of(op)[0].constant is None:
+        if _is_in_column(op) and index_of(op)[-2].constant is None:
             found.setdefault(op.inputs[0], []).append(op)
     return found
 
@@ -88,8 +90,8 @@ def _is_in_column(op: Op) -> bool:
     """Whether an operation uses an element of a column that is known."""
     if op.name not in INDEX_STARTS or op.inputs[0].type.layout != "C":  # type: ignore[union-attr]
         return False
-    _, *columns = index_of(op)
-    return len(columns) == 1 and columns[0].constant is not None and columns[0].constant >= 0
+    index = index_of(op)
+    return len(index) > 1 and index[-1].constant is not None and index[-1].constant >= 0
 
 
 def _is_plain(loop: Op) -> bool:
@@ -117,7 +119,9 @@ class _Copy:
     loop: Op
     inner: Op
     written: bool
+    own: set[Value]
     aliases: Aliases
+    table: list[Value] = field(default_factory=list)
     ends: list[tuple[Sum, Sum]] = field(default_factory=list)
     columns: dict[int, list[Op]] = field(default_factory=dict)
     extents: dict[Dim, tuple[Value, int]] = field(default_factory=dict)
@@ -133,7 +137,7 @@ class _Columns:
         self.counter = self.body.params[0]
         self.own = defined(self.body)
         walked = _walked(self.loop).items()
-        self.arrays = [v for v, ops in walked if any(self._follows(index_of(o)[0]) for o in ops)]
+        self.arrays = [v for v, ops in walked if any(self._follows(index_of(o)[-2]) for o in ops)]
 
     def copies(self) -> list[_Copy]:
         """What to copy so that the loop is computed for several iterations at once."""
@@ -180,7 +184,7 @@ class _Columns:
         moving = _moving(loop, own)
         roots = self.aliases.roots[array]
         written = bool(roots & changed(loop, self.aliases))
-        copy = _Copy(array, region, loop, self.loop, written, self.aliases)
+        copy = _Copy(array, region, loop, self.loop, written, own, self.aliases)
         if copy.written and (array.op is None or roots != {array}):
             return None
         for op in loop.walk():
@@ -190,15 +194,19 @@ class _Columns:
                     return None
             elif op.name != "dim" and not self._take(op, copy, moving):
                 return None
-        return copy if self._is_known(copy, own) else None
+        return copy if self._is_known(copy) else None
 
     def _take(self, op: Op, copy: _Copy, moving: set[Value]) -> bool:
         """Note an element that an operation uses; gives whether it is one."""
         if not _is_in_column(op) or op.inputs.index(copy.array) or op.used.count(copy.array) > 1:
             return False
-        row, column = index_of(op)
-        width = shape_of(copy.array.type)[1]
+        *table, row, column = index_of(op)
+        width = shape_of(copy.array.type)[-1]
         if isinstance(width, int) and column.constant >= width:
+            return False
+        if not copy.columns and self._are_there(table, copy):
+            copy.table = table
+        if list(map(_known, table)) != list(map(_known, copy.table)):
             return False
         home = home_of(copy.region, op)
         assert home is not None
@@ -209,15 +217,26 @@ class _Columns:
         copy.columns.setdefault(int(column.constant), []).append(op)
         return True
 
-    def _is_known(self, copy: _Copy, own: set[Value]) -> bool:
+    def _are_there(self, table: Sequence[Value], copy: _Copy) -> bool:
+        """Whether indices before those of the row are known outside, and of elements."""
+        fixed = (v.constant is not None or v not in copy.own for v in table)
+        dims = shape_of(copy.array.type)
+        return all(fixed) and all(map(self.bounds.fits, table, dims, repeat(copy.region)))
+
+    def _is_known(self, copy: _Copy) -> bool:
         """Whether the ends can be computed before the outer loop: extents are those of arrays."""
         symbols = {a for pair in copy.ends for end in pair for a in end.factors}
         symbols = {a for a in symbols if not isinstance(a, Value)}
         same = self.bounds.same(copy.region)
-        for value in (v for op in copy.loop.walk() for v in op.used if v not in own):
+        for value in (v for op in copy.loop.walk() for v in op.used if v not in copy.own):
             for axis, dim in enumerate(shape_of(value.type)):
                 copy.extents.setdefault(resolved(same, dim), (value, axis))
         return all(symbol in copy.extents for symbol in symbols)
+
+
+def _known(value: Value) -> Any:
+    """A number, if it is one."""
+    return value if value.constant is None else value.constant
 
 
 def _moving(loop: Op, own: set[Value]) -> set[Value]:
@@ -237,14 +256,16 @@ def _part(copy: _Copy, graph: Graph) -> list[Op]:
     region, array = copy.region, copy.array
     with Builder(graph) as builder, builder.at(copy.loop.location), builder.inside(region):
         with builder.inside(Region()) as before:
-            rows, width = (_extent(array, axis, builder) for axis in (0, 1))
+            last = len(copy.table) + 1
+            rows, width = (_extent(array, axis, builder) for axis in (last - 1, last))
+            table = [builder.value(_known(v)) for v in copy.table]
             first, stop = _range(copy, rows, width, builder)
             columns = {k: empty(builder, [rows], array.type.dtype) for k in sorted(copy.columns)}
 
             def taken(row: Value, _: list[Value]) -> list[Value]:
                 for k, column in columns.items():
                     column.hint = f"{array.hint or 'column'}_{k}"
-                    builder.op("store", column, builder.op("load", array, row, k), row)
+                    builder.op("store", column, builder.op("load", array, *table, row, k), row)
                 return []
 
             builder.loop(first, stop, 1, [], taken)
@@ -252,15 +273,14 @@ def _part(copy: _Copy, graph: Graph) -> list[Op]:
 
             def brought(row: Value, _: list[Value]) -> list[Value]:
                 for k, column in columns.items():
-                    builder.op("store", array, builder.op("load", column, row), row, k)
+                    builder.op("store", array, builder.op("load", column, row), *table, row, k)
                 return []
 
             if copy.written:
                 builder.loop(first, stop, 1, [], brought)
     for k, ops in copy.columns.items():
         for op in ops:
-            place = INDEX_STARTS[op.name]
-            op.inputs = [columns[k], *op.inputs[1:place], op.inputs[place]]
+            op.inputs = [columns[k], *op.inputs[1 : INDEX_STARTS[op.name]], op.inputs[-2]]
     counter = copy.inner.regions[0].params[0].hint
     why = f"the loop over `{counter}` walks along them, several elements at once"
     graph.notes.append(Note("columns", array.hint, why, copy.inner.location))
@@ -275,7 +295,7 @@ def _range(copy: _Copy, rows: Value, width: Value, builder: Builder) -> tuple[Va
     stops = [end.plus(Sum(1)) for end in lasts]
     first = builder.op("maximum", _furthest("minimum", firsts, copy, builder), 0)
     stop = builder.op("minimum", _furthest("maximum", stops, copy, builder), rows)
-    if not isinstance(shape_of(copy.array.type)[1], int):
+    if not isinstance(shape_of(copy.array.type)[-1], int):
         # there may be fewer columns, if the inner loop never runs
         enough = builder.op("gt", width, max(copy.columns))
         stop = builder.op("where", enough, stop, 0)

@@ -71,9 +71,9 @@ def _uses_columns(loop: Op, around: Region, bounds: Bounds) -> bool:
     counter, outer = loop.regions[0].params[0], around.params[0]
     return any(
         op.name in INDEX_STARTS
-        and len(index_of(op)) == 2
-        and index_of(op)[1] is counter
-        and abs(bounds.sum_of(index_of(op)[0], around).factors.get(outer, 0)) == 1
+        and len(index_of(op)) > 1
+        and index_of(op)[-1] is counter
+        and abs(bounds.sum_of(index_of(op)[-2], around).factors.get(outer, 0)) == 1
         for op in loop.regions[0].ops
     )
 

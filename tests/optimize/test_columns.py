@@ -66,7 +66,21 @@ def until(x, m, n):
     return np.sum(y)
 
 
-PARTED = [pairs, pairs_by_axis, states, downwards]
+def tables(x, m, n):
+    """Rows of a table for each step."""
+    y = np.empty((n, len(m), 2))
+    total = 0.0
+    for t in range(n):
+        for i in range(len(m)):
+            y[t, i, 0] = x[i, 0] * t
+            y[t, i, 1] = x[i, 1] + t
+        for i in range(len(m)):
+            for j in range(i, len(m)):
+                total += np.sin(y[t, i, 0] * m[j]) * y[t, j, 1]
+    return total
+
+
+PARTED = [pairs, pairs_by_axis, states, downwards, tables]
 
 
 def _arguments(rows=7):
@@ -76,7 +90,7 @@ def _arguments(rows=7):
 
 def _copies(source):
     """The columns that are copied."""
-    return re.findall(r"(\w+_\d)\[i\] = \w+\[i, \d\]", source)
+    return re.findall(r"(\w+_\d)\[i\] = \w+\[(?:.*, )?i, \d\]", source)
 
 
 def _run(function, *args):
