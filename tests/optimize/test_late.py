@@ -141,8 +141,12 @@ def dirty():
             np.full(size, np.nan)
 
 
-@pytest.mark.parametrize("function", PLANES)
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+DOUBLE, SINGLE = "float64", "float32"
+
+
+@pytest.mark.parametrize(
+    ("function", "dtype"), [*((f, DOUBLE) for f in PLANES), (five, SINGLE), (five_slices, SINGLE)]
+)
 def test_planes_of_any_size(function, dtype):
     random = np.random.default_rng(3)
     for n, m in SHAPES:
@@ -345,8 +349,9 @@ LINES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("function", LINES)
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    ("function", "dtype"), [*((f, DOUBLE) for f in LINES), (heat, SINGLE), (both, SINGLE)]
+)
 def test_buffers_of_any_size(function, dtype):
     random = np.random.default_rng(8)
     for n in (0, 1, 2, 3, 4, 5, 23):
