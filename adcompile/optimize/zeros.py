@@ -67,6 +67,11 @@ class _Level:
     region: Region
 
     @property
+    def place(self) -> int:
+        """The place of the loop in its region."""
+        return self.region.ops.index(self.loop)
+
+    @property
     def row(self) -> Sum:
         """The index of the row."""
         return Sum(self.offset, {self.loop.regions[0].params[0]: 1})
@@ -82,6 +87,7 @@ class Zeros:
         self.array, self.spans = array, spans
         self.aliases, self.bounds, self.builder = aliases, bounds, builder
         self.added: Op | None = None  # the sum that comes first
+        self._outer: list[_Level] = []  # around the one that is looked at
 
     # -- what comes first -----------------------------------------------------------------------
 
@@ -93,6 +99,8 @@ class Zeros:
         """
         axis = len(prefix)
         earlier: list[Span] = []
+        if not self.spans:
+            return None
         for op in region.ops[place:]:
             accesses = self._accesses(op, region, prefix)
             if accesses is None:
@@ -137,8 +145,10 @@ class Zeros:
         if not self._fits(level, len(prefix)):
             return None
         body = level.loop.regions[0]
+        self._outer.append(level)
         with self.builder.inside(body):
             inner = self.plan(body, 0, [*prefix, level.row])
+        self._outer.pop()
         return None if inner is None else [level, *inner]
 
     def _accesses(self, op: Op, region: Region, prefix: Sequence[Sum]) -> list[Op] | None:
@@ -235,6 +245,8 @@ class Zeros:
         if not all(isinstance(a, Value) or self.builder.knows(a) for a in atoms):
             return None
         needed = {a if isinstance(a, Value) else self.builder.extent(a) for a in atoms}
+        if any(v.op in outer.region.ops[outer.place :] for outer in self._outer for v in needed):
+            return None
         found: list[Op] = []
         for op in reversed(level.region.ops[0 if axis else place :]):
             if needed.isdisjoint(op.outputs):
@@ -358,4 +370,5 @@ def _equal(one: Sum, other: Sum) -> bool:
 
 def _is_arithmetic(op: Op) -> bool:
     """Whether an operation computes a number of numbers and extents alone."""
-    return not op.regions and (op.record.scalar is not None or op.name in ("dim", "constant"))
+    known = op.record.scalar is not None or op.name in ("dim", "constant")
+    return known and not (op.regions or op.written or op.keeps)
