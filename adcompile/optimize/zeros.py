@@ -274,7 +274,7 @@ class Zeros:
         assert added is not None
         stored = Op(RECORDS["store"], added.inputs, dict(added.attrs), [], location=added.location)
         home.ops[home.ops.index(added)] = stored
-        if len(levels) > 1:
+        if len(levels) == 2:  # in space, LLVM compares too many rows for short ones to gain
             self._advance(levels[-1].loop, levels[-1].region, stored)
 
     def _advance(self, loop: Op, region: Region, stored: Op) -> None:

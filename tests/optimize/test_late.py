@@ -211,6 +211,15 @@ def heat_slices(u, steps, rate):
     return np.sum(old**2)
 
 
+def shifted(u, steps, rate):
+    old, new = u.copy(), u.copy()
+    for _ in range(steps):
+        for i in range(len(u) - 2):
+            new[i + 1] = old[i + 1] + rate * (old[i] - 2.0 * old[i + 1] + old[i + 2])
+        old, new = new, old
+    return np.sum(old**2)
+
+
 def both(u, steps, rate):
     old, new = u.copy(), 2.0 * u
     for _ in range(steps):
@@ -344,7 +353,7 @@ def written_argument(u, steps, rate):
 
 
 LINES = [
-    heat, heat_slices, both, ends, part, growing, three, read_between, not_exchanged, pointwise,
+    heat, heat_slices, shifted, both, ends, part, growing, three, read_between, not_exchanged, pointwise,
     alternately, one_after_the_other, scratch, inside, written_argument,
 ]  # fmt: skip
 
@@ -451,8 +460,15 @@ def fills_in_steps(function, *args, **options):
     return sum("old_bar" in line and line.endswith("= 0.0") for line in lines)
 
 
-@pytest.mark.parametrize("function", [heat, heat_slices, pointwise])
+@pytest.mark.parametrize("function", [heat, heat_slices, shifted, pointwise])
 def test_buffers_are_not_set_to_zero_in_each_step(function):
     args = np.ones(9), 3, 0.3
     assert not fills_in_steps(function, *args)
     assert fills_in_steps(function, *args, passes=OFF)
+
+
+def test_a_shifted_stencil_is_gathered_without_arrays_beside_it():
+    source = ad.grad(shifted).source(np.ones(9), 3, 0.3, stage="compiled")
+    assert source.count("np.empty") == ad.grad(heat).source(
+        np.ones(9), 3, 0.3, stage="compiled"
+    ).count("np.empty")
