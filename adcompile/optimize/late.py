@@ -51,6 +51,8 @@ def _made_late(
 ) -> bool:  # fmt: skip
     array = made.result
     assert isinstance(array.type, Array)
+    if array.type.ndim < 2:  # zeros cost next to nothing where there is one row, and loops a little
+        return False
     spans = [Span(Sum(), bounds.extent(dim, region)) for dim in array.type.shape]
     zeros = Zeros(array, spans, aliases, bounds, builder)
     place = region.ops.index(made) + 1
