@@ -49,6 +49,7 @@ from adcompile.optimize.copies import drop_copies
 from adcompile.optimize.first import store_first
 from adcompile.optimize.gather import gather_sums
 from adcompile.optimize.interleave import interleave_iterations, may_interleave
+from adcompile.optimize.late import zero_late
 from adcompile.optimize.loads import hoist_loads, share_loads
 from adcompile.optimize.merge import merge_kernels, merge_loops, merge_sums
 from adcompile.optimize.overwritten import drop_overwritten
@@ -99,13 +100,14 @@ SCALAR_PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
     (carry_sums, "carry an element that a loop adds to in a variable"),
     (add_once, "carry what a loop adds to an element, and add it once"),
     (store_first, "store into an array of zeros what is added to it first"),
+    (zero_late, "store what is added first to rows of zeros, and to what loops hand on as zeros"),
     (take_over, "write a new array into one that is not read again"),
     (write_carried, "write what a loop carries into the array that it started with"),
     (reuse_buffers, "make arrays that last one iteration once, before the loop"),
 )
 # they save the memory of one core by an order of the iterations that kernels do not keep
 _FOR_ONE_CORE = frozenset(
-    {"unroll_columns", "merge_sums", "gather_sums", "keep_rows", "reuse_buffers"}
+    {"unroll_columns", "merge_sums", "gather_sums", "keep_rows", "zero_late", "reuse_buffers"}
 )
 _FOR_KERNELS: dict[Callable[[Graph], None], Callable[[Graph], None]] = {merge_loops: merge_kernels}
 _ONLY_KERNELS = frozenset({"merge_kernels", "drop_overwritten"})
@@ -386,8 +388,8 @@ def scheduled(graph: Graph) -> Graph:
     """The graph of loops that the compiler sees."""
     loops = schedule_loops(graph)
     graphs = [loops]
-    # while arrays of one iteration are still made inside it
-    first = [p for p in SCALAR_PASSES if p[0] is not reuse_buffers]
+    # while arrays of one iteration are still made inside it, and iterations add to zeros
+    first = [p for p in SCALAR_PASSES if p[0] not in (reuse_buffers, zero_late)]
     if _is_on(spread_loops):
         _optimise_one(loops, first)
         known = procedures_of(loops)

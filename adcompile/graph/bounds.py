@@ -92,6 +92,18 @@ class Bounds:
         """Whether an integer read in a region is known to be 0 or more."""
         return self._never_negative(self.sum_of(value, region), region)
 
+    def sum_never_negative(self, found: Sum, region: Region) -> bool:
+        """Whether a sum of integers read in a region is known to be 0 or more."""
+        if self._never_negative(found, region):
+            return True
+        for atom, factor in found.factors.items():
+            op = atom.op if isinstance(atom, Value) else None
+            if op is not None and op.name == ("minimum" if factor > 0 else "maximum"):
+                rest = found.plus(Sum(0, {atom: 1}), -factor)
+                sums = (rest.plus(self.sum_of(v, region), factor) for v in op.inputs)
+                return all(self.sum_never_negative(s, region) for s in sums)
+        return False
+
     def within(
         self, array: Value, index: list[Value], region: Region,
         loops: Sequence[Op] | None = None,

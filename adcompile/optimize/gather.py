@@ -176,9 +176,15 @@ class _Gathering:
                 return False
             if other.inputs[0] is not op.inputs[0] or other.inputs[2:] != op.inputs[1:]:
                 return False
-            if not any(v is self.counter for v in op.inputs[1:]):
+            if not any(map(self._is_own, op.inputs[1:])):
                 return False
         return True
+
+    def _is_own(self, value: Value) -> bool:
+        """Whether an index is another one in each iteration."""
+        rest = self._sum(value).plus(Sum(0, {self.counter: 1}), -1)
+        fixed = not any(a in self.own for a in rest.factors)
+        return fixed and self.bounds.never_negative(value, self.body)
 
     # -- the new loops --------------------------------------------------------------------------
 

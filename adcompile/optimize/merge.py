@@ -131,11 +131,22 @@ class _Merging:
         return True
 
     def _same_range(self, first: Op, second: Op, region: Region) -> bool:
-        for one, other in zip(first.inputs[:3], second.inputs[:3], strict=True):
-            gap = self.bounds.sum_of(one, region).plus(self.bounds.sum_of(other, region), -1)
-            if gap.factors or gap.constant:
-                return False
-        return True
+        ends = [
+            (loop.inputs[0], self._stop(loop, region), loop.inputs[2]) for loop in (first, second)
+        ]
+        return all(self._equal(one, other, region) for one, other in zip(*ends, strict=True))
+
+    def _equal(self, one: Value, other: Value, region: Region) -> bool:
+        gap = self.bounds.sum_of(one, region).plus(self.bounds.sum_of(other, region), -1)
+        return not gap.factors and not gap.constant
+
+    def _stop(self, loop: Op, region: Region) -> Value:
+        """Where a loop ends; there is no more to do up to `max(start, n)` than up to `n`."""
+        start, stop, step = loop.inputs[:3]
+        if step.constant == 1 and stop.op is not None and stop.op.name == "maximum":
+            others = [v for v in stop.op.inputs if not self._equal(v, start, region)]
+            return others[0] if len(others) == 1 else stop
+        return stop
 
     # -- what stands between --------------------------------------------------------------------
 

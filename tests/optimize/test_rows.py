@@ -81,7 +81,7 @@ def test_only_rows_that_nobody_else_uses_are_kept_alone():
 def test_the_adjoint_of_a_stencil_keeps_no_table():
     source = ad.grad(stencil).source(X, stage="compiled")
     assert "np.empty((" not in source
-    assert source.count("range(max(u.shape[0] - 2, 0))") == 1
+    assert source.count("max(u.shape[0] - 2, 0)") == 1
 
 
 def test_rows_of_one_array_are_added_to_in_loops_of_their_own():
