@@ -144,6 +144,7 @@ def dirty():
 DOUBLE, SINGLE = "float64", "float32"
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize(
     ("function", "dtype"), [*((f, DOUBLE) for f in PLANES), (five, SINGLE), (five_slices, SINGLE)]
 )
@@ -161,6 +162,7 @@ def test_ranges_that_end_elsewhere(m):
     agrees(few_columns, np.random.default_rng(4).normal(size=(7, 6)), m)
 
 
+@pytest.mark.share(4)
 @pytest.mark.parametrize("function", [five, five_slices, nine, far])
 def test_sums_keep_their_order(function):
     agrees(function, np.random.default_rng(5).normal(size=(9, 13)), fastmath=False)
@@ -358,6 +360,7 @@ LINES = [
 ]  # fmt: skip
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(
     ("function", "dtype"), [*((f, DOUBLE) for f in LINES), (heat, SINGLE), (both, SINGLE)]
 )
@@ -371,11 +374,13 @@ def test_buffers_of_any_size(function, dtype):
             agrees(function, random.normal(size=n).astype(dtype), steps, np.dtype(dtype).type(0.3))
 
 
+@pytest.mark.share(4)
 @pytest.mark.parametrize("function", LINES)
 def test_buffers_whose_sums_keep_their_order(function):
     agrees(function, np.random.default_rng(9).normal(size=17), 4, 0.3, fastmath=False)
 
 
+@pytest.mark.share(4)
 @pytest.mark.parametrize("function", LINES)
 def test_buffers_by_differences(function):
     u = np.random.default_rng(10).normal(size=7)
@@ -423,6 +428,7 @@ def upwards(u, steps, rate):
     return np.sum(old**2)
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("function", [heat_plane, rows_alone, upwards])
 def test_planes_that_change_places(function):
     random = np.random.default_rng(12)
