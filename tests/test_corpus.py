@@ -65,7 +65,7 @@ def tolerance(function):
     )
 
 
-@pytest.mark.share(2, of="cpu")
+@pytest.mark.share(3, of="cpu")
 @pytest.mark.parametrize("target", ["cpu", "python"])
 @pytest.mark.parametrize(("function", "args"), CORPUS, ids=ids)
 def test_value_and_gradient(function, args, target):

@@ -177,17 +177,21 @@ def _everything(case, args):
 
 
 def _compiled_always():
-    """A case of each record in every type; in float64 a third of the rest, a tenth of the spellings."""
+    """In double precision a case of each record, a sixth of the rest, few of the spellings.
+
+    In single precision a third of the records.
+    """
     first: dict[str, str] = {}
     for case in (*CASES, *COMPLEX):
         if not case.spelling:
             first.setdefault(case.record, case.name)
-    plain = [case.name for case in CASES if not case.spelling][::3]
-    spelled = [case.name for case in CASES if case.spelling][::10]
+    plain = [case.name for case in CASES if not case.spelling][::6]
+    spelled = [case.name for case in CASES if case.spelling][::20]
+    double, single = {*first.values(), *plain, *spelled}, set(list(first.values())[::3])
     return {
         (case.name, dtype)
         for case, dtype in RUNS
-        if case.name in first.values() or (dtype == "float64" and case.name in {*plain, *spelled})
+        if case.name in (single if _is_single(dtype) else double)
     }
 
 
