@@ -58,6 +58,7 @@ from adcompile.optimize.reciprocals import share_reciprocals
 from adcompile.optimize.rows import keep_rows
 from adcompile.optimize.signs import decide_signs
 from adcompile.optimize.simplify import simplify
+from adcompile.optimize.skip import skip_zeros
 from adcompile.optimize.squares import square_sizes
 from adcompile.optimize.sums import add_once, carry_sums
 from adcompile.optimize.takeover import take_over
@@ -122,8 +123,15 @@ Passes = Sequence[tuple[Callable[[Graph], None], str]]
 Options = Mapping[str, bool]
 _NEEDED = frozenset({"inline_calls", "prune"})
 _REORDERING = frozenset(
-    {"merge_sums", "gather_sums", "share_reciprocals", "add_once", "interleave_iterations"}
-)  # they round otherwise
+    {
+        "merge_sums",
+        "gather_sums",
+        "share_reciprocals",
+        "add_once",
+        "interleave_iterations",
+        "skip_zeros",
+    }
+)  # they round otherwise, or leave out what may be no number
 _THREADS = frozenset({"spread_loops"})
 _skipped: ContextVar[frozenset[str]] = ContextVar("skipped", default=_THREADS | _ONLY_KERNELS)
 
@@ -135,6 +143,7 @@ def pass_names() -> list[str]:
         spread_loops,
         part_columns,
         interleave_iterations,
+        skip_zeros,
         unsigned_indices,
         merge_kernels,
         drop_overwritten,
@@ -165,6 +174,7 @@ def skipped_passes(
     if target == "cuda":
         others = (_FOR_ONE_CORE - {"reuse_buffers"}) | {
             "merge_loops", "unsigned_indices", "part_columns", "interleave_iterations",
+            "skip_zeros",
         }  # fmt: skip
         return off | others | _THREADS
     off |= _ONLY_KERNELS
@@ -401,5 +411,5 @@ def scheduled(graph: Graph) -> Graph:
             _optimise_one(body, first)
             _run(body, *early)
         _optimise_one(body, SCALAR_PASSES)
-        _run(body, unsigned_indices)
+        _run(body, skip_zeros, unsigned_indices)
     return loops
