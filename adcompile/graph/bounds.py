@@ -232,6 +232,10 @@ class Bounds:
         least = self.least(Sum().plus(found, -1), region)
         return None if least is None else Sum().plus(least, -1)
 
+    def counted_by(self, value: Value) -> Op | None:
+        """The `for` whose index a value is."""
+        return self._loops.get(value)
+
     # -- what loops carry -----------------------------------------------------------------------
 
     def carried(self, value: Value) -> tuple[Op, int] | None:
