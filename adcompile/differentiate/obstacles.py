@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from adcompile.differentiate.mirror import Mirror
 
 
+# operations in a row that take no longer than to write a number to a tape and to read it back
+_MOST = 5
+_MORE = 3  # and so many more from a copy of an array: its tape is smaller by an extent
+
+
 class Obstacles:
     """The answers for one graph, each found once."""
 
@@ -33,7 +38,7 @@ class Obstacles:
                 self._stores.setdefault(op.inputs[1], []).append(op)
         self.stored: dict[Value, Op] = {}  # by what, where that gives back what nothing else does
         self.saved: set[Value] = set()
-        self._of_saved: set[Value] = set()  # what is computed again of what is saved
+        self._of_saved: dict[Value, int] = {}  # how many operations after what is saved
         self._copied: Collection[Op] = ()
 
     def plan(self, requested: Sequence[Value], copied: Collection[Op]) -> set[Value]:
@@ -43,7 +48,7 @@ class Obstacles:
         copied       reads of elements that are done again of a copy
         """
         self._known, self.stored, self._copied = {}, {}, copied
-        self.saved, self._of_saved = set(), set()
+        self.saved, self._of_saved = set(), {}
         for value in requested:
             if self.of(value) is not None:
                 self.saved.add(value)
@@ -103,7 +108,12 @@ class Obstacles:
         if found is None and _decides(op) and any(map(self._is_rounded, inside)):
             return value, "decides what follows, and could be rounded otherwise the second time"
         if op in self._copied or any(v in self.saved or v in self._of_saved for v in needed):
-            self._of_saved.add(value)
+            steps = 1 + max((self._of_saved.get(v, 0) for v in needed), default=0)
+            if op in self._copied:
+                steps = 1 - _MORE
+            if found is None and steps > _MOST:
+                return value, "takes many operations from what is saved"
+            self._of_saved[value] = steps
         return found
 
     def _is_rounded(self, value: Value) -> bool:
