@@ -7,7 +7,7 @@ it: the reverse of `b[i] = v` adds the shadow's element to the adjoint of `v`, a
 from __future__ import annotations
 
 from adcompile.differentiate.activity import Activity
-from adcompile.differentiate.residuals import Mirror
+from adcompile.differentiate.mirror import Mirror
 from adcompile.differentiate.shadows import Shadows, invertible
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Op, Value

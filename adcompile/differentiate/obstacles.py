@@ -1,21 +1,26 @@
 """Which values the reverse sweep can have again without saving them.
 
-Enters: a forward value. Leaves: nothing if indices and memory that stays as it is give it again
-at little cost, for one because the program itself stores it; else the value that keeps it from
-that, and why.
+Enters: a forward value. Leaves: nothing if indices, memory that stays as it is, and what is saved
+in any case give it again at little cost, for one because the program itself stores it; else the
+value that keeps it from that, and why.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 from adcompile.graph.dependence import Dependence, index_of
 from adcompile.graph.ir import Op, Value
-from adcompile.graph.types import Array
+from adcompile.graph.types import Array, is_continuous
 
 if TYPE_CHECKING:
-    from adcompile.differentiate.residuals import Mirror
+    from adcompile.differentiate.mirror import Mirror
+
+
+# operations in a row that take no longer than to write a number to a tape and to read it back
+_MOST = 5
+_MORE = 3  # and so many more from a copy of an array: its tape is smaller by an extent
 
 
 class Obstacles:
@@ -26,11 +31,34 @@ class Obstacles:
         self._counter = counter
         self._dependence = Dependence(mirror.graph, mirror.aliases)
         self._known: dict[Value, tuple[Value, str] | None] = {}
+        self._stays: dict[Op, bool] = {}
         self._stores: dict[Value, list[Op]] = {}
         for op in mirror.graph.body.walk():
             if op.name == "store":
                 self._stores.setdefault(op.inputs[1], []).append(op)
         self.stored: dict[Value, Op] = {}  # by what, where that gives back what nothing else does
+        self.saved: set[Value] = set()
+        self._of_saved: dict[Value, int] = {}  # how many operations after what is saved
+        self._copied: Collection[Op] = ()
+
+    def plan(self, requested: Sequence[Value], copied: Collection[Op]) -> set[Value]:
+        """What must be saved of the forward values that the reverse sweep reads.
+
+        requested    these values, in the order of the forward sweep
+        copied       reads of elements that are done again of a copy
+        """
+        self._known, self.stored, self._copied = {}, {}, copied
+        self.saved, self._of_saved = set(), {}
+        for value in requested:
+            if self.of(value) is not None:
+                self.saved.add(value)
+        return self.saved
+
+    def stays(self, load: Op) -> bool:
+        """Whether the element that is read keeps its value to the end."""
+        if load not in self._stays:
+            self._stays[load] = self._dependence.stays(load)
+        return self._stays[load]
 
     def of(self, value: Value) -> tuple[Value, str] | None:
         """What keeps a value from being had again, itself or what it is computed from, and why."""
@@ -64,21 +92,54 @@ class Obstacles:
             return value, f"is carried around the loop {at_line(self.mirror.parents[home][0])}"
         if op.regions:
             return value, f"comes out of the `{op.name}` {at_line(op)}"
-        if op.name == "load":
-            if not self._dependence.stays(op):
+        needed = op.inputs
+        if op in self._copied:
+            needed = _places(op)
+        elif op.name == "load":
+            if not self.stays(op):
                 return value, f"is read of `{op.inputs[0].origin}`, which is overwritten"
         elif isinstance(value.type, Array):
             if not op.record.view:
                 return value, "is an array: computing it again costs more than reading it back"
         elif not _cheap(op) or (op.record.reads and not op.record.view):
             return value, f"takes `{op.name}`, which costs more than reading it back"
-        inside = [v for v in op.inputs if self._in_loop(v)]
-        return next((found for v in inside if (found := self.of(v)) is not None), None)
+        inside = [v for v in needed if v not in self.saved and self._in_loop(v)]
+        found = next((found for v in inside if (found := self.of(v)) is not None), None)
+        if found is None and _decides(op) and any(map(self._is_rounded, inside)):
+            return value, "decides what follows, and could be rounded otherwise the second time"
+        if op in self._copied or any(v in self.saved or v in self._of_saved for v in needed):
+            steps = 1 + max((self._of_saved.get(v, 0) for v in needed), default=0)
+            if op in self._copied:
+                steps = 1 - _MORE
+            if found is None and steps > _MOST:
+                return value, "takes many operations from what is saved"
+            self._of_saved[value] = steps
+        return found
+
+    def _is_rounded(self, value: Value) -> bool:
+        """Whether arithmetic with numbers that are saved gives a value."""
+        is_read = value.op is not None and value.op.name == "load"
+        return value in self._of_saved and is_continuous(value.type) and not is_read
 
     def _in_loop(self, value: Value) -> bool:
         """Whether it has many values; the one value of a branch can be handed out of it."""
         home = self.mirror.home.get(value)
         return home is not None and bool(self.mirror.loops(home))
+
+
+def _decides(op: Op) -> bool:
+    """Whether a result jumps where its inputs change a little."""
+    return op.name in ("floordiv", "mod", "sign") or not is_continuous(op.result.type)
+
+
+def _places(load: Op) -> list[Value]:
+    """What an element that is read of a copy of its array is chosen by."""
+    found = index_of(load)
+    array = load.inputs[0]
+    while array.op is not None and array.op.record.view and not array.op.regions:
+        found += array.op.inputs[1:]
+        array = array.op.inputs[0]
+    return found
 
 
 def at_line(op: Op) -> str:

@@ -2,161 +2,37 @@
 
 Enters: a graph whose reverse regions still read values of forward regions. Leaves: the same graph
 with every such value made available. Index arithmetic and reads of memory that stays as it is are
-computed again; values inside branches are handed out of them; values inside loops go to a tape
-indexed by iteration, or to a growing stack where the number of iterations is not known before.
+computed again, and so is what takes only these and what is saved; values inside branches are handed
+out of them; values inside loops go to a tape indexed by iteration, or to a growing stack where the
+number of iterations is not known before.
 """
 
 from __future__ import annotations
 
-from adcompile.differentiate.extrema import Extremum, search
+from adcompile.differentiate.mirror import Mirror
 from adcompile.differentiate.obstacles import Obstacles, at_line
+from adcompile.differentiate.snapshots import Snapshot, Snapshots, spec_of
 from adcompile.differentiate.tapes import TapeSizes, index_counts
-from adcompile.graph.aliases import Aliases
+from adcompile.graph.aliases import is_view
 from adcompile.graph.bounds import Bounds
 from adcompile.graph.builder import Builder
 from adcompile.graph.clone import clone_op
 from adcompile.graph.dependence import index_of
-from adcompile.graph.ir import RECORDS, Graph, Note, Op, Region, Value
+from adcompile.graph.equal import equal_values
+from adcompile.graph.ir import RECORDS, Note, Op, Region, Value
 from adcompile.graph.prune import prune
-from adcompile.graph.types import Array, Scalar, StackOf, is_single_precision, shape_of
+from adcompile.graph.rewrite import replace
+from adcompile.graph.types import (
+    Array,
+    Scalar,
+    StackOf,
+    is_continuous,
+    is_single_precision,
+    shape_of,
+)
 from adcompile.ops import memory
 
 _OVERWRITTEN = "it is overwritten, and the reverse sweep reads what it was"
-
-
-class Mirror:
-    """Pairs every forward region with its reverse, and remembers snapshots of written arrays.
-
-    `run` is the region of one run of a procedure: what its reverse reads of it goes to `stacks`,
-    which all runs share.
-    """
-
-    def __init__(self, graph: Graph, aliases: Aliases, run: Region | None = None) -> None:
-        self.graph = graph
-        self.run = run
-        self.stacks: list[Value] = []
-        self.aliases = aliases
-        self.home = dict(aliases.home)
-        self.reverse: dict[Region, Region] = {}
-        self.index: dict[Value, Value] = {}
-        self.parents: dict[Region, tuple[Op, Region]] = {}
-        self.extrema: dict[Value, tuple[Extremum, Value]] = {}
-        self.snapshots: dict[Value, tuple[Op, Op, bool]] = {}
-        self.forward = set(graph.body.ops)
-        self._snapshot_of: dict[tuple[Op, Value], Value] = {}
-        self._find_parents(graph.body)
-
-    def _find_parents(self, region: Region) -> None:
-        for op in region.ops:
-            for inner in op.regions:
-                self.parents[inner] = (op, region)
-                self._find_parents(inner)
-
-    def reverse_of(self, region: Region) -> Region:
-        """The reverse region that runs once for every run of `region`."""
-        return region if region is self.graph.body else self.reverse[region]
-
-    def forget_pruned(self) -> None:
-        """Forget the reverse regions that no result needs; they read nothing."""
-        left = {region for op in self.graph.body.walk() for region in op.regions}
-        self.reverse = {region: r for region, r in self.reverse.items() if r in left}
-
-    def loops(self, region: Region) -> list[tuple[Op, Region]]:
-        """The loops around a region from the outside, each with its body."""
-        found: list[tuple[Op, Region]] = []
-        while region is not self.graph.body:
-            owner, outer = self.parents[region]
-            if owner.name in ("for", "while"):
-                found.insert(0, (owner, region))
-            region = outer
-        return found
-
-    def pair(
-        self,
-        region: Region,
-        reverse: Region,
-        index: Value | None = None,
-        reverse_index: Value | None = None,
-    ) -> None:
-        """Declare a reverse region, and for loops the value that repeats the index."""
-        self.reverse[region] = reverse
-        reverse.same, reverse.extents = dict(region.same), dict(region.extents)
-        if index is not None and reverse_index is not None:
-            self.index[index] = reverse_index
-
-    def contents(self, op: Op) -> tuple[list[Value], list[Value]]:
-        """Inputs and outputs as they were when `op` ran: snapshots where they are overwritten."""
-        inputs = [self._content(op, v, before=True) for v in op.inputs]
-        return inputs, [self._content(op, v, before=False) for v in op.outputs]
-
-    def _content(self, op: Op, value: Value, before: bool) -> Value:
-        if not isinstance(value.type, Array) or not self.aliases.may_be_written_after(op, value):
-            return value
-        key = (op, value)
-        if key not in self._snapshot_of:
-            snapshot = Value(Array(value.type.dtype, value.type.shape), value.hint)
-            copy = Op(RECORDS["copy"], [value], {}, [snapshot], location=op.location)
-            self.snapshots[snapshot] = (copy, op, before)
-            self.home[snapshot] = self._region_of(op)
-            self._snapshot_of[key] = snapshot
-        return self._snapshot_of[key]
-
-    def _region_of(self, op: Op) -> Region:
-        if op.outputs:
-            return self.aliases.home[op.outputs[0]]
-        for region in [self.graph.body, *self.parents]:
-            if op in region.ops:
-                return region
-        raise AssertionError(op)
-
-    def trip_count(self, op: Op, builder: Builder) -> Value:
-        """How often a `for` runs."""
-        start, stop, step = op.inputs[:3]
-        return self.count(start, stop, step, builder)
-
-    def count(self, start: Value, stop: Value, step: Value, builder: Builder) -> Value:
-        """The number of items of a range."""
-        by = step.constant
-        assert isinstance(by, int)
-        span = stop - start + (by - 1 if by > 0 else by + 1)
-        count: Value = builder.op("maximum", builder.op("floordiv", span, by), 0)
-        return count
-
-    def count_iterations(self, op: Op, builder: Builder) -> Value:
-        """Make a `while` count its iterations; gives the count."""
-        body, test = op.regions
-        place = self._region_of(op)
-        zero = builder.constant(0)
-        zero_op = builder.region.ops.pop()
-        place.ops.insert(place.ops.index(op), zero_op)
-        count, again, result = (
-            Value(Scalar("int64", weak=True), "count", named=True) for _ in range(3)
-        )
-        with builder.inside(body):
-            following = count + 1
-        following.hint, following.named = "count", True
-        op.inputs.append(zero)
-        body.params.append(count)
-        test.params.append(again)
-        body.yields.append(following)
-        op.outputs.append(result)
-        result.op = op
-        self.home.update({zero: place, count: body, result: place})
-        return result
-
-    def find_extremum(self, extremum: Extremum, builder: Builder) -> tuple[Value, Value]:
-        """Make a loop find the first and the last iteration that read what it looked for."""
-        loop = extremum.loop
-        place = self._region_of(loop)
-        with builder.inside(Region()) as made, builder.at(loop.location):
-            first, last = search(extremum, builder)
-        position = place.ops.index(loop) + 1
-        place.ops[position:position] = made.ops
-        self.home.update({v: place for op in made.ops for v in op.outputs})
-        if place is self.graph.body:
-            self.forward.update(made.ops)
-        self.extrema[extremum.param] = extremum, first
-        return first, last
 
 
 def settle(mirror: Mirror) -> None:
@@ -166,11 +42,19 @@ def settle(mirror: Mirror) -> None:
         region.ops.insert(region.ops.index(op) + (0 if before else 1), copy)
         if region is mirror.graph.body:
             copy.note = Note("saved", copy.inputs[0].origin, _OVERWRITTEN, op.location)
+    _share_equal(mirror)
     prune(mirror.graph)  # also of the snapshots that nobody reads
     mirror.forget_pruned()
     builder = Builder(mirror.graph)
     with builder:
         _Settlement(mirror, builder).run()
+
+
+def _share_equal(mirror: Mirror) -> None:
+    """Let the reverse sweep read equal forward values from the first, so that one is saved."""
+    forward = [op for op in mirror.graph.body.ops if op in mirror.forward]
+    equal = equal_values(forward, mirror.aliases, is_continuous)
+    replace(mirror.graph, {v: first for v, first in equal.items() if not is_view(v)})
 
 
 class _Settlement(TapeSizes):
@@ -186,6 +70,10 @@ class _Settlement(TapeSizes):
         self._at_body: dict[tuple[Op, Value], Value | None] = {}
         self.bounds = Bounds(mirror.graph)
         self.obstacles = Obstacles(mirror, self._counter)
+        self.copies: dict[Op, Snapshot] = {}
+        self._of_saved: set[Value] = set()
+        self._taken: dict[Snapshot, Value] = {}
+        self._views: dict[tuple[Snapshot, Value], Value] = {}
         self.mixes_precision = any(
             is_single_precision(v.type)
             for v in [*self.body.params, *(v for op in self.body.walk() for v in op.outputs)]
@@ -194,6 +82,14 @@ class _Settlement(TapeSizes):
     def run(self) -> None:
         """Rewrite all reverse regions, then insert what they need."""
         left = {inner for op in self.body.walk() for inner in op.regions}
+        requested = self._requested(left)
+        if self.mirror.run is None:
+            known = self._known_before
+            found = Snapshots(self.mirror, self.obstacles, self.bounds, known)
+            self.copies = found.choose(requested)
+        else:
+            self.obstacles.plan(requested, ())
+        self._of_saved.update(self.obstacles.saved)
         for reverse in self.mirror.reverse.values():
             if reverse in left:  # what a region wants that was pruned is pruned, too
                 self._rewrite(reverse)
@@ -209,6 +105,21 @@ class _Settlement(TapeSizes):
         for loop, ops in self.before_loop.items():
             position = self.body.ops.index(loop)
             self.body.ops[position:position] = ops
+
+    def _requested(self, left: set[Region]) -> list[Value]:
+        """The values in loops that the reverse regions read, in the order of the forward sweep."""
+        home = self.mirror.home
+        read: set[Value] = set()
+        for reverse in left.intersection(self.mirror.reverse.values()):
+            read.update(reverse.yields)
+            for op in reverse.walk():
+                read.update(op.used)
+        forward = (o for op in self.body.ops if op in self.mirror.forward for o in op.walk())
+        known: dict[Value, None] = {}
+        for op in forward:
+            known.update(dict.fromkeys([v for region in op.regions for v in region.params]))
+            known.update(dict.fromkeys(op.outputs))
+        return [v for v in known if v in read and v in home and self.mirror.loops(home[v])]
 
     def _rewrite(self, region: Region) -> None:
         for op in region.ops:
@@ -315,13 +226,85 @@ class _Settlement(TapeSizes):
         if value in self.obstacles.stored:
             return self._read_back(value, home)
         assert value.op is not None
-        mapping = {v: self._resolve(v) for v in value.op.inputs}
+        if value.op in self.copies:
+            mapping = self._of_copy(value.op)
+        else:
+            mapping = {v: self._resolve(v) for v in value.op.inputs}
         copy = clone_op(value.op, mapping)
         if isinstance(value.type, Scalar) and value.constant is None and value.op.name != "dim":
-            because = "indices, and memory that stays as it is, suffice"
-            copy.note = Note("recomputed", value.origin, because, value.location)
+            copy.note = Note("recomputed", value.origin, self._suffices(value.op), value.location)
         self.front.setdefault(self.mirror.reverse_of(home), []).append(copy)
         return copy.result
+
+    def _suffices(self, op: Op) -> str:
+        """What it takes to compute a value again."""
+        if op in self.copies or any(v in self._of_saved for v in op.inputs):
+            self._of_saved.update(op.outputs)
+            return "indices, memory that stays as it is, and what is saved suffice"
+        return "indices, and memory that stays as it is, suffice"
+
+    def _of_copy(self, load: Op) -> dict[Value, Value]:
+        """What a read of an element becomes one of a copy of its array with."""
+        snapshot = self.copies[load]
+        array = load.inputs[0]
+        mapping = {v: self._resolve(v) for v in load.inputs[1:]}
+        views = [array]
+        while views[-1] is not snapshot.array:
+            assert views[-1].op is not None
+            views.append(views[-1].op.inputs[0])
+        copied = self._resolve(self._copy(snapshot))
+        for view in reversed(views[:-1]):
+            key = (snapshot, view)
+            if key not in self._views:
+                assert view.op is not None
+                places = {v: self._resolve(v) for v in view.op.inputs[1:]}
+                again = clone_op(view.op, {snapshot.array: copied, **places})
+                again.inputs[0] = copied
+                reverse = self.mirror.reverse_of(self.mirror.home[view])
+                self.front.setdefault(reverse, []).append(again)
+                self._views[key] = again.result
+            copied = self._views[key]
+        return {**mapping, array: copied}
+
+    def _copy(self, snapshot: Snapshot) -> Value:
+        """The copy, taken before the loops that read the array."""
+        if snapshot not in self._taken:
+            region, array = snapshot.region, snapshot.array
+            builder, place = self.builder, snapshot.before.location
+            with builder.inside(region), builder.inside(Region()) as made, builder.at(place):
+                part = self._part(array, snapshot)
+                self._taken[snapshot] = copy = builder.op("copy", part)
+            for value in {part, copy} - {array}:
+                value.hint, value.named = array.hint, array.named
+            assert copy.op is not None
+            self.mirror.snapshots[copy] = (copy.op, snapshot.before, True)
+            position = region.ops.index(snapshot.before)
+            region.ops[position:position] = made.ops
+            region.extents = {**made.extents, **region.extents}
+            self.mirror.home.update({v: region for op in made.ops for v in op.outputs})
+            if region is self.body:
+                self.mirror.forward.update(made.ops)
+                copy.op.note = Note("saved", array.origin, _OVERWRITTEN, place)
+        return self._taken[snapshot]
+
+    def _part(self, array: Value, snapshot: Snapshot) -> Value:
+        """The first rows and columns of an array; it may have fewer than loops could read."""
+        if not any(snapshot.stops):
+            return array
+        assert isinstance(array.type, Array)
+        places, shape = [], list(array.type.shape)
+        for axis, stop in enumerate(snapshot.stops):
+            if stop is not None:
+                place = self._from_sum(stop)
+                if any(isinstance(atom, Value) for atom in stop.factors):
+                    place = self.builder.op("maximum", place, 0)
+                places.append(place)
+                whole = self._extent(shape[axis], snapshot.region)
+                shape[axis] = self.builder.dim_of(self.builder.op("minimum", place, whole))
+        part = Value(Array(array.type.dtype, tuple(shape), "A"))
+        attrs = {"spec": spec_of(snapshot.stops)}
+        self.builder.region.ops.append(Op(RECORDS["slice"], [array, *places], attrs, [part]))
+        return part
 
     def _read_back(self, value: Value, home: Region) -> Value:
         """The value from where the program itself stored it."""
@@ -406,6 +389,8 @@ class _Settlement(TapeSizes):
         return saved
 
     def _write_tape(self, tape: Value, place: list[Value], value: Value) -> None:
+        if value in self.mirror.snapshots:  # what is copied to the tape needs no other copy
+            value = self.mirror.snapshots[value][0].inputs[0]
         if isinstance(value.type, Scalar):
             self.builder.op("store", tape, value, *place)
         else:

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 
 from adcompile.differentiate.activity import Activity
 from adcompile.differentiate.memory import MemoryReverse
-from adcompile.differentiate.residuals import Mirror, settle
+from adcompile.differentiate.mirror import Mirror
+from adcompile.differentiate.residuals import settle
 from adcompile.differentiate.shadows import Shadows
 from adcompile.differentiate.structured import Adjoints, StructuredReverse
 from adcompile.differentiate.sweeps import SplitRun, Sweep, Sweeps

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from adcompile.differentiate.extrema import extremum_of
 from adcompile.differentiate.fusing import Fusing
-from adcompile.differentiate.residuals import Mirror
+from adcompile.differentiate.mirror import Mirror
 from adcompile.differentiate.shadows import Shadows
 from adcompile.graph.ir import Op, Region, Value
 from adcompile.graph.types import Array, Scalar, is_continuous

@@ -16,7 +16,7 @@ from adcompile.graph.types import Dim, Symbol, shape_of
 from adcompile.ops import memory
 
 if TYPE_CHECKING:
-    from adcompile.differentiate.residuals import Mirror
+    from adcompile.differentiate.mirror import Mirror
 
 
 class TapeSizes:
@@ -69,15 +69,20 @@ class TapeSizes:
         if most is None or not all(self._known_before(atom) for atom in most.factors):
             return None
         with self.builder.inside(Region()) as made:
-            total = self.builder.constant(most.constant + abs(by) - 1)
-            for atom, factor in most.factors.items():
-                item = self.body.extents[atom] if isinstance(atom, Symbol) else atom
-                total = total + (item if factor == 1 else item * factor)
+            total = self._from_sum(most.plus(Sum(abs(by) - 1)))
             if abs(by) > 1:
                 total = self.builder.op("floordiv", total, abs(by))
             size: Value = self.builder.op("maximum", total, 0)
         self.before_loop.setdefault(outermost, []).extend(made.ops)
         return size
+
+    def _from_sum(self, found: Sum) -> Value:
+        """An integer of what is computed outside all loops."""
+        total = self.builder.constant(found.constant)
+        for atom, factor in found.factors.items():
+            item = self.body.extents[atom] if isinstance(atom, Symbol) else atom
+            total = total + (item if factor == 1 else item * factor)
+        return total
 
     def _known_before(self, atom: Value | Symbol) -> bool:
         """Whether an integer is computed outside all loops."""

@@ -187,9 +187,14 @@ class Aliases:
 
 def base(value: Value) -> Value:
     """The array behind a chain of views."""
-    while value.op is not None and value.op.record.view and not value.op.regions:
+    while value.op is not None and is_view(value):
         value = value.op.inputs[0]
     return value
+
+
+def is_view(value: Value) -> bool:
+    """Whether a value is a part of the array that it is made of, or that array seen otherwise."""
+    return value.op is not None and value.op.record.view and not value.op.regions
 
 
 def flows(op: Op) -> Iterator[tuple[Value, Value]]:

@@ -276,6 +276,10 @@ class Bounds:
                 return None
             found = found.plus(Sum(0, {atom: 1}), -factor).plus(bound, factor)
 
+    def counted_by(self, value: Value) -> Op | None:
+        """The `for` whose index a value is."""
+        return self._loops.get(value)
+
     # -- what loops carry -----------------------------------------------------------------------
 
     def carried(self, value: Value) -> tuple[Op, int] | None:

@@ -1,7 +1,7 @@
 import numpy as np
 
 
-def _simpson_forward(a, b, fa, fm, fb, whole, tolerance, w, t_stack, t_stack_1, t_stack_2, t_stack_3, t_stack_4, t_stack_5, t_stack_6, t_stack_7, t_stack_8, t_stack_9, t_stack_10, t_stack_11, t_stack_12, t_stack_13, t_stack_14, t_stack_15):
+def _simpson_forward(a, b, fa, fm, fb, whole, tolerance, w, t_stack, t_stack_1, t_stack_2, t_stack_3, t_stack_4, t_stack_5, t_stack_6, t_stack_7, t_stack_8, t_stack_9, t_stack_10, t_stack_11):
     """`_simpson`, saving what its reverse sweep reads."""
     m = 0.5 * (a + b)
     # left, right = f(0.5 * (a + m)), f(0.5 * (m + b))
@@ -33,27 +33,23 @@ def _simpson_forward(a, b, fa, fm, fb, whole, tolerance, w, t_stack, t_stack_1, 
     else:
         # one = _simpson(f, a, m, fa, left, fm, first, tolerance / 2)
         t_9 = tolerance / 2
-        one = _simpson_forward(a, m, fa, left, fm, first, t_9, w, t_stack, t_stack_1, t_stack_2, t_stack_3, t_stack_4, t_stack_5, t_stack_6, t_stack_7, t_stack_8, t_stack_9, t_stack_10, t_stack_11, t_stack_12, t_stack_13, t_stack_14, t_stack_15)
+        one = _simpson_forward(a, m, fa, left, fm, first, t_9, w, t_stack, t_stack_1, t_stack_2, t_stack_3, t_stack_4, t_stack_5, t_stack_6, t_stack_7, t_stack_8, t_stack_9, t_stack_10, t_stack_11)
         # return one + _simpson(f, m, b, fm, right, fb, second, tolerance / 2)
-        t_10 = _simpson_forward_1(m, b, fm, right, fb, second, t_9, w, t_stack_8, t_stack_9, t_stack_10, t_stack_11, t_stack_12, t_stack_13, t_stack_14, t_stack_15)
-        t_stack_6.append(t_9)
+        t_10 = _simpson_forward_1(m, b, fm, right, fb, second, t_9, w, t_stack_6, t_stack_7, t_stack_8, t_stack_9, t_stack_10, t_stack_11)
         # one = _simpson(f, a, m, fa, left, fm, first, tolerance / 2)
-        t_stack_7.append(t_9)
+        t_stack_5.append(t_9)
         t_8 = one + t_10
     # first = h / 12 * (fa + 4 * left + fm)
     t_stack.append(t_6)
     # f = lambda t: math.exp(-w * t) * math.sin(3.0 * t * w)
     t_stack_1.append(t_2)
     t_stack_2.append(t)
-    # second = h / 12 * (fm + 4 * right + fb)
-    t_stack_3.append(t_6)
-    # f = lambda t: math.exp(-w * t) * math.sin(3.0 * t * w)
-    t_stack_4.append(t_4)
-    t_stack_5.append(t_5)
+    t_stack_3.append(t_4)
+    t_stack_4.append(t_5)
     return t_8
 
 
-def _simpson_backward(a, b, fa, fm, fb, whole, tolerance, w, y_bar, t_stack, t_stack_1, t_stack_2, t_stack_3, t_stack_4, t_stack_5, t_stack_6, t_stack_7, t_stack_8, t_stack_9, t_stack_10, t_stack_11, t_stack_12, t_stack_13, t_stack_14, t_stack_15):
+def _simpson_backward(a, b, fa, fm, fb, whole, tolerance, w, y_bar, t_stack, t_stack_1, t_stack_2, t_stack_3, t_stack_4, t_stack_5, t_stack_6, t_stack_7, t_stack_8, t_stack_9, t_stack_10, t_stack_11):
     """The reverse sweep of `_simpson`."""
     t = t_stack.pop()
     t_1 = t_stack_1.pop()
@@ -65,31 +61,30 @@ def _simpson_backward(a, b, fa, fm, fb, whole, tolerance, w, y_bar, t_stack, t_s
     first = t * t_3
     t_4 = t_stack_3.pop()
     t_5 = t_stack_4.pop()
-    t_6 = t_stack_5.pop()
     # f = lambda t: math.exp(-w * t) * math.sin(3.0 * t * w)
-    right = t_5 * t_6
+    right = t_4 * t_5
     # second = h / 12 * (fm + 4 * right + fb)
-    t_7 = fm + 4 * right + fb
-    second = t_4 * t_7
+    t_6 = fm + 4 * right + fb
+    second = t * t_6
     error = first + second - whole
     m = 0.5 * (a + b)
     # left, right = f(0.5 * (a + m)), f(0.5 * (m + b))
-    t_8 = m + b
+    t_7 = m + b
     # f = lambda t: math.exp(-w * t) * math.sin(3.0 * t * w)
-    t_9 = 1.5 * t_8
-    t_10 = -w
+    t_8 = 1.5 * t_7
+    t_9 = -w
     # left, right = f(0.5 * (a + m)), f(0.5 * (m + b))
-    t_11 = a + m
+    t_10 = a + m
     # f = lambda t: math.exp(-w * t) * math.sin(3.0 * t * w)
-    t_12 = 1.5 * t_11
+    t_11 = 1.5 * t_10
     # left, right = f(0.5 * (a + m)), f(0.5 * (m + b))
-    t_13 = 0.5 * t_8
+    t_12 = 0.5 * t_7
     # f = lambda t: math.exp(-w * t) * math.sin(3.0 * t * w)
-    t_14 = t_9 * w
+    t_13 = t_8 * w
     # left, right = f(0.5 * (a + m)), f(0.5 * (m + b))
-    t_15 = 0.5 * t_11
+    t_14 = 0.5 * t_10
     # f = lambda t: math.exp(-w * t) * math.sin(3.0 * t * w)
-    t_16 = t_12 * w
+    t_15 = t_11 * w
     # if abs(error) <= 15 * tolerance:
     if np.abs(error) <= 15 * tolerance:
         # return first + second + error / 15
@@ -105,15 +100,14 @@ def _simpson_backward(a, b, fa, fm, fb, whole, tolerance, w, y_bar, t_stack, t_s
         fa_bar = 0.0
         left_bar = 0.0
     else:
-        t_17 = t_stack_6.pop()
-        t_18 = t_stack_7.pop()
+        t_16 = t_stack_5.pop()
         # return one + _simpson(f, m, b, fm, right, fb, second, tolerance / 2)
-        m_bar, b_bar, fm_bar, right_bar, fb_bar, second_bar, w_bar = _simpson_backward_1(m, b, fm, right, fb, second, t_17, w, y_bar, t_stack_8, t_stack_9, t_stack_10, t_stack_11, t_stack_12, t_stack_13, t_stack_14, t_stack_15)
+        m_bar, b_bar, fm_bar, right_bar, fb_bar, second_bar, w_bar = _simpson_backward_1(m, b, fm, right, fb, second, t_16, w, y_bar, t_stack_6, t_stack_7, t_stack_8, t_stack_9, t_stack_10, t_stack_11)
         # one = _simpson(f, a, m, fa, left, fm, first, tolerance / 2)
-        t_19, fa_bar, left_bar, t_20, y_bar, t_21 = _simpson_backward(a, m, fa, left, fm, first, t_18, w, y_bar, t_stack, t_stack_1, t_stack_2, t_stack_3, t_stack_4, t_stack_5, t_stack_6, t_stack_7, t_stack_8, t_stack_9, t_stack_10, t_stack_11, t_stack_12, t_stack_13, t_stack_14, t_stack_15)
-        m_bar += t_19
-        fm_bar += t_20
-        w_bar += t_21
+        t_17, fa_bar, left_bar, t_18, y_bar, t_19 = _simpson_backward(a, m, fa, left, fm, first, t_16, w, y_bar, t_stack, t_stack_1, t_stack_2, t_stack_3, t_stack_4, t_stack_5, t_stack_6, t_stack_7, t_stack_8, t_stack_9, t_stack_10, t_stack_11)
+        m_bar += t_17
+        fm_bar += t_18
+        w_bar += t_19
         # if abs(error) <= 15 * tolerance:
         error_bar = 0.0
     # error = first + second - whole
@@ -121,11 +115,11 @@ def _simpson_backward(a, b, fa, fm, fb, whole, tolerance, w, y_bar, t_stack, t_s
     first_bar = y_bar + error_bar
     second_bar += error_bar
     # second = h / 12 * (fm + 4 * right + fb)
-    t_22 = second_bar * t_4
-    fb_bar += t_22
-    fm_bar += t_22
-    right_bar += t_22 * 4
-    h_bar = (second_bar * t_7 if second_bar != 0 else second_bar) * 0.08333333333333333
+    t_20 = second_bar * t
+    fb_bar += t_20
+    fm_bar += t_20
+    right_bar += t_20 * 4
+    h_bar = (second_bar * t_6 if second_bar != 0 else second_bar) * 0.08333333333333333
     # first = h / 12 * (fa + 4 * left + fm)
     t = first_bar * t
     fm_bar += t
@@ -135,31 +129,31 @@ def _simpson_backward(a, b, fa, fm, fb, whole, tolerance, w, y_bar, t_stack, t_s
     # h = b - a
     b_bar += h_bar
     # f = lambda t: math.exp(-w * t) * math.sin(3.0 * t * w)
-    t = (right_bar * t_5 if right_bar != 0 else right_bar) * np.cos(t_14)
-    w_bar += t * t_9
-    t_23 = t * w * 3.0
-    t = right_bar * t_6
-    t = t * t_5 if t != 0 else t
-    w_bar -= t * t_13
+    t = (right_bar * t_4 if right_bar != 0 else right_bar) * np.cos(t_13)
+    w_bar += t * t_8
+    t_21 = t * w * 3.0
+    t = right_bar * t_5
+    t = t * t_4 if t != 0 else t
+    w_bar -= t * t_12
     # left, right = f(0.5 * (a + m)), f(0.5 * (m + b))
-    t = (t_23 + t * t_10) * 0.5
+    t = (t_21 + t * t_9) * 0.5
     m_bar += t
     b_bar += t
     # f = lambda t: math.exp(-w * t) * math.sin(3.0 * t * w)
-    t = (left_bar * t_1 if left_bar != 0 else left_bar) * np.cos(t_16)
-    w_bar += t * t_12
-    t_24 = t * w * 3.0
+    t = (left_bar * t_1 if left_bar != 0 else left_bar) * np.cos(t_15)
+    w_bar += t * t_11
+    t_22 = t * w * 3.0
     t = left_bar * t_2
     t = t * t_1 if t != 0 else t
-    w_bar -= t * t_15
+    w_bar -= t * t_14
     # left, right = f(0.5 * (a + m)), f(0.5 * (m + b))
-    m_bar += (t_24 + t * t_10) * 0.5
+    m_bar += (t_22 + t * t_9) * 0.5
     # m = 0.5 * (a + b)
     b_bar += m_bar * 0.5
     return b_bar, fa_bar, fm_bar, fb_bar, whole_bar, w_bar
 
 
-def _simpson_forward_1(a, b, fa, fm, fb, whole, tolerance, w, t_stack, t_stack_1, t_stack_2, t_stack_3, t_stack_4, t_stack_5, t_stack_6, t_stack_7):
+def _simpson_forward_1(a, b, fa, fm, fb, whole, tolerance, w, t_stack, t_stack_1, t_stack_2, t_stack_3, t_stack_4, t_stack_5):
     """`_simpson`, saving what its reverse sweep reads."""
     m = 0.5 * (a + b)
     # left, right = f(0.5 * (a + m)), f(0.5 * (m + b))
@@ -191,27 +185,23 @@ def _simpson_forward_1(a, b, fa, fm, fb, whole, tolerance, w, t_stack, t_stack_1
     else:
         # one = _simpson(f, a, m, fa, left, fm, first, tolerance / 2)
         t_9 = tolerance / 2
-        one = _simpson_forward_1(a, m, fa, left, fm, first, t_9, w, t_stack, t_stack_1, t_stack_2, t_stack_3, t_stack_4, t_stack_5, t_stack_6, t_stack_7)
+        one = _simpson_forward_1(a, m, fa, left, fm, first, t_9, w, t_stack, t_stack_1, t_stack_2, t_stack_3, t_stack_4, t_stack_5)
         # return one + _simpson(f, m, b, fm, right, fb, second, tolerance / 2)
-        t_10 = _simpson_forward_1(m, b, fm, right, fb, second, t_9, w, t_stack, t_stack_1, t_stack_2, t_stack_3, t_stack_4, t_stack_5, t_stack_6, t_stack_7)
-        t_stack_6.append(t_9)
+        t_10 = _simpson_forward_1(m, b, fm, right, fb, second, t_9, w, t_stack, t_stack_1, t_stack_2, t_stack_3, t_stack_4, t_stack_5)
         # one = _simpson(f, a, m, fa, left, fm, first, tolerance / 2)
-        t_stack_7.append(t_9)
+        t_stack_5.append(t_9)
         t_8 = one + t_10
     # first = h / 12 * (fa + 4 * left + fm)
     t_stack.append(t_6)
     # f = lambda t: math.exp(-w * t) * math.sin(3.0 * t * w)
     t_stack_1.append(t_2)
     t_stack_2.append(t)
-    # second = h / 12 * (fm + 4 * right + fb)
-    t_stack_3.append(t_6)
-    # f = lambda t: math.exp(-w * t) * math.sin(3.0 * t * w)
-    t_stack_4.append(t_4)
-    t_stack_5.append(t_5)
+    t_stack_3.append(t_4)
+    t_stack_4.append(t_5)
     return t_8
 
 
-def _simpson_backward_1(a, b, fa, fm, fb, whole, tolerance, w, y_bar, t_stack, t_stack_1, t_stack_2, t_stack_3, t_stack_4, t_stack_5, t_stack_6, t_stack_7):
+def _simpson_backward_1(a, b, fa, fm, fb, whole, tolerance, w, y_bar, t_stack, t_stack_1, t_stack_2, t_stack_3, t_stack_4, t_stack_5):
     """The reverse sweep of `_simpson`."""
     t = t_stack.pop()
     t_1 = t_stack_1.pop()
@@ -223,31 +213,30 @@ def _simpson_backward_1(a, b, fa, fm, fb, whole, tolerance, w, y_bar, t_stack, t
     first = t * t_3
     t_4 = t_stack_3.pop()
     t_5 = t_stack_4.pop()
-    t_6 = t_stack_5.pop()
     # f = lambda t: math.exp(-w * t) * math.sin(3.0 * t * w)
-    right = t_5 * t_6
+    right = t_4 * t_5
     # second = h / 12 * (fm + 4 * right + fb)
-    t_7 = fm + 4 * right + fb
-    second = t_4 * t_7
+    t_6 = fm + 4 * right + fb
+    second = t * t_6
     error = first + second - whole
     m = 0.5 * (a + b)
     # left, right = f(0.5 * (a + m)), f(0.5 * (m + b))
-    t_8 = m + b
+    t_7 = m + b
     # f = lambda t: math.exp(-w * t) * math.sin(3.0 * t * w)
-    t_9 = 1.5 * t_8
-    t_10 = -w
+    t_8 = 1.5 * t_7
+    t_9 = -w
     # left, right = f(0.5 * (a + m)), f(0.5 * (m + b))
-    t_11 = a + m
+    t_10 = a + m
     # f = lambda t: math.exp(-w * t) * math.sin(3.0 * t * w)
-    t_12 = 1.5 * t_11
+    t_11 = 1.5 * t_10
     # left, right = f(0.5 * (a + m)), f(0.5 * (m + b))
-    t_13 = 0.5 * t_8
+    t_12 = 0.5 * t_7
     # f = lambda t: math.exp(-w * t) * math.sin(3.0 * t * w)
-    t_14 = t_9 * w
+    t_13 = t_8 * w
     # left, right = f(0.5 * (a + m)), f(0.5 * (m + b))
-    t_15 = 0.5 * t_11
+    t_14 = 0.5 * t_10
     # f = lambda t: math.exp(-w * t) * math.sin(3.0 * t * w)
-    t_16 = t_12 * w
+    t_15 = t_11 * w
     # if abs(error) <= 15 * tolerance:
     if np.abs(error) <= 15 * tolerance:
         # return first + second + error / 15
@@ -264,15 +253,14 @@ def _simpson_backward_1(a, b, fa, fm, fb, whole, tolerance, w, y_bar, t_stack, t
         fa_bar = 0.0
         left_bar = 0.0
     else:
-        t_17 = t_stack_6.pop()
-        t_18 = t_stack_7.pop()
+        t_16 = t_stack_5.pop()
         # return one + _simpson(f, m, b, fm, right, fb, second, tolerance / 2)
-        m_bar, b_bar, fm_bar, right_bar, fb_bar, second_bar, w_bar = _simpson_backward_1(m, b, fm, right, fb, second, t_17, w, y_bar, t_stack, t_stack_1, t_stack_2, t_stack_3, t_stack_4, t_stack_5, t_stack_6, t_stack_7)
+        m_bar, b_bar, fm_bar, right_bar, fb_bar, second_bar, w_bar = _simpson_backward_1(m, b, fm, right, fb, second, t_16, w, y_bar, t_stack, t_stack_1, t_stack_2, t_stack_3, t_stack_4, t_stack_5)
         # one = _simpson(f, a, m, fa, left, fm, first, tolerance / 2)
-        a_bar, t_19, fa_bar, left_bar, t_20, y_bar, t_21 = _simpson_backward_1(a, m, fa, left, fm, first, t_18, w, y_bar, t_stack, t_stack_1, t_stack_2, t_stack_3, t_stack_4, t_stack_5, t_stack_6, t_stack_7)
-        m_bar += t_19
-        fm_bar += t_20
-        w_bar += t_21
+        a_bar, t_17, fa_bar, left_bar, t_18, y_bar, t_19 = _simpson_backward_1(a, m, fa, left, fm, first, t_16, w, y_bar, t_stack, t_stack_1, t_stack_2, t_stack_3, t_stack_4, t_stack_5)
+        m_bar += t_17
+        fm_bar += t_18
+        w_bar += t_19
         # if abs(error) <= 15 * tolerance:
         error_bar = 0.0
     # error = first + second - whole
@@ -280,11 +268,11 @@ def _simpson_backward_1(a, b, fa, fm, fb, whole, tolerance, w, y_bar, t_stack, t
     first_bar = y_bar + error_bar
     second_bar += error_bar
     # second = h / 12 * (fm + 4 * right + fb)
-    t_22 = second_bar * t_4
-    fb_bar += t_22
-    fm_bar += t_22
-    right_bar += t_22 * 4
-    h_bar = (second_bar * t_7 if second_bar != 0 else second_bar) * 0.08333333333333333
+    t_20 = second_bar * t
+    fb_bar += t_20
+    fm_bar += t_20
+    right_bar += t_20 * 4
+    h_bar = (second_bar * t_6 if second_bar != 0 else second_bar) * 0.08333333333333333
     # first = h / 12 * (fa + 4 * left + fm)
     t = first_bar * t
     fm_bar += t
@@ -295,25 +283,25 @@ def _simpson_backward_1(a, b, fa, fm, fb, whole, tolerance, w, y_bar, t_stack, t
     b_bar += h_bar
     a_bar -= h_bar
     # f = lambda t: math.exp(-w * t) * math.sin(3.0 * t * w)
-    t = (right_bar * t_5 if right_bar != 0 else right_bar) * np.cos(t_14)
-    w_bar += t * t_9
-    t_23 = t * w * 3.0
-    t = right_bar * t_6
-    t = t * t_5 if t != 0 else t
-    w_bar -= t * t_13
+    t = (right_bar * t_4 if right_bar != 0 else right_bar) * np.cos(t_13)
+    w_bar += t * t_8
+    t_21 = t * w * 3.0
+    t = right_bar * t_5
+    t = t * t_4 if t != 0 else t
+    w_bar -= t * t_12
     # left, right = f(0.5 * (a + m)), f(0.5 * (m + b))
-    t = (t_23 + t * t_10) * 0.5
+    t = (t_21 + t * t_9) * 0.5
     m_bar += t
     b_bar += t
     # f = lambda t: math.exp(-w * t) * math.sin(3.0 * t * w)
-    t = (left_bar * t_1 if left_bar != 0 else left_bar) * np.cos(t_16)
-    w_bar += t * t_12
-    t_24 = t * w * 3.0
+    t = (left_bar * t_1 if left_bar != 0 else left_bar) * np.cos(t_15)
+    w_bar += t * t_11
+    t_22 = t * w * 3.0
     t = left_bar * t_2
     t = t * t_1 if t != 0 else t
-    w_bar -= t * t_15
+    w_bar -= t * t_14
     # left, right = f(0.5 * (a + m)), f(0.5 * (m + b))
-    t = (t_24 + t * t_10) * 0.5
+    t = (t_22 + t * t_9) * 0.5
     a_bar += t
     m_bar += t
     # m = 0.5 * (a + b)
@@ -337,10 +325,6 @@ def grad_adaptive_simpson(w, b):
     t_stack_9 = []
     t_stack_10 = []
     t_stack_11 = []
-    t_stack_12 = []
-    t_stack_13 = []
-    t_stack_14 = []
-    t_stack_15 = []
     # f = lambda t: math.exp(-w * t) * math.sin(3.0 * t * w)
     t = -w
     t_1 = np.exp(t * 0.0)
@@ -365,8 +349,8 @@ def grad_adaptive_simpson(w, b):
     t_14 = fa + 4 * fm + fb
     whole = t_13 * t_14
     # return _simpson(f, 0.0, b, fa, fm, fb, whole, 1e-3)
-    _simpson_forward(0.0, b, fa, fm, fb, whole, 0.001, w, t_stack, t_stack_1, t_stack_2, t_stack_3, t_stack_4, t_stack_5, t_stack_6, t_stack_7, t_stack_8, t_stack_9, t_stack_10, t_stack_11, t_stack_12, t_stack_13, t_stack_14, t_stack_15)
-    b_bar, fa_bar, fm_bar, fb_bar, whole_bar, w_bar = _simpson_backward(0.0, b, fa, fm, fb, whole, 0.001, w, 1.0, t_stack, t_stack_1, t_stack_2, t_stack_3, t_stack_4, t_stack_5, t_stack_6, t_stack_7, t_stack_8, t_stack_9, t_stack_10, t_stack_11, t_stack_12, t_stack_13, t_stack_14, t_stack_15)
+    _simpson_forward(0.0, b, fa, fm, fb, whole, 0.001, w, t_stack, t_stack_1, t_stack_2, t_stack_3, t_stack_4, t_stack_5, t_stack_6, t_stack_7, t_stack_8, t_stack_9, t_stack_10, t_stack_11)
+    b_bar, fa_bar, fm_bar, fb_bar, whole_bar, w_bar = _simpson_backward(0.0, b, fa, fm, fb, whole, 0.001, w, 1.0, t_stack, t_stack_1, t_stack_2, t_stack_3, t_stack_4, t_stack_5, t_stack_6, t_stack_7, t_stack_8, t_stack_9, t_stack_10, t_stack_11)
     # whole = b / 6 * (fa + 4 * fm + fb)
     t_15 = whole_bar * t_13
     fb_bar += t_15

@@ -13,44 +13,33 @@ def grad_binomial_tree(spot, strike, volatility, rate):
     # value = np.zeros(steps + 1)
     value = np.zeros(5)
     t_tape = np.empty(5)
-    t_tape_1 = np.empty(5)
     # for i in range(steps + 1):
     for i in range(5):
         # value[i] = max(strike - spot * up ** (2 * i - steps), 0.0)
         t_3 = up ** (2 * i - 4)
-        t_tape_1[i] = t_3
-        t_4 = strike - spot * t_3
-        t_tape[i] = t_4
-        value[i] = np.maximum(t_4, 0.0)
+        t_tape[i] = t_3
+        value[i] = np.maximum(strike - spot * t_3, 0.0)
+    t_tape_1 = np.empty((5, 4))
     t_tape_2 = np.empty((5, 4))
     t_tape_3 = np.empty((5, 4))
     t_tape_4 = np.empty((5, 4))
-    t_tape_5 = np.empty((5, 4))
-    t_tape_6 = np.empty((5, 4))
-    t_tape_7 = np.empty((5, 4))
-    t_tape_8 = np.empty((5, 4))
     # for t in range(steps, 0, -1):
-    for t_5 in range(4, 0, -1):
+    for t_4 in range(4, 0, -1):
         # for i in range(t):
-        for i in range(t_5):
+        for i in range(t_4):
             # value[i] = math.exp(-rate / 4.0) * (p * value[i + 1] + (1.0 - p) * value[i])
-            t_6 = np.exp(-rate / 4.0)
-            t_tape_6[t_5, i] = t_6
-            t_7 = value[i + 1]
-            t_tape_8[t_5, i] = t_7
-            t_8 = value[i]
-            t_tape_7[t_5, i] = t_8
-            t_9 = p * t_7 + (1.0 - p) * t_8
-            t_tape_5[t_5, i] = t_9
-            t_10 = t_6 * t_9
-            t_tape_2[t_5, i] = t_10
-            value[i] = t_10
+            t_5 = np.exp(-rate / 4.0)
+            t_tape_1[t_4, i] = t_5
+            t_6 = value[i + 1]
+            t_tape_2[t_4, i] = t_6
+            t_7 = value[i]
+            t_tape_3[t_4, i] = t_7
+            t_8 = t_5 * (p * t_6 + (1.0 - p) * t_7)
+            value[i] = t_8
             # value[i] = max(value[i], strike - spot * up ** (2 * i - t + 1))
-            t_11 = up ** (2 * i - t_5 + 1)
-            t_tape_4[t_5, i] = t_11
-            t_12 = strike - spot * t_11
-            t_tape_3[t_5, i] = t_12
-            value[i] = np.maximum(t_10, t_12)
+            t_9 = up ** (2 * i - t_4 + 1)
+            t_tape_4[t_4, i] = t_9
+            value[i] = np.maximum(t_8, strike - spot * t_9)
     # return value[0]
     value_bar = np.zeros(5)
     value_bar[0] += 1.0
@@ -60,59 +49,62 @@ def grad_binomial_tree(spot, strike, volatility, rate):
     up_bar = 0.0
     spot_bar = 0.0
     strike_bar = 0.0
-    for t_13 in range(1, 5):
+    for t_10 in range(1, 5):
         # for i in range(t):
-        for i in range(t_13 - 1, -1, -1):
-            t_14 = t_tape_2[t_13, i]
-            t_15 = t_tape_3[t_13, i]
-            # value[i] = max(value[i], strike - spot * up ** (2 * i - t + 1))
-            t_16 = 2 * i - t_13
-            t_17 = t_16 + 1
-            t_18 = t_tape_6[t_13, i]
-            t_19 = value_bar[i]
-            t_20 = t_tape_4[t_13, i]
-            t_21 = t_tape_5[t_13, i]
-            t_22 = t_tape_7[t_13, i]
-            t_23 = t_tape_8[t_13, i]
-            value_bar[i] = 0.0
-            t_24 = 0.5 * t_19
-            t_25 = t_19 if t_15 > t_14 else t_24 if t_15 == t_14 else 0.0
-            t_26 = -t_25
-            strike_bar += t_25
-            spot_bar += t_26 * t_20 if t_26 != 0 else t_26
-            t_27 = t_26 * spot
-            up_bar += t_27 * (0.0 if t_17 == 0 else t_17 * up ** t_16) if t_27 != 0 else t_27
+        for i in range(t_10 - 1, -1, -1):
+            t_11 = t_tape_1[t_10, i]
+            t_12 = t_tape_2[t_10, i]
             # value[i] = math.exp(-rate / 4.0) * (p * value[i + 1] + (1.0 - p) * value[i])
-            t_28 = (t_19 if t_14 > t_15 else t_24 if t_14 == t_15 else 0.0) + value_bar[i]
-            t_29 = t_28 * t_18 if t_28 != 0 else t_28
-            value_bar[i] = t_29 * (1.0 - p) if t_29 != 0 else t_29
-            p_bar -= t_29 * t_22 if t_29 != 0 else t_29
-            p_bar += t_29 * t_23 if t_29 != 0 else t_29
-            value_bar[i + 1] += t_29 * p if t_29 != 0 else t_29
-            t_30 = t_28 * t_21 if t_28 != 0 else t_28
-            rate_bar -= (t_30 * t_18 if t_30 != 0 else t_30) * 0.25
+            t_13 = 1.0 - p
+            t_14 = t_tape_3[t_10, i]
+            t_15 = p * t_12 + t_13 * t_14
+            t_16 = t_11 * t_15
+            t_17 = t_tape_4[t_10, i]
+            # value[i] = max(value[i], strike - spot * up ** (2 * i - t + 1))
+            t_18 = strike - spot * t_17
+            t_19 = 2 * i - t_10
+            t_20 = t_19 + 1
+            t_21 = value_bar[i]
+            value_bar[i] = 0.0
+            t_22 = 0.5 * t_21
+            t_23 = t_21 if t_18 > t_16 else t_22 if t_18 == t_16 else 0.0
+            t_24 = -t_23
+            strike_bar += t_23
+            spot_bar += t_24 * t_17 if t_24 != 0 else t_24
+            t_25 = t_24 * spot
+            up_bar += t_25 * (0.0 if t_20 == 0 else t_20 * up ** t_19) if t_25 != 0 else t_25
+            # value[i] = math.exp(-rate / 4.0) * (p * value[i + 1] + (1.0 - p) * value[i])
+            t_26 = (t_21 if t_16 > t_18 else t_22 if t_16 == t_18 else 0.0) + value_bar[i]
+            t_27 = t_26 * t_11 if t_26 != 0 else t_26
+            value_bar[i] = t_27 * t_13 if t_27 != 0 else t_27
+            p_bar -= t_27 * t_14 if t_27 != 0 else t_27
+            p_bar += t_27 * t_12 if t_27 != 0 else t_27
+            value_bar[i + 1] += t_27 * p if t_27 != 0 else t_27
+            t_28 = t_26 * t_15 if t_26 != 0 else t_26
+            rate_bar -= (t_28 * t_11 if t_28 != 0 else t_28) * 0.25
     # for i in range(steps + 1):
     for i in range(4, -1, -1):
-        t_31 = t_tape[i]
+        t_29 = t_tape[i]
         # value[i] = max(strike - spot * up ** (2 * i - steps), 0.0)
-        t_32 = 2 * i
-        t_33 = t_32 - 4
-        t_34 = value_bar[i]
-        t_35 = t_34 if t_31 > 0.0 else 0.5 * t_34 if t_31 == 0.0 else 0.0
-        t_36 = -t_35
-        strike_bar += t_35
-        spot_bar += t_36 * t_tape_1[i] if t_36 != 0 else t_36
-        t_37 = t_36 * spot
-        t_38 = t_37 * (0.0 if t_33 == 0 else t_33 * up ** (t_32 - 5)) if t_37 != 0 else t_37
-        up_bar += t_38
+        t_30 = strike - spot * t_29
+        t_31 = 2 * i
+        t_32 = t_31 - 4
+        t_33 = value_bar[i]
+        t_34 = t_33 if t_30 > 0.0 else 0.5 * t_33 if t_30 == 0.0 else 0.0
+        t_35 = -t_34
+        strike_bar += t_34
+        spot_bar += t_35 * t_29 if t_35 != 0 else t_35
+        t_36 = t_35 * spot
+        t_37 = t_36 * (0.0 if t_32 == 0 else t_32 * up ** (t_31 - 5)) if t_36 != 0 else t_36
+        up_bar += t_37
     # p = (math.exp(rate / 4.0) - 1.0 / up) / (up - 1.0 / up)
-    t_39 = p_bar / t_2
-    t_40 = p_bar * (-p / t_2)
-    up_bar += t_40
-    t_41 = -t_1 / up
-    up_bar += -t_40 * t_41
-    up_bar += -t_39 * t_41
-    rate_bar += t_39 * t * 0.25
+    t_38 = p_bar / t_2
+    t_39 = p_bar * (-p / t_2)
+    up_bar += t_39
+    t_40 = -t_1 / up
+    up_bar += -t_39 * t_40
+    up_bar += -t_38 * t_40
+    rate_bar += t_38 * t * 0.25
     # up = math.exp(volatility / 2.0)
     volatility_bar = up_bar * up * 0.5
     return spot_bar, strike_bar, volatility_bar, rate_bar

@@ -22,7 +22,7 @@ def grad_branch_rebinds_a_written_array(x, v):
         t_tape[_] = t_3
         if t_3:
             # a = a * x
-            a_tape[_] = a.copy()
+            a_tape[_] = a
             a = a * x
         a[0] += a[1]
     # return np.sum(a * a)

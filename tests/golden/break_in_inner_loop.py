@@ -7,7 +7,6 @@ def grad_break_in_inner_loop(m):
     m_bar = np.zeros(m.shape)
     for i in range(m.shape[0]):
         t_stack = []
-        t_stack_1 = []
         j_stack = []
         # for j in range(m.shape[1]):
         going = True
@@ -22,10 +21,7 @@ def grad_break_in_inner_loop(m):
             if t:
                 going = False
             else:
-                # row += m[i, j] ** 2
-                t_1 = m[i, j]
-                t_stack_1.append(t_1)
-                row += t_1 ** 2
+                row += m[i, j] ** 2
             # for j in range(m.shape[1]):
             count += 1
             j += 1
@@ -37,7 +33,6 @@ def grad_break_in_inner_loop(m):
             j_1 = j_stack.pop()
             # if row > 1.5:
             if not t:
-                t_2 = t_stack_1.pop()
                 # row += m[i, j] ** 2
-                m_bar[i, j_1] += row_bar * (2.0 * t_2)
+                m_bar[i, j_1] += row_bar * (2.0 * m[i, j_1])
     return m_bar,

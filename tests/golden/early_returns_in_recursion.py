@@ -1,7 +1,7 @@
 import numpy as np
 
 
-def _first_large_forward(x, i, limit, returned_stack, count_stack, t_stack, k_stack, t_stack_1, t_stack_2, returned_stack_1, count_stack_1, t_stack_3, k_stack_1, t_stack_4, t_stack_5):
+def _first_large_forward(x, i, limit, returned_stack, count_stack, t_stack, k_stack, returned_stack_1, count_stack_1, t_stack_1, k_stack_1):
     """`_first_large`, saving what its reverse sweep reads."""
     # if i >= len(x):
     if not i >= x.shape[0]:
@@ -23,10 +23,9 @@ def _first_large_forward(x, i, limit, returned_stack, count_stack, t_stack, k_st
                 t_3 = t_2 * t > 1.1
                 if t_3:
                     # return x[k] + _first_large(x, i + 2, limit * x[k])
-                    t_4 = limit * t_2
-                    t_5 = _first_large_forward_1(x, i + 2, t_4, returned_stack_1, count_stack_1, t_stack_3, k_stack_1, t_stack_4, t_stack_5)
-                    result = t_2 + t_5
-                    t_stack_1.append(t_4)
+                    t_4 = _first_large_forward_1(x, i + 2, limit * t_2, returned_stack_1, count_stack_1, t_stack_1, k_stack_1)
+                    result = t_2 + t_4
+                    # if x[k] * x[i] > 1.1:
                     returned = True
                     going = False
                 # for k in range(i):
@@ -34,12 +33,11 @@ def _first_large_forward(x, i, limit, returned_stack, count_stack, t_stack, k_st
                 # if x[k] * x[i] > 1.1:
                 t_stack.append(t_3)
                 k_stack.append(k)
-                t_stack_2.append(t_2)
                 k += 1
             # return x[k] + _first_large(x, i + 2, limit * x[k])
             if not returned:
                 # return _first_large(x, i + 1, limit * 1.01)
-                result = _first_large_forward(x, i + 1, limit * 1.01, returned_stack, count_stack, t_stack, k_stack, t_stack_1, t_stack_2, returned_stack_1, count_stack_1, t_stack_3, k_stack_1, t_stack_4, t_stack_5)
+                result = _first_large_forward(x, i + 1, limit * 1.01, returned_stack, count_stack, t_stack, k_stack, returned_stack_1, count_stack_1, t_stack_1, k_stack_1)
             # for k in range(i):
             returned_stack.append(returned)
             count_stack.append(count)
@@ -48,7 +46,7 @@ def _first_large_forward(x, i, limit, returned_stack, count_stack, t_stack, k_st
     return limit
 
 
-def _first_large_backward(x, i, limit, y_bar, x_bar, returned_stack, count_stack, t_stack, k_stack, t_stack_1, t_stack_2, returned_stack_1, count_stack_1, t_stack_3, k_stack_1, t_stack_4, t_stack_5):
+def _first_large_backward(x, i, limit, y_bar, x_bar, returned_stack, count_stack, t_stack, k_stack, returned_stack_1, count_stack_1, t_stack_1, k_stack_1):
     """The reverse sweep of `_first_large`."""
     # if i >= len(x):
     if not i >= x.shape[0]:
@@ -67,7 +65,7 @@ def _first_large_backward(x, i, limit, y_bar, x_bar, returned_stack, count_stack
                 limit_bar = 0.0
             else:
                 # return _first_large(x, i + 1, limit * 1.01)
-                t_1 = _first_large_backward(x, i + 1, limit * 1.01, y_bar, x_bar, returned_stack, count_stack, t_stack, k_stack, t_stack_1, t_stack_2, returned_stack_1, count_stack_1, t_stack_3, k_stack_1, t_stack_4, t_stack_5)
+                t_1 = _first_large_backward(x, i + 1, limit * 1.01, y_bar, x_bar, returned_stack, count_stack, t_stack, k_stack, returned_stack_1, count_stack_1, t_stack_1, k_stack_1)
                 limit_bar = t_1 * 1.01
                 # return x[k] + _first_large(x, i + 2, limit * x[k])
                 result_bar = 0.0
@@ -75,15 +73,14 @@ def _first_large_backward(x, i, limit, y_bar, x_bar, returned_stack, count_stack
             for k in range(count):
                 t_2 = t_stack.pop()
                 k = k_stack.pop()
-                t_3 = t_stack_2.pop()
                 # if x[k] * x[i] > 1.1:
+                t_3 = x[k]
                 if t_2:
-                    t_4 = t_stack_1.pop()
                     # return x[k] + _first_large(x, i + 2, limit * x[k])
-                    t_5 = _first_large_backward_1(x, i + 2, t_4, result_bar, x_bar, returned_stack_1, count_stack_1, t_stack_3, k_stack_1, t_stack_4, t_stack_5)
-                    limit_bar += t_5 * t_3
+                    t_4 = _first_large_backward_1(x, i + 2, limit * t_3, result_bar, x_bar, returned_stack_1, count_stack_1, t_stack_1, k_stack_1)
+                    limit_bar += t_4 * t_3
                     # if x[k] * x[i] > 1.1:
-                    t_bar_1 = result_bar + t_5 * limit
+                    t_bar_1 = result_bar + t_4 * limit
                     result_bar = 0.0
                 else:
                     t_bar_1 = 0.0
@@ -94,7 +91,7 @@ def _first_large_backward(x, i, limit, y_bar, x_bar, returned_stack, count_stack
     return y_bar
 
 
-def _first_large_forward_1(x, i, limit, returned_stack, count_stack, t_stack, k_stack, t_stack_1, t_stack_2):
+def _first_large_forward_1(x, i, limit, returned_stack, count_stack, t_stack, k_stack):
     """`_first_large`, saving what its reverse sweep reads."""
     # if i >= len(x):
     if not i >= x.shape[0]:
@@ -116,10 +113,9 @@ def _first_large_forward_1(x, i, limit, returned_stack, count_stack, t_stack, k_
                 t_3 = t_2 * t > 1.1
                 if t_3:
                     # return x[k] + _first_large(x, i + 2, limit * x[k])
-                    t_4 = limit * t_2
-                    t_5 = _first_large_forward_1(x, i + 2, t_4, returned_stack, count_stack, t_stack, k_stack, t_stack_1, t_stack_2)
-                    result = t_2 + t_5
-                    t_stack_1.append(t_4)
+                    t_4 = _first_large_forward_1(x, i + 2, limit * t_2, returned_stack, count_stack, t_stack, k_stack)
+                    result = t_2 + t_4
+                    # if x[k] * x[i] > 1.1:
                     returned = True
                     going = False
                 # for k in range(i):
@@ -127,12 +123,11 @@ def _first_large_forward_1(x, i, limit, returned_stack, count_stack, t_stack, k_
                 # if x[k] * x[i] > 1.1:
                 t_stack.append(t_3)
                 k_stack.append(k)
-                t_stack_2.append(t_2)
                 k += 1
             # return x[k] + _first_large(x, i + 2, limit * x[k])
             if not returned:
                 # return _first_large(x, i + 1, limit * 1.01)
-                result = _first_large_forward_1(x, i + 1, limit * 1.01, returned_stack, count_stack, t_stack, k_stack, t_stack_1, t_stack_2)
+                result = _first_large_forward_1(x, i + 1, limit * 1.01, returned_stack, count_stack, t_stack, k_stack)
             # for k in range(i):
             returned_stack.append(returned)
             count_stack.append(count)
@@ -141,7 +136,7 @@ def _first_large_forward_1(x, i, limit, returned_stack, count_stack, t_stack, k_
     return limit
 
 
-def _first_large_backward_1(x, i, limit, limit_bar, x_bar, returned_stack, count_stack, t_stack, k_stack, t_stack_1, t_stack_2):
+def _first_large_backward_1(x, i, limit, limit_bar, x_bar, returned_stack, count_stack, t_stack, k_stack):
     """The reverse sweep of `_first_large`."""
     # if i >= len(x):
     if not i >= x.shape[0]:
@@ -160,7 +155,7 @@ def _first_large_backward_1(x, i, limit, limit_bar, x_bar, returned_stack, count
                 limit_bar_2 = 0.0
             else:
                 # return _first_large(x, i + 1, limit * 1.01)
-                t_1 = _first_large_backward_1(x, i + 1, limit * 1.01, limit_bar, x_bar, returned_stack, count_stack, t_stack, k_stack, t_stack_1, t_stack_2)
+                t_1 = _first_large_backward_1(x, i + 1, limit * 1.01, limit_bar, x_bar, returned_stack, count_stack, t_stack, k_stack)
                 limit_bar_2 = t_1 * 1.01
                 # return x[k] + _first_large(x, i + 2, limit * x[k])
                 result_bar = 0.0
@@ -168,15 +163,14 @@ def _first_large_backward_1(x, i, limit, limit_bar, x_bar, returned_stack, count
             for k in range(count):
                 t_2 = t_stack.pop()
                 k = k_stack.pop()
-                t_3 = t_stack_2.pop()
                 # if x[k] * x[i] > 1.1:
+                t_3 = x[k]
                 if t_2:
-                    t_4 = t_stack_1.pop()
                     # return x[k] + _first_large(x, i + 2, limit * x[k])
-                    t_5 = _first_large_backward_1(x, i + 2, t_4, result_bar, x_bar, returned_stack, count_stack, t_stack, k_stack, t_stack_1, t_stack_2)
-                    limit_bar_2 += t_5 * t_3
+                    t_4 = _first_large_backward_1(x, i + 2, limit * t_3, result_bar, x_bar, returned_stack, count_stack, t_stack, k_stack)
+                    limit_bar_2 += t_4 * t_3
                     # if x[k] * x[i] > 1.1:
-                    t_bar_1 = result_bar + t_5 * limit
+                    t_bar_1 = result_bar + t_4 * limit
                     result_bar = 0.0
                 else:
                     t_bar_1 = 0.0
@@ -194,16 +188,12 @@ def grad_early_returns_in_recursion(x, limit):
     count_stack = []
     t_stack = []
     k_stack = []
-    t_stack_1 = []
-    t_stack_2 = []
     returned_stack_1 = []
     count_stack_1 = []
-    t_stack_3 = []
+    t_stack_1 = []
     k_stack_1 = []
-    t_stack_4 = []
-    t_stack_5 = []
     # return _first_large(x, 0, limit)
-    _first_large_forward(x, 0, limit, returned_stack, count_stack, t_stack, k_stack, t_stack_1, t_stack_2, returned_stack_1, count_stack_1, t_stack_3, k_stack_1, t_stack_4, t_stack_5)
+    _first_large_forward(x, 0, limit, returned_stack, count_stack, t_stack, k_stack, returned_stack_1, count_stack_1, t_stack_1, k_stack_1)
     x_bar = np.zeros(x.shape)
-    limit_bar = _first_large_backward(x, 0, limit, 1.0, x_bar, returned_stack, count_stack, t_stack, k_stack, t_stack_1, t_stack_2, returned_stack_1, count_stack_1, t_stack_3, k_stack_1, t_stack_4, t_stack_5)
+    limit_bar = _first_large_backward(x, 0, limit, 1.0, x_bar, returned_stack, count_stack, t_stack, k_stack, returned_stack_1, count_stack_1, t_stack_1, k_stack_1)
     return x_bar, limit_bar

@@ -1,7 +1,7 @@
 import numpy as np
 
 
-def _butterfly_forward(re, im, t_stack, t_stack_1, t_stack_2, t_stack_3):
+def _butterfly_forward(re, im, t_stack, t_stack_1):
     """`_butterfly`, saving what its reverse sweep reads."""
     # def _butterfly(re, im):
     n = re.shape[0]
@@ -27,18 +27,16 @@ def _butterfly_forward(re, im, t_stack, t_stack_1, t_stack_2, t_stack_3):
             re[k + h] = t * t_1 - t_2 * t_3
             # im[k + h] = (a - c) * math.sin(angle) + (b - d) * math.cos(angle)
             im[k + h] = t * t_3 + t_2 * t_1
+            # re[k + h] = (a - c) * math.cos(angle) - (b - d) * math.sin(angle)
             t_stack.append(t_1)
             t_stack_1.append(t_3)
-            # re[k + h] = (a - c) * math.cos(angle) - (b - d) * math.sin(angle)
-            t_stack_2.append(t_3)
-            t_stack_3.append(t_1)
         # _butterfly(re[:h], im[:h])
-        _butterfly_forward(re[:h], im[:h], t_stack, t_stack_1, t_stack_2, t_stack_3)
+        _butterfly_forward(re[:h], im[:h], t_stack, t_stack_1)
         # _butterfly(re[h:], im[h:])
-        _butterfly_forward(re[h:], im[h:], t_stack, t_stack_1, t_stack_2, t_stack_3)
+        _butterfly_forward(re[h:], im[h:], t_stack, t_stack_1)
 
 
-def _butterfly_backward(re, im, re_bar, im_bar, t_stack, t_stack_1, t_stack_2, t_stack_3):
+def _butterfly_backward(re, im, re_bar, im_bar, t_stack, t_stack_1):
     """The reverse sweep of `_butterfly`."""
     # def _butterfly(re, im):
     n = re.shape[0]
@@ -48,11 +46,11 @@ def _butterfly_backward(re, im, re_bar, im_bar, t_stack, t_stack_1, t_stack_2, t
         # _butterfly(re[h:], im[h:])
         array_bar = re_bar[h:]
         array_bar_1 = im_bar[h:]
-        _butterfly_backward(re[h:], im[h:], array_bar, array_bar_1, t_stack, t_stack_1, t_stack_2, t_stack_3)
+        _butterfly_backward(re[h:], im[h:], array_bar, array_bar_1, t_stack, t_stack_1)
         # _butterfly(re[:h], im[:h])
         array_bar = re_bar[:h]
         array_bar_2 = im_bar[:h]
-        _butterfly_backward(re[:h], im[:h], array_bar, array_bar_2, t_stack, t_stack_1, t_stack_2, t_stack_3)
+        _butterfly_backward(re[:h], im[:h], array_bar, array_bar_2, t_stack, t_stack_1)
         # for k in range(h):
         for k in range(h - 1, -1, -1):
             # im[k + h] = (a - c) * math.sin(angle) + (b - d) * math.cos(angle)
@@ -61,34 +59,32 @@ def _butterfly_backward(re, im, re_bar, im_bar, t_stack, t_stack_1, t_stack_2, t
             t_2 = t_stack_1.pop()
             # re[k + h] = (a - c) * math.cos(angle) - (b - d) * math.sin(angle)
             t_3 = k + h
-            t_4 = t_stack_2.pop()
-            t_5 = t_stack_3.pop()
             # im[k + h] = (a - c) * math.sin(angle) + (b - d) * math.cos(angle)
-            t_6 = im_bar[t]
+            t_4 = im_bar[t]
             im_bar[t] = 0.0
-            b_bar = t_6 * t_1
+            b_bar = t_4 * t_1
             d_bar = -b_bar
-            a_bar = t_6 * t_2
+            a_bar = t_4 * t_2
             c_bar = -a_bar
             # re[k + h] = (a - c) * math.cos(angle) - (b - d) * math.sin(angle)
-            t_7 = re_bar[t_3]
+            t_5 = re_bar[t_3]
             re_bar[t_3] = 0.0
-            t_8 = -t_7 * t_4
-            b_bar += t_8
-            d_bar -= t_8
-            t_9 = t_7 * t_5
-            a_bar += t_9
-            c_bar -= t_9
+            t_6 = -t_5 * t_2
+            b_bar += t_6
+            d_bar -= t_6
+            t_7 = t_5 * t_1
+            a_bar += t_7
+            c_bar -= t_7
             # im[k] = b + d
-            t_10 = im_bar[k]
+            t_8 = im_bar[k]
             im_bar[k] = 0.0
-            b_bar += t_10
-            d_bar += t_10
+            b_bar += t_8
+            d_bar += t_8
             # re[k] = a + c
-            t_11 = re_bar[k]
+            t_9 = re_bar[k]
             re_bar[k] = 0.0
-            a_bar += t_11
-            c_bar += t_11
+            a_bar += t_9
+            c_bar += t_9
             # c, d = re[k + h], im[k + h]
             im_bar[k + h] += d_bar
             re_bar[k + h] += c_bar
@@ -104,13 +100,11 @@ def grad_fourier_in_place(x, weights):
         raise ValueError('x.shape[0] and weights.shape[0] must be equal: mul (line N)')
     t_stack = []
     t_stack_1 = []
-    t_stack_2 = []
-    t_stack_3 = []
     re = x.copy()
     # im = np.zeros(len(x))
     im = np.zeros(x.shape)
     # _butterfly(re, im)
-    _butterfly_forward(re, im, t_stack, t_stack_1, t_stack_2, t_stack_3)
+    _butterfly_forward(re, im, t_stack, t_stack_1)
     # return np.sum((re**2 + im**2) * weights * re)
     t = re ** 2 + im ** 2
     re_bar = t * weights
@@ -120,5 +114,5 @@ def grad_fourier_in_place(x, weights):
     im_bar = t_2 * (2.0 * im)
     re_bar += t_2 * (2.0 * re)
     # _butterfly(re, im)
-    _butterfly_backward(re, im, re_bar, im_bar, t_stack, t_stack_1, t_stack_2, t_stack_3)
+    _butterfly_backward(re, im, re_bar, im_bar, t_stack, t_stack_1)
     return re_bar, weights_bar

@@ -16,14 +16,14 @@ def grad_gram_schmidt(a):
         for k in range(j):
             # q[:, j] -= np.sum(q[:, k] * a[:, j]) * q[:, k]
             t = q[:, k]
-            t_tape_5[j, k] = t.copy()
+            t_tape_5[j, k] = t
             t_1 = np.sum(t * a[:, j])
             t_tape_4[j, k] = t_1
-            t_tape_3[j, k] = t.copy()
+            t_tape_3[j, k] = t
             q[:, j] -= t_1 * t
         # q[:, j] /= np.sqrt(np.sum(q[:, j] ** 2))
         t = q[:, j]
-        t_tape_2[j] = t.copy()
+        t_tape_2[j] = t
         t_2 = np.sqrt(np.sum(t ** 2))
         t_tape[j] = t_2
         t_3 = t / t_2

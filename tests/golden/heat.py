@@ -15,7 +15,7 @@ def grad_heat(u, steps):
         t_1 = u_1[1:-1]
         t_2 = 0.2 * (u_1[2:] - 2.0 * t_1 + u_1[:-2])
         t_tape_1[_] = t_2
-        t_tape[_] = t_1.copy()
+        t_tape[_] = t_1
         new[1:-1] = t_1 + t_2 * t_1
         u_1 = new
     # return np.sum(u * u)

@@ -17,11 +17,10 @@ def grad_kalman_filter(z, f, x):
     # p = np.eye(2)
     p = np.eye(2)
     p_tape = np.empty((z.shape[0], 2, 2))
-    gain_tape = np.empty((z.shape[0], 2, 2))
+    t_tape = np.empty((z.shape[0], 2, 2))
     e_tape = np.empty((z.shape[0], 2))
-    t_tape = np.empty((z.shape[0], 2))
+    t_tape_1 = np.empty((z.shape[0], 2))
     s_tape = np.empty((z.shape[0], 2, 2))
-    t_tape_1 = np.empty((z.shape[0], 2, 2))
     t_tape_2 = np.empty((z.shape[0], 2, 2))
     p_tape_1 = np.empty((z.shape[0], 2, 2))
     x_tape = np.empty((z.shape[0], 2))
@@ -46,11 +45,10 @@ def grad_kalman_filter(z, f, x):
         s_tape[t] = s
         # gain = np.linalg.solve(s, p).T
         t_2 = np.linalg.solve(s, p_2)
-        t_tape_1[t] = t_2
+        t_tape[t] = t_2
         gain = t_2.T
-        gain_tape[t] = gain
         # total += e @ np.linalg.solve(s, e)
-        t_tape[t] = np.linalg.solve(s, e)
+        t_tape_1[t] = np.linalg.solve(s, e)
         # x = x + gain @ e
         x_1 = x_2 + gain @ e
         # p = p - gain @ p
@@ -64,9 +62,10 @@ def grad_kalman_filter(z, f, x):
     p_bar = np.zeros((2, 2))
     for t in range(z.shape[0] - 1, -1, -1):
         p_3 = p_tape[t]
-        gain = gain_tape[t]
+        # gain = np.linalg.solve(s, p).T
+        gain = t_tape[t].T
         e = e_tape[t]
-        t_3 = t_tape[t]
+        t_3 = t_tape_1[t]
         s = s_tape[t]
         # p = f @ p @ f.T + 0.1 * np.eye(2)
         t_4 = f.T
@@ -88,7 +87,7 @@ def grad_kalman_filter(z, f, x):
         e_bar = e_bar + t_8
         # gain = np.linalg.solve(s, p).T
         t_9 = np.linalg.solve(t_7, gain_bar.T)
-        s_bar = s_bar - t_9 @ t_tape_1[t].T
+        s_bar = s_bar - t_9 @ gain
         p_bar = p_bar + t_9
         # s = p + 0.5 * np.eye(2)
         p_bar = p_bar + s_bar

@@ -10,126 +10,111 @@ def grad_runge_kutta(y, h):
     t_tape_1 = np.empty(4)
     t_tape_2 = np.empty(4)
     t_tape_3 = np.empty(4)
-    t_tape_4 = np.empty(4)
     c_tape = np.empty((4, 2))
+    t_tape_4 = np.empty(4)
     t_tape_5 = np.empty(4)
+    b_tape = np.empty((4, 2))
     t_tape_6 = np.empty(4)
     t_tape_7 = np.empty(4)
-    b_tape = np.empty((4, 2))
+    a_tape = np.empty((4, 2))
     t_tape_8 = np.empty(4)
     t_tape_9 = np.empty(4)
-    t_tape_10 = np.empty(4)
-    a_tape = np.empty((4, 2))
-    t_tape_11 = np.empty(4)
-    t_tape_12 = np.empty(4)
-    t_tape_13 = np.empty(4)
     for _ in range(4):
         # return np.stack((s[1], (1.0 - s[0] ** 2) * s[1] - s[0]))
         t = y[1]
-        t_tape_11[_] = t
+        t_tape_8[_] = t
         t_1 = y[0]
-        t_tape_13[_] = t_1
-        t_2 = 1.0 - t_1 ** 2
-        t_tape_12[_] = t_2
-        a = np.array([t, t_2 * t - t_1])
+        t_tape_9[_] = t_1
+        a = np.array([t, (1.0 - t_1 ** 2) * t - t_1])
         a_tape[_] = a
         # b = slope(y + 0.5 * h * a)
         t = 0.5 * h
-        t_3 = y + t * a
+        t_2 = y + t * a
         # return np.stack((s[1], (1.0 - s[0] ** 2) * s[1] - s[0]))
-        t_4 = t_3[1]
-        t_tape_8[_] = t_4
-        t_5 = t_3[0]
-        t_tape_10[_] = t_5
-        t_6 = 1.0 - t_5 ** 2
-        t_tape_9[_] = t_6
-        b = np.array([t_4, t_6 * t_4 - t_5])
+        t_3 = t_2[1]
+        t_tape_6[_] = t_3
+        t_4 = t_2[0]
+        t_tape_7[_] = t_4
+        b = np.array([t_3, (1.0 - t_4 ** 2) * t_3 - t_4])
         b_tape[_] = b
         # c = slope(y + 0.5 * h * b)
-        t_7 = y + t * b
+        t_5 = y + t * b
         # return np.stack((s[1], (1.0 - s[0] ** 2) * s[1] - s[0]))
-        t = t_7[1]
-        t_tape_5[_] = t
-        t_8 = t_7[0]
-        t_tape_7[_] = t_8
-        t_9 = 1.0 - t_8 ** 2
-        t_tape_6[_] = t_9
-        c = np.array([t, t_9 * t - t_8])
+        t = t_5[1]
+        t_tape_4[_] = t
+        t_6 = t_5[0]
+        t_tape_5[_] = t_6
+        c = np.array([t, (1.0 - t_6 ** 2) * t - t_6])
         c_tape[_] = c
         # y = y + h / 6.0 * (a + 2.0 * b + 2.0 * c + slope(y + h * c))
         t = h / 6.0
         t_tape_1[_] = t
-        t_10 = y + h * c
+        t_7 = y + h * c
         # return np.stack((s[1], (1.0 - s[0] ** 2) * s[1] - s[0]))
-        t_11 = t_10[1]
-        t_tape_2[_] = t_11
-        t_12 = t_10[0]
-        t_tape_4[_] = t_12
-        t_13 = 1.0 - t_12 ** 2
-        t_tape_3[_] = t_13
+        t_8 = t_7[1]
+        t_tape_2[_] = t_8
+        t_9 = t_7[0]
+        t_tape_3[_] = t_9
         # y = y + h / 6.0 * (a + 2.0 * b + 2.0 * c + slope(y + h * c))
-        t_14 = a + 2.0 * b + 2.0 * c + np.array([t_11, t_13 * t_11 - t_12])
-        t_tape[_] = t_14
-        y = y + t * t_14
+        t_10 = a + 2.0 * b + 2.0 * c + np.array([t_8, (1.0 - t_9 ** 2) * t_8 - t_9])
+        t_tape[_] = t_10
+        y = y + t * t_10
     # return np.sum(y * y)
     y_bar = 2.0 * y
     # for _ in range(4):
     h_bar = 0.0
     for _ in range(3, -1, -1):
+        t = t_tape_3[_]
         c = c_tape[_]
+        t_11 = t_tape_5[_]
         b = b_tape[_]
-        # c = slope(y + 0.5 * h * b)
-        t = 0.5 * h
+        # b = slope(y + 0.5 * h * a)
+        t_12 = 0.5 * h
+        t_13 = t_tape_7[_]
         a = a_tape[_]
+        t_14 = t_tape_9[_]
         # y = y + h / 6.0 * (a + 2.0 * b + 2.0 * c + slope(y + h * c))
         y_bar_1 = y_bar.copy()
         a_bar = y_bar * t_tape_1[_]
         # return np.stack((s[1], (1.0 - s[0] ** 2) * s[1] - s[0]))
         t_15 = a_bar[1]
         array_bar = np.zeros(2)
-        t_16 = t_tape_5[_]
+        t_16 = t_tape_4[_]
         t_17 = t_tape_6[_]
-        t_18 = t_tape_7[_]
-        t_19 = t_tape_8[_]
-        t_20 = t_tape_9[_]
-        t_21 = t_tape_10[_]
-        t_22 = t_tape_11[_]
-        t_23 = t_tape_12[_]
-        t_24 = t_tape_13[_]
+        t_18 = t_tape_8[_]
         # y = y + h / 6.0 * (a + 2.0 * b + 2.0 * c + slope(y + h * c))
-        t_25 = np.sum(y_bar * t_tape[_])
+        t_19 = np.sum(y_bar * t_tape[_])
         # return np.stack((s[1], (1.0 - s[0] ** 2) * s[1] - s[0]))
-        t_26 = a_bar[0] + t_15 * t_tape_3[_]
-        array_bar[0] += -t_15 + -(t_15 * t_tape_2[_]) * (2.0 * t_tape_4[_])
-        array_bar[1] += t_26
+        array_bar[0] += -t_15 + -(t_15 * t_tape_2[_]) * (2.0 * t)
+        array_bar[1] += a_bar[0] + t_15 * (1.0 - t ** 2)
         # y = y + h / 6.0 * (a + 2.0 * b + 2.0 * c + slope(y + h * c))
         y_bar_1 += array_bar
         c_bar = array_bar * h
         h_bar += np.sum(np.where(array_bar != 0, array_bar * c, 0.0))
         b_bar = a_bar * 2.0
         c_bar = c_bar + b_bar
-        h_bar += t_25 * 0.16666666666666666
+        h_bar += t_19 * 0.16666666666666666
         # return np.stack((s[1], (1.0 - s[0] ** 2) * s[1] - s[0]))
-        t_27 = c_bar[1]
+        t = c_bar[1]
         array_bar = np.zeros(2)
-        array_bar[0] += -t_27 + -(t_27 * t_16) * (2.0 * t_18)
-        array_bar[1] += c_bar[0] + t_27 * t_17
+        array_bar[0] += -t + -(t * t_16) * (2.0 * t_11)
+        array_bar[1] += c_bar[0] + t * (1.0 - t_11 ** 2)
         # c = slope(y + 0.5 * h * b)
         y_bar_1 += array_bar
-        b_bar = b_bar + array_bar * t
+        b_bar = b_bar + array_bar * t_12
         h_bar += np.sum(np.where(array_bar != 0, array_bar * b, 0.0)) * 0.5
         # return np.stack((s[1], (1.0 - s[0] ** 2) * s[1] - s[0]))
-        t_28 = b_bar[1]
+        t = b_bar[1]
         array_bar = np.zeros(2)
-        array_bar[0] += -t_28 + -(t_28 * t_19) * (2.0 * t_21)
-        array_bar[1] += b_bar[0] + t_28 * t_20
+        array_bar[0] += -t + -(t * t_17) * (2.0 * t_13)
+        array_bar[1] += b_bar[0] + t * (1.0 - t_13 ** 2)
         # b = slope(y + 0.5 * h * a)
         y_bar_1 += array_bar
-        a_bar = a_bar + array_bar * t
+        a_bar = a_bar + array_bar * t_12
         h_bar += np.sum(np.where(array_bar != 0, array_bar * a, 0.0)) * 0.5
         # return np.stack((s[1], (1.0 - s[0] ** 2) * s[1] - s[0]))
         t = a_bar[1]
-        y_bar_1[0] += -t + -(t * t_22) * (2.0 * t_24)
-        y_bar_1[1] += a_bar[0] + t * t_23
+        y_bar_1[0] += -t + -(t * t_18) * (2.0 * t_14)
+        y_bar_1[1] += a_bar[0] + t * (1.0 - t_14 ** 2)
         y_bar = y_bar_1
     return y_bar, h_bar

@@ -8,7 +8,7 @@ def grad_slices_that_a_loop_moves(x, k):
     x_tape = np.empty((5, x.shape[0]))
     for i in range(4, -1, -1):
         # x[k:i] -= 0.3 * np.sin(x * x)[k:i]
-        x_tape[i] = x_1.copy()
+        x_tape[i] = x_1
         t = x_1 * x_1
         t_tape[i] = t
         x_1[k:i] -= 0.3 * np.sin(t)[k:i]

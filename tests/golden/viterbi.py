@@ -6,12 +6,12 @@ def grad_viterbi(a, score):
     # best = score.copy()
     best = score.copy()
     top_tape = np.empty((3, score.shape[0], score.shape[0]))
-    t_tape = np.empty((3, score.shape[0], score.shape[0]))
-    t_tape_1 = np.empty((3, score.shape[0], score.shape[0]))
+    best_tape = np.empty((3, score.shape[0]))
     for _ in range(3):
         # new = np.zeros(len(best))
         new = np.zeros(score.shape)
         # for j in range(len(best)):
+        best_tape[_] = best
         for j in range(score.shape[0]):
             top = best[0] + a[0, j]
             # for i in range(1, len(best)):
@@ -19,10 +19,7 @@ def grad_viterbi(a, score):
                 top_tape[_, j, i] = top
                 # top = max(top, best[i] + a[i, j] * best[i])
                 t = best[i]
-                t_tape_1[_, j, i] = t
-                t += a[i, j] * t
-                t_tape[_, j, i] = t
-                top = np.maximum(top, t)
+                top = np.maximum(top, t + a[i, j] * t)
             new[j] = top
         best = new
     # return np.max(best)
@@ -32,6 +29,7 @@ def grad_viterbi(a, score):
     a_bar = np.zeros(a.shape)
     # for _ in range(3):
     for _ in range(2, -1, -1):
+        best_1 = best_tape[_]
         # top = max(top, best[i] + a[i, j] * best[i])
         best_bar_1 = np.zeros(score.shape)
         # for j in range(len(best)):
@@ -42,13 +40,15 @@ def grad_viterbi(a, score):
             # for i in range(1, len(best)):
             for i in range(score.shape[0] - 1, 0, -1):
                 top = top_tape[_, j, i]
-                t = t_tape[_, j, i]
                 # top = max(top, best[i] + a[i, j] * best[i])
-                t_2 = 0.5 * top_bar
-                top_bar_1 = top_bar if top > t else t_2 if top == t else 0.0
-                t = top_bar if t > top else t_2 if t == top else 0.0
-                a_bar[i, j] += t * t_tape_1[_, j, i]
-                best_bar_1[i] += t + t * a[i, j]
+                t = best_1[i]
+                t_2 = a[i, j]
+                t_3 = t + t_2 * t
+                t_4 = 0.5 * top_bar
+                top_bar_1 = top_bar if top > t_3 else t_4 if top == t_3 else 0.0
+                t_5 = top_bar if t_3 > top else t_4 if t_3 == top else 0.0
+                a_bar[i, j] += t_5 * t
+                best_bar_1[i] += t_5 + t_5 * t_2
                 top_bar = top_bar_1
             # top = best[0] + a[0, j]
             a_bar[0, j] += top_bar
