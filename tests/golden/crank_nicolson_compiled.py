@@ -30,11 +30,11 @@ def grad_crank_nicolson(psi, h):
     t_2 = np.empty(3, np.complex128)
     for _ in range(4):
         # psi = np.linalg.solve(back, forward @ psi)
+        t_3 = psi[0]
+        t_4 = psi[1]
+        t_5 = psi[2]
         for i in range(3):
-            t_3 = 0j
-            for j in range(3):
-                t_3 += forward[i, j] * psi[j]
-            t_2[i] = t_3
+            t_2[i] = forward[i, 0] * t_3 + forward[i, 1] * t_4 + forward[i, 2] * t_5
         psi_1 = np.linalg.solve(back, t_2)
         # for _ in range(4):
         for i in range(3):
@@ -51,20 +51,28 @@ def grad_crank_nicolson(psi, h):
     forward_bar = np.zeros((3, 3), np.complex128)
     # for _ in range(4):
     for _ in range(3, -1, -1):
-        _ = max(_, 0)
         # psi = np.linalg.solve(back, forward @ psi)
-        t_4 = np.linalg.solve(back.T, psi_bar)
+        t_6 = np.linalg.solve(back.T, psi_bar)
         psi_bar = np.empty(3, np.complex128)
         for i in range(3):
-            t_5 = 0j
+            t_7 = 0j
             for j in range(3):
-                t_5 += forward[j, i] * t_4[j]
-            psi_bar[i] = t_5
-            t_6 = t_4[i]
-            for j in range(3):
-                back_bar[i, j] -= t_6 * psi_tape[np.uint64(_), j]
-            for j in range(3):
-                forward_bar[i, j] += t_6 * psi_tape_1[np.uint64(_), j]
+                t_7 += forward[j, i] * t_6[j]
+            psi_bar[i] = t_7
+        t_8 = psi_tape[np.uint64(_), 0]
+        t_9 = psi_tape[np.uint64(_), 1]
+        t_10 = psi_tape[np.uint64(_), 2]
+        t_11 = psi_tape_1[np.uint64(_), 0]
+        t_12 = psi_tape_1[np.uint64(_), 1]
+        t_13 = psi_tape_1[np.uint64(_), 2]
+        for i in range(3):
+            t_14 = t_6[i]
+            back_bar[i, 0] -= t_14 * t_8
+            back_bar[i, 1] -= t_14 * t_9
+            back_bar[i, 2] -= t_14 * t_10
+            forward_bar[i, 0] += t_14 * t_11
+            forward_bar[i, 1] += t_14 * t_12
+            forward_bar[i, 2] += t_14 * t_13
     # forward = np.eye(3) - 0.05j * h
     h_bar = np.empty((3, 3))
     for i in range(3):
