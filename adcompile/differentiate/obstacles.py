@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from adcompile.graph.dependence import Dependence, index_of
 from adcompile.graph.ir import Op, Value
-from adcompile.graph.types import Array, is_continuous
+from adcompile.graph.types import Array, Scalar, is_continuous
 
 if TYPE_CHECKING:
     from adcompile.differentiate.mirror import Mirror
@@ -117,9 +117,19 @@ class Obstacles:
         return found
 
     def _is_rounded(self, value: Value) -> bool:
-        """Whether arithmetic with numbers that are saved gives a value."""
-        is_read = value.op is not None and value.op.name == "load"
-        return value in self._of_saved and is_continuous(value.type) and not is_read
+        """Whether arithmetic gives a value: with numbers that are saved, or in several steps.
+
+        One step alone is rounded the same way whenever it is done.
+        """
+        if not self._is_computed(value):
+            return False
+        inputs = value.op.inputs if value.op is not None else ()
+        return value in self._of_saved or any(map(self._is_computed, inputs))
+
+    def _is_computed(self, value: Value) -> bool:
+        exact = value.op is None or value.op.name in ("load", "constant", "cast", "neg")
+        number = isinstance(value.type, Scalar) and is_continuous(value.type)
+        return number and not exact and self._in_loop(value)
 
     def _in_loop(self, value: Value) -> bool:
         """Whether it has many values; the one value of a branch can be handed out of it."""

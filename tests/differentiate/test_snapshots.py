@@ -430,3 +430,20 @@ def test_conditions_of_rounded_numbers_are_saved():
     source = ad.grad(branches_on_what_is_read).source("f8[:], i8")
     assert "np.bool_" in source
     assert math.isfinite(ad.grad(branches_on_what_is_read)(np.ones(5), 2)[0])
+
+
+def within_a_circle(s, x, y, n):
+    for _ in range(n):
+        for i in range(len(x)):
+            if x[i] * x[i] + y[i] * y[i] < 1.0:
+                s[i + 1] = np.sin(s[i + 1]) * s[i]
+    return np.sum(s)
+
+
+def test_conditions_that_could_be_contracted_are_saved():
+    """`x * x + y * y` is one operation, or two: what the branch kept is read by the same answer."""
+    source = ad.grad(within_a_circle).source("f8[:], f8[:], f8[:], i8")
+    assert "np.bool_" in source
+    rng = np.random.default_rng(0)
+    args = rng.standard_normal(6), rng.standard_normal(5), rng.standard_normal(5)
+    ad.check_grads(lambda s, x, y: within_a_circle(s, x, y, 3), args, order=1, modes=("rev",))
