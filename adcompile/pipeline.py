@@ -178,6 +178,8 @@ def skipped_passes(
         }  # fmt: skip
         return off | others | _THREADS
     off |= _ONLY_KERNELS
+    if options["boundscheck"]:
+        off |= {"part_columns"}  # copies have all rows and columns that the text names
     return off if options["parallel"] and not options["boundscheck"] else off | _THREADS
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import repeat
+from itertools import chain, pairwise, repeat
 from typing import Any
 
 from adcompile.graph.aliases import Aliases
@@ -28,6 +28,7 @@ from adcompile.optimize.unroll import is_short
 
 FEWEST = 4  # rounds of an outer loop that are worth two copies
 
+_Rows = tuple[Value, Sequence[Any], Sequence[Any]]  # an array; its indices before and behind a row
 Path = tuple[tuple[Region, Op], ...]  # loops, each with the region it stands in, from the outside
 
 
@@ -131,7 +132,7 @@ class _Columns:
     """One inner loop, and what it needs to find elements side by side."""
 
     def __init__(self, graph: Graph, path: Path, known: Concurrency) -> None:
-        self.path, self.loop = path, path[-1][1]
+        self.path, self.loop, self.params = path, path[-1][1], graph.params
         self.body = self.loop.regions[0]
         self.concurrency, self.aliases, self.bounds = known, known.aliases, known.bounds
         self.counter = self.body.params[0]
@@ -169,13 +170,19 @@ class _Columns:
 
     def _copy(self, array: Value) -> _Copy | None:
         """What to copy around the outermost loop that allows it, and is worth it."""
-        for region, loop in self.path[:-1]:
+        for place, (region, loop) in enumerate(self.path[:-1]):
+            if not self._is_straight(place):
+                continue
             ends = [v.constant for v in loop.inputs[:2]] if loop.name == "for" else [None]
             if None in ends or abs(ends[1] - ends[0]) >= FEWEST:  # type: ignore[operator]
                 found = self._copied_around(array, region, loop)
                 if found is not None:
                     return found
         return None
+
+    def _is_straight(self, place: int) -> bool:
+        """Whether no branch, which may never be taken, lies between a loop and the innermost."""
+        return all(r in op.regions for (_, op), (r, _) in pairwise(self.path[place:]))
 
     def _copied_around(self, array: Value, region: Region, loop: Op) -> _Copy | None:
         own = {v for r in loop.regions for v in defined(r)}
@@ -186,7 +193,7 @@ class _Columns:
         written = bool(roots & changed(loop, self.aliases))
         copy = _Copy(array, region, loop, self.loop, written, own, self.aliases)
         if copy.written and (array.op is None or roots != {array}):
-            return None
+            return None  # other names, or other threads, may write rows that are copied back
         for op in loop.walk():
             if array not in op.used:
                 shared = any(self.aliases.roots.get(v, frozenset()) & roots for v in op.used)
@@ -228,7 +235,8 @@ class _Columns:
         symbols = {a for pair in copy.ends for end in pair for a in end.factors}
         symbols = {a for a in symbols if not isinstance(a, Value)}
         same = self.bounds.same(copy.region)
-        for value in (v for op in copy.loop.walk() for v in op.used if v not in copy.own):
+        used = (v for op in copy.loop.walk() for v in op.used if v not in copy.own)
+        for value in chain(used, self.params):
             for axis, dim in enumerate(shape_of(value.type)):
                 copy.extents.setdefault(resolved(same, dim), (value, axis))
         return all(symbol in copy.extents for symbol in symbols)
@@ -259,25 +267,14 @@ def _part(copy: _Copy, graph: Graph) -> list[Op]:
             last = len(copy.table) + 1
             rows, width = (_extent(array, axis, builder) for axis in (last - 1, last))
             table = [builder.value(_known(v)) for v in copy.table]
-            first, stop = _range(copy, rows, width, builder)
+            first, stops = _range(copy, rows, width, builder)
             columns = {k: empty(builder, [rows], array.type.dtype) for k in sorted(copy.columns)}
-
-            def taken(row: Value, _: list[Value]) -> list[Value]:
-                for k, column in columns.items():
-                    column.hint = f"{array.hint or 'column'}_{k}"
-                    builder.op("store", column, builder.op("load", array, *table, row, k), row)
-                return []
-
-            builder.loop(first, stop, 1, [], taken)
+            for k, column in columns.items():
+                column.hint = f"{array.hint or 'column'}_{k}"
+                _move(first, stops[k], (array, table, [k]), (column, [], []), builder)
         with builder.inside(Region()) as after:
-
-            def brought(row: Value, _: list[Value]) -> list[Value]:
-                for k, column in columns.items():
-                    builder.op("store", array, builder.op("load", column, row), *table, row, k)
-                return []
-
-            if copy.written:
-                builder.loop(first, stop, 1, [], brought)
+            for k, column in columns.items() if copy.written else ():
+                _move(first, stops[k], (column, [], []), (array, table, [k]), builder)
     for k, ops in copy.columns.items():
         for op in ops:
             op.inputs = [columns[k], *op.inputs[1 : INDEX_STARTS[op.name]], op.inputs[-2]]
@@ -289,17 +286,34 @@ def _part(copy: _Copy, graph: Graph) -> list[Op]:
     return [op for op in (*before.ops, *after.ops) if op.name == "for"]
 
 
-def _range(copy: _Copy, rows: Value, width: Value, builder: Builder) -> tuple[Value, Value]:
-    """The rows that the loop uses, as a range."""
+def _move(first: Value, stop: Value, source: _Rows, target: _Rows, builder: Builder) -> None:
+    """A loop that copies an element of each row."""
+
+    def body(row: Value, _: list[Value]) -> list[Value]:
+        (read, *around), (written, before, behind) = source, target
+        item = builder.op("load", read, *around[0], row, *around[1])
+        builder.op("store", written, item, *before, row, *behind)
+        return []
+
+    builder.loop(first, stop, 1, [], body)
+
+
+def _range(
+    copy: _Copy, rows: Value, width: Value, builder: Builder
+) -> tuple[Value, dict[int, Value]]:
+    """The rows that the loop uses: the first, and where they end for each column.
+
+    There may be no such column: the program says so, or does not come to where it is used.
+    """
     firsts, lasts = zip(*copy.ends, strict=True)
-    stops = [end.plus(Sum(1)) for end in lasts]
+    ends = [end.plus(Sum(1)) for end in lasts]
     first = builder.op("maximum", _furthest("minimum", firsts, copy, builder), 0)
-    stop = builder.op("minimum", _furthest("maximum", stops, copy, builder), rows)
+    stop = builder.op("minimum", _furthest("maximum", ends, copy, builder), rows)
+    stops = dict.fromkeys(copy.columns, stop)
     if not isinstance(shape_of(copy.array.type)[-1], int):
-        # there may be fewer columns, if the inner loop never runs
-        enough = builder.op("gt", width, max(copy.columns))
-        stop = builder.op("where", enough, stop, 0)
-    return first, stop
+        for k in stops:
+            stops[k] = builder.op("where", builder.op("gt", width, k), stop, 0)
+    return first, stops
 
 
 def _furthest(name: str, sums: Sequence[Sum], copy: _Copy, builder: Builder) -> Value:

@@ -55,7 +55,10 @@ def _next(region: Region) -> Iterator[Op]:
 
 def is_short(op: Op) -> bool:
     """Whether an operation is a loop of a few rounds, with little in each."""
-    return op.name == "for" and 0 < len(_rounds(op)) <= ROUNDS and len(op.regions[0].ops) <= LONGEST
+    if op.name != "for" or not 0 < len(_rounds(op)) <= ROUNDS:
+        return False
+    body = op.regions[0]
+    return len(body.ops) <= LONGEST and not body.extents and not body.same
 
 
 def _rounds(loop: Op) -> range:

@@ -300,7 +300,7 @@ class Zeros:
                 inputs.update(op.inputs)
             elif (
                 needed
-                or (op.keeps and not op.written)
+                or any(o.keeps and not o.written for o in op.walk())
                 or changed(op, self.aliases) & uses
                 or touched(op, self.aliases) & writes
             ):

@@ -162,8 +162,8 @@ def test_rows_that_are_used():
     x = np.arange(20.0).reshape(10, 2)
     source, value = _run(ad.jit(some), x, 3, 6, 5)
     assert value == some(x, 3, 6, 5)
-    assert "range(-1 + t, min(b, x.shape[0]) if x.shape[1] > 1 else 0):" in source
-    assert "t = max(a, 1)" in source
+    assert "t = max(a, 1)\n    t_1 = -1 + t\n    t_2 = min(b, x.shape[0])" in source
+    assert "range(t_1, t_2 if x.shape[1] > 0 else 0):" in source
 
 
 def test_fewer_columns_than_named():
@@ -258,3 +258,53 @@ def test_worth_while_or_not(function):
         source, found = _run(ad.value_and_grad(function, (0, 1)), *args)
     _same(found, wanted)
     assert _copies(source)
+
+
+def in_space(x, m, n):
+    """A third column, if there is one."""
+    total = 0.0
+    for t in range(n):
+        for j in range(len(m)):
+            total += x[j, 0] * x[j, 1]
+        if x.shape[1] > 2:
+            for j in range(len(m)):
+                total += x[j, 2] * x[j, 0]
+    return total
+
+
+@pytest.mark.parametrize("width", [2, 3])
+def test_a_column_that_may_not_be_there(width):
+    x, m, n = np.ones((5, width)), np.ones(5), 4
+    wanted = ad.value_and_grad(in_space, (0, 1), target="python")(x, m, n)
+    source, found = _run(ad.value_and_grad(in_space, (0, 1)), x, m, n)
+    assert _copies(source)
+    _same(found, wanted)
+    _same(ad.value_and_grad(in_space, (0, 1))(x, m, n), wanted)
+
+
+def test_indices_are_checked_in_the_array_itself():
+    def third(x, n):
+        total = 0.0
+        for t in range(n):
+            for i in range(len(x)):
+                total += x[i, 0] * x[i, 2]
+        return total
+
+    with pytest.raises(IndexError):
+        ad.value_and_grad(third, boundscheck=True)(np.ones((5, 2)), 4)
+
+
+def beside_a_branch(x, m, n):
+    """Copies would cost more than the loop that is hardly ever taken."""
+    y, total = x.copy(), 0.0
+    for t in range(n):
+        total += y[t, t % 2]
+        for _ in range(5):
+            if m[t] > 2.0:
+                for i in range(len(m)):
+                    y[i, 0] = 0.5 * y[i, 1]
+    return total
+
+
+def test_copies_cost_no_more_than_the_loop():
+    assert not _copies(ad.jit(beside_a_branch).source(*_arguments(9), stage="compiled"))

@@ -478,3 +478,28 @@ def test_a_shifted_stencil_is_gathered_without_arrays_beside_it():
     assert source.count("np.empty") == ad.grad(heat).source(
         np.ones(9), 3, 0.3, stage="compiled"
     ).count("np.empty")
+
+
+def draws(x):
+    """A loop that draws stays behind one that draws."""
+    n, m = x.shape
+    a = np.zeros((n, m))
+    total = 0.0
+    for i in range(1, n - 1):
+        for k in range(m):
+            total += np.random.normal() * x[i, k]
+        for j in range(1, m - 1):
+            a[i + 1, j] += np.random.normal() * x[i, j] ** 2
+        for j in range(1, m - 1):
+            a[i, j] += x[i, j]
+    return total + 10.0 * np.sum(a * a)
+
+
+def test_draws_keep_their_order():
+    x = np.random.default_rng(13).normal(size=(12, 13))
+    space = {}
+    exec(ad.value_and_grad(draws).source(x, stage="compiled"), space)
+    np.random.seed(3)
+    wanted = draws(x)
+    np.random.seed(3)
+    np.testing.assert_allclose(space["value_and_grad_draws"](x)[0], wanted, rtol=1e-12)

@@ -19,6 +19,7 @@ def parted_everywhere() -> Iterator[None]:
         mock.patch.object(columns, "_is_plain", lambda loop: True),
         mock.patch.object(columns._Columns, "_others_aside", lambda self: True),
         mock.patch.object(columns._Columns, "_stands_alone", lambda self: True),
+        mock.patch.object(columns._Columns, "_is_straight", lambda self, place: True),
         mock.patch.object(columns._Columns, "_follows", lambda self, place: True),
     ):
         yield
