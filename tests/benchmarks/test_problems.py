@@ -1,13 +1,14 @@
 """Every problem at its small size: all peers agree; with `--benchmark-enable` its times."""
 
 import importlib.util
+import shutil
 import warnings
 
 import numpy as np
 import pytest
 
 import tests.benchmarks.problems  # noqa: F401  (fills PROBLEMS)
-from tests.benchmarks import scaling, threads
+from tests.benchmarks import plain, scaling, threads
 from tests.benchmarks.measuring import difference, medians
 from tests.benchmarks.problem import PROBLEMS
 from tests.benchmarks.report import chart, markdown, table
@@ -57,6 +58,15 @@ def test_report(tmp_path):
     assert markdown([result]).count("\n") == 3
     chart([result], tmp_path / "chart.svg")
     assert (tmp_path / "chart.svg").stat().st_size > 1000
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
+def test_plain_c():
+    library = plain.library()
+    for problem, (name, _) in plain.KNOWN.items():
+        args = PROBLEMS[problem].small()
+        wanted = PROBLEMS[problem].primal()(*args)
+        assert plain.in_c(name, args, library)() == pytest.approx(wanted, rel=1e-10)
 
 
 def test_threads():
