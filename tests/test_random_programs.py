@@ -12,13 +12,13 @@ from tests.random_programs.checks import check, extras
 from tests.random_programs.program import Program, draw_program
 from tests.random_programs.reduce import reduced, script
 
-COUNT, PARTS = 80, 8
+COUNT, PARTS = 60, 6
 
 
 @pytest.fixture(scope="module")
 def compiled_seeds():
     """Some short programs: compiling takes seconds even for them."""
-    return sorted(range(COUNT), key=lambda seed: len(draw_program(seed).text))[20:80:20]
+    return sorted(range(COUNT), key=lambda seed: len(draw_program(seed).text))[15:60:20]
 
 
 def _run(seeds, compiled_seeds=()):

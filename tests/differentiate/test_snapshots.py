@@ -314,6 +314,7 @@ def test_gradients(function, steps):
     np.testing.assert_allclose(gradient, _slopes(function, POINT, steps), rtol=1e-5, atol=1e-8)
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("function", PROGRAMS, ids=lambda f: f.__name__)
 def test_compiled(function):
     value, gradient = ad.value_and_grad(function, target="python")(POINT, 3)
