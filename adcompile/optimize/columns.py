@@ -20,12 +20,13 @@ from adcompile.graph.concurrency import Concurrency, Plan
 from adcompile.graph.dependence import INDEX_STARTS, index_of
 from adcompile.graph.ir import Graph, Note, Op, Region, Value, resolved
 from adcompile.graph.outside import COUNTING, outside
-from adcompile.graph.types import Dim, is_complex, shape_of
+from adcompile.graph.types import Array, Dim, is_complex, shape_of
 from adcompile.ops.memory import empty
 from adcompile.optimize.loads import changed, defined
 from adcompile.optimize.nests import home_of
 from adcompile.optimize.unroll import is_short
 
+_PLAIN = frozenset({*INDEX_STARTS, "constant", "dim", "cast"})
 FEWEST = 4  # rounds of an outer loop that are worth two copies
 
 _Rows = tuple[Value, Sequence[Any], Sequence[Any]]  # an array; its indices before and behind a row
@@ -89,7 +90,8 @@ def _walked(loop: Op) -> dict[Value, list[Op]]:
 
 def _is_in_column(op: Op) -> bool:
     """Whether an operation uses an element of a column that is known."""
-    if op.name not in INDEX_STARTS or op.inputs[0].type.layout != "C":  # type: ignore[union-attr]
+    array = op.inputs[0].type if op.name in INDEX_STARTS else None
+    if not isinstance(array, Array) or array.layout != "C":
         return False
     index = index_of(op)
     return len(index) > 1 and index[-1].constant is not None and index[-1].constant >= 0
@@ -100,12 +102,7 @@ def _is_plain(loop: Op) -> bool:
     if abs(loop.inputs[2].constant or 0) != 1:
         return False
     for op in loop.regions[0].ops:
-        known = op.record.scalar is not None or op.name in (
-            *INDEX_STARTS,
-            "constant",
-            "dim",
-            "cast",
-        )
+        known = op.record.scalar is not None or op.name in _PLAIN
         if not known or op.record.kernel or any(is_complex(v.type) for v in op.outputs):
             return False
     return True
@@ -173,11 +170,12 @@ class _Columns:
         for place, (region, loop) in enumerate(self.path[:-1]):
             if not self._is_straight(place):
                 continue
-            ends = [v.constant for v in loop.inputs[:2]] if loop.name == "for" else [None]
-            if None in ends or abs(ends[1] - ends[0]) >= FEWEST:  # type: ignore[operator]
-                found = self._copied_around(array, region, loop)
-                if found is not None:
-                    return found
+            start, stop = (v.constant for v in loop.inputs[:2]) if loop.name == "for" else (None, 0)
+            if start is not None and stop is not None and abs(stop - start) < FEWEST:
+                continue
+            found = self._copied_around(array, region, loop)
+            if found is not None:
+                return found
         return None
 
     def _is_straight(self, place: int) -> bool:

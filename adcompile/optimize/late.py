@@ -19,8 +19,9 @@ from adcompile.graph.bounds import Bounds, Sum
 from adcompile.graph.builder import Builder
 from adcompile.graph.dependence import INDEX_STARTS, index_of
 from adcompile.graph.ir import RECORDS, Graph, Op, Region, Value
-from adcompile.graph.types import Array
+from adcompile.graph.types import Array, shape_of
 from adcompile.optimize.loads import defined
+from adcompile.optimize.nests import holds
 from adcompile.optimize.zeros import Span, Zeros, leaves_of, offset_of, span_of
 
 
@@ -124,7 +125,7 @@ class _Handed:
         within = [
             zeros.ends_within(span, self.bounds.extent(dim, self.region), self.region)
             and self.bounds.sum_never_negative(span.low, self.region)
-            for span, dim in zip(spans, self.start.type.shape, strict=True)  # type: ignore[union-attr]
+            for span, dim in zip(spans, shape_of(self.start.type), strict=True)
         ]
         if levels is None or not all(within):
             home.ops.insert(place, store)
@@ -140,7 +141,7 @@ class _Handed:
         """The elements that a store in loops sets to zero, if nothing touches them afterwards."""
         loops, region = [], self.body
         while region is not home:
-            loop = next((o for o in region.ops if _holds(o, home)), None)
+            loop = next((o for o in region.ops if holds(o, home)), None)
             if loop is None or loop.name != "for" or self._is_late(loop, region):
                 return None
             loops.append(loop)
@@ -203,7 +204,3 @@ class _Handed:
         return op.name != "dim" and any(
             self.aliases.shared_at_once(v, self.handed) for v in op.used
         )
-
-
-def _holds(op: Op, region: Region) -> bool:
-    return any(r is region or any(_holds(o, region) for o in r.ops) for r in op.regions)

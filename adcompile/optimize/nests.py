@@ -19,11 +19,12 @@ def counters_to(loop: Op, home: Region) -> set[Value] | None:
     if home is body:
         return {body.params[0]}
     for op in body.ops:
-        if op.name == "for" and any(r is home or _holds(r, home) for r in op.regions):
+        if op.name == "for" and holds(op, home):
             inner = counters_to(op, home)
             return None if inner is None else {body.params[0], *inner}
     return None
 
 
-def _holds(region: Region, other: Region) -> bool:
-    return any(r is other or _holds(r, other) for op in region.ops for r in op.regions)
+def holds(op: Op, region: Region) -> bool:
+    """Whether a region is one of those inside an operation."""
+    return any(r is region or any(holds(o, region) for o in r.ops) for r in op.regions)

@@ -9,6 +9,8 @@ Zero times an infinite partial derivative, which would be no number, is zero the
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from adcompile.graph.builder import Builder
 from adcompile.graph.concurrency import Concurrency
 from adcompile.graph.ir import Graph, Op, Value
@@ -22,15 +24,16 @@ FEWEST = 6  # operations that are worth a test
 
 def skip_zeros(graph: Graph) -> None:
     """Put the bodies of such loops into a branch, in place."""
-    loops = [op for op in graph.body.walk() if op.name == "for" and _Step(op).is_sparse()]
-    if not loops:
+    found = [(op, _Step(op)) for op in graph.body.walk() if op.name == "for"]
+    sparse = [(loop, step) for loop, step in found if step.is_sparse()]
+    if not sparse:
         return
     known = Concurrency(graph)
     with Builder(graph) as builder:
-        for loop in loops:
+        for loop, step in sparse:
             if isinstance(known.plan(loop), str):  # the others are computed several at a time
                 with builder.inside(loop.regions[0]), builder.at(loop.location):
-                    _Step(loop).skip(builder)
+                    step.skip(builder)
 
 
 class _Step:
@@ -65,16 +68,15 @@ class _Step:
         return (
             self._comes_first()
             and any(v.constant == 0 for op in chosen for v in op.inputs[1:])
-            and len(self.body.ops) - len(self._needed()) >= FEWEST
+            and len(self.body.ops) - len(self.needed) >= FEWEST
             and all(map(self._does_nothing, self.body.ops))
             and all(self._stays(k) for k in range(len(self.body.yields)))
         )
 
     def _comes_first(self) -> bool:
         """Whether the adjoints are read before anything is written."""
-        needed = self._needed()
         written = next((k for k, op in enumerate(self.body.ops) if op.written), 0)
-        return all(op in self.body.ops[:written] for op in needed if op.record.reads)
+        return all(op in self.body.ops[:written] for op in self.needed if op.record.reads)
 
     def _does_nothing(self, op: Op) -> bool:
         """Whether an operation changes nothing if the adjoints are zero."""
@@ -84,12 +86,13 @@ class _Step:
             read = [v.op.inputs for v in self.read if v.op is not None]
             if op.inputs[1].constant == 0 and [op.inputs[0], *op.inputs[2:]] in read:
                 return True
-            return op in self._stored()
+            return op in self.stored
         return not (op.regions or op.written or op.keeps or op.record.library)
 
-    def _stored(self) -> list[Op]:
+    @cached_property
+    def stored(self) -> list[Op]:
         """The multiples of adjoints that are stored where zero can be stored as well."""
-        own = {v for op in self.body.ops if op not in self._needed() for v in op.outputs}
+        own = {v for op in self.body.ops if op not in self.needed for v in op.outputs}
         return [
             op for op in self.body.ops
             if op.name == "store" and op.inputs[1] in self.zero
@@ -112,7 +115,8 @@ class _Step:
                 return False
         return True
 
-    def _needed(self) -> list[Op]:
+    @cached_property
+    def needed(self) -> list[Op]:
         """The operations that find the adjoints."""
         needed = set(self.read)
         found = []
@@ -124,7 +128,7 @@ class _Step:
 
     def skip(self, builder: Builder) -> None:
         """Do all else in a branch."""
-        body, first, stored = self.body, self._needed(), self._stored()
+        body, first, stored = self.body, self.needed, self.stored
         rest = [op for op in body.ops if op not in first]
         ends = body.yields
         moving = [k for k, end in enumerate(ends) if end is not body.params[1 + k]]

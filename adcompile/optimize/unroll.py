@@ -62,7 +62,7 @@ def is_short(op: Op) -> bool:
 
 
 def _rounds(loop: Op) -> range:
-    """What a loop counts, if it is known and begins with the first column."""
+    """What a loop counts; nothing where that is not known."""
     start, stop, step = (v.constant for v in loop.inputs[:3])
     if start is None or stop is None or not step:
         return range(0)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import adcompile as ad
+from tests.benchmarks.problems.heat import heat
 
 OFF = {"zero_late": False}
 
@@ -194,15 +195,6 @@ def test_space(shape):
 
 
 # -- buffers that change places ---------------------------------------------------------------------
-
-
-def heat(u, steps, rate):
-    old, new = u.copy(), u.copy()
-    for _ in range(steps):
-        for i in range(1, len(u) - 1):
-            new[i] = old[i] + rate * (old[i - 1] - 2.0 * old[i] + old[i + 1])
-        old, new = new, old
-    return np.sum(old**2)
 
 
 def heat_slices(u, steps, rate):

@@ -6,17 +6,7 @@ import numpy as np
 import pytest
 
 import adcompile as ad
-
-
-def warping(a, b):
-    """The cheapest path through a table."""
-    cost = np.full((len(a) + 1, len(b) + 1), np.inf)
-    cost[0, 0] = 0.0
-    for i in range(len(a)):
-        for j in range(len(b)):
-            least = min(cost[i, j], cost[i, j + 1], cost[i + 1, j])
-            cost[i + 1, j + 1] = (a[i] - b[j]) ** 2 + least
-    return cost[len(a), len(b)]
+from tests.benchmarks.problems.warping import warping
 
 
 def alignment(a, b):
