@@ -12,14 +12,16 @@ from adcompile.optimize.factor import is_real
 
 
 def order_products(graph: Graph) -> None:
-    """Mark the multiplications in place."""
+    """Mark the multiplications in place, also of an element that is multiplied where it is."""
     for op in graph.body.walk():
         if op.name in ("for", "while"):
-            body = op.regions[-1]
+            body = op.regions[0]
             skip = len(body.params) - len(body.yields)
             for start, end in zip(body.params[skip:], body.yields, strict=True):
                 if is_real(start.type) and start is not end:
                     _mark(body, start, end)
+        if op.name == "store" and is_real(op.inputs[1].type):
+            _mark_back(op.inputs[1], [op.inputs[0], *op.inputs[2:]])
 
 
 def _mark(body: Region, start: Value, end: Value) -> None:
@@ -46,3 +48,20 @@ def _follow(region: Region, way: set[Value], products: list[Op]) -> bool:
                 products.append(op)
             way.update(op.outputs)
     return True
+
+
+def _mark_back(value: Value, element: list[Value]) -> bool:
+    """Mark the products that lead from an element to a value; whether there are some."""
+    op = value.op
+    if op is None or op.name not in ("mul", "neg", "where", "load"):
+        return False
+    if op.name == "load":
+        return all(map(_is_same, op.inputs, element))
+    found = [v for v in op.inputs if _mark_back(v, element)]
+    if found and op.name == "mul":
+        op.attrs["ordered"] = True
+    return bool(found)
+
+
+def _is_same(one: Value, other: Value) -> bool:
+    return one is other or (one.constant is not None and one.constant == other.constant)

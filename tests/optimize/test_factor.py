@@ -166,19 +166,33 @@ def swinging_backwards(factors):
     return p
 
 
+def swinging_element(factors):
+    p = np.ones((2, 3))
+    for i in range(len(factors)):
+        p[1, 2] *= factors[i]
+    return p[1, 2]
+
+
 def swinging_array(factors):
     return np.prod(factors)
 
 
 @pytest.mark.parametrize(
     "function",
-    [swinging, swinging_under_a_condition, swinging_rows, swinging_backwards, swinging_array],
+    [
+        swinging,
+        swinging_under_a_condition,
+        swinging_rows,
+        swinging_backwards,
+        swinging_element,
+        swinging_array,
+    ],
 )
 def test_products_are_not_reordered(function):
     """Factors by turns large and small, in other orders infinity times zero."""
     factors = np.tile([2.0**10, 2.0**-10], 2000)
     value, slopes = ad.value_and_grad(function)(factors)
-    assert value == 1.0
+    assert value == ad.jit(function)(factors) == 1.0
     np.testing.assert_allclose(slopes, 1.0 / factors, rtol=1e-12)
 
 
