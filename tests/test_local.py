@@ -131,6 +131,7 @@ def _close(found, wanted):
     np.testing.assert_allclose(found, wanted, rtol=rtol, atol=rtol)
 
 
+@pytest.mark.share(2)
 @TARGETS
 @pytest.mark.parametrize("name", LOCAL)
 def test_dense(name, target):
@@ -143,6 +144,7 @@ def test_dense(name, target):
         _close(found, ad.jacfwd(function, target="python")(x, *arguments[1:]))
 
 
+@pytest.mark.share(2)
 @pytest.mark.share(3, of="cpu")
 @TARGETS
 @pytest.mark.parametrize("name", LOCAL)
