@@ -144,7 +144,6 @@ def test_dense(name, target):
         _close(found, ad.jacfwd(function, target="python")(x, *arguments[1:]))
 
 
-@pytest.mark.share(2)
 @pytest.mark.share(3, of="cpu")
 @TARGETS
 @pytest.mark.parametrize("name", LOCAL)
