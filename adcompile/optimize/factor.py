@@ -3,7 +3,8 @@
 Enters: a graph of loops. Leaves: the same graph where a number that each step turns into a multiple
 of itself, or into that and a rest, is multiplied by one factor which does not depend on it:
 `x_bar + x_bar * 1e-6 * c` is `x_bar * (1.0 + 1e-6 * c)`. The next step waits for one operation
-then. This is how adjoints go back through a recurrence.
+then. This is how adjoints go back through a recurrence. Where the way there is used for something
+else, too, it would be more work, and nothing changes.
 """
 
 from __future__ import annotations
@@ -46,8 +47,11 @@ def _factor(builder: Builder, body: Region, carried: Value, k: int) -> None:
     """Compute the k-th number that a loop carries by one product, if that takes fewer steps."""
     end = body.yields[k]
     with builder.inside(Region()) as made, builder.at(end.op.location if end.op else None):
-        found = _Search(builder, body, carried).of(end)
+        search = _Search(builder, body, carried)
+        found = search.of(end)
         if found is None or found.factor is None or found.factor.constant == 1:
+            return
+        if search.is_shared(end):
             return
         if found.steps < (2 if found.rest is None else 3):
             return
@@ -65,7 +69,7 @@ class _Search:
 
     def __init__(self, builder: Builder, body: Region, carried: Value) -> None:
         self.builder = builder
-        self.own = set(body.ops)
+        self.body, self.own = body, set(body.ops)
         self.depends = {carried}
         for op in body.ops:
             if not self.depends.isdisjoint(v for inner in op.walk() for v in inner.used):
@@ -81,6 +85,14 @@ class _Search:
         if value not in self.known:
             self.known[value] = self._made_by(value.op) if value.op in self.own else None
         return self.known[value]
+
+    def is_shared(self, end: Value) -> bool:
+        """Whether something on the way to a multiple is used for something else, too."""
+        way = {v for v in self.known if v.op in self.own}
+        others = (op for op in self.body.ops if way.isdisjoint(op.outputs))
+        used = [v for op in others for inner in op.walk() for v in inner.used]
+        used += [v for v in self.body.yields if v is not end]
+        return not way.isdisjoint(used) or self.body.yields.count(end) > 1
 
     def _made_by(self, op: Op) -> _Multiple | None:
         if not all(is_real(v.type) for v in [*op.outputs, *op.inputs]):
