@@ -21,6 +21,7 @@ _COMPILED = (
     "sum_of_squares",
     "heat",
     "running_product",
+    "logistic_map",
     "log_sum_exp",
 )
 _PARALLEL = ("sum_of_squares", "log_sum_exp", "mlp_loss")
