@@ -44,7 +44,10 @@ def cache_directory() -> Path:
 
 
 # machine code holds copies of their functions
-_HELPERS = ("exact.py", "machine.py", "products.py", "small_matrices.py", "vector_math.py")
+_HELPERS = (
+    "exact.py", "large_pages.py", "machine.py", "products.py", "single_tanh.py",
+    "small_matrices.py", "vector_math.py",
+)  # fmt: skip
 
 
 @cache

@@ -2,8 +2,8 @@
 
 Numba's own calls of `exp` and its kin keep a loop scalar. Here each call names its vector versions
 in glibc's `libmvec` (2.35 or later, x86-64), which LLVM takes where it vectorises a loop; they are
-within 4 units in the last place. A call that stays scalar goes to the same `libm` as ever.
-Generated modules import this module as `math` if `AVAILABLE`.
+within 4 units in the last place. A call that stays scalar goes to the same `libm` as ever. The tanh
+of a float32 is a formula of our own. Generated modules import this module as `math` if `AVAILABLE`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from llvmlite import ir as _ir
 from numba.core import cgutils as _cgutils
 from numba.core import types as _types
 from numba.extending import intrinsic as _intrinsic
+
+from adcompile.execute.single_tanh import tanh as _single_tanh
 
 _UNARY = (
     "exp", "expm1", "log", "log1p", "log2", "log10", "sin", "cos", "tan", "sinh", "cosh", "tanh",
@@ -51,6 +53,8 @@ def _function(name: str, count: int) -> Any:
         number = _types.float32 if single else _types.float64
 
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            if single and name == "tanh":
+                return _single_tanh(builder, *values)
             features = str(context.codegen().magic_tuple()[-1])
             return _call(builder, name, values, single, features)
 
