@@ -7,6 +7,7 @@ e = 2^k (exp(r) - 1) + (2^k - 1), where nothing cancels: small numbers keep all 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from llvmlite import ir as _ir
@@ -25,21 +26,24 @@ _SERIES = (
 
 def tanh(builder: Any, x: Any) -> Any:
     """The instructions for tanh(x)."""
+    # flags of their own: what is small must not be added to what is small first
+    operations = builder.fmul, builder.fadd, builder.fsub
+    times, plus, minus = (partial(operation, flags=("contract",)) for operation in operations)
     low, high = _FLOAT(-_ONE_FROM), _FLOAT(_ONE_FROM)
     near = builder.select(builder.fcmp_ordered(">", x, low), x, low)  # and no NaN
     near = builder.select(builder.fcmp_ordered("<", near, high), near, high)
-    k = _rounded(builder, builder.fmul(near, _FLOAT(2 * _LOG2_E)))
-    r = builder.fsub(near, builder.fmul(k, _FLOAT(_LOG2_HIGH / 2)))
-    r = builder.fsub(r, builder.fmul(k, _FLOAT(_LOG2_LOW / 2)))
-    r = builder.fadd(r, r)
+    k = _rounded(builder, times(near, _FLOAT(2 * _LOG2_E)))
+    r = minus(near, times(k, _FLOAT(_LOG2_HIGH / 2)))
+    r = minus(r, times(k, _FLOAT(_LOG2_LOW / 2)))
+    r = plus(r, r)
     series = _FLOAT(_SERIES[-1])
     for coefficient in _SERIES[-2::-1]:
-        series = builder.fadd(builder.fmul(series, r), _FLOAT(coefficient))
-    grown = builder.fadd(r, builder.fmul(builder.fmul(r, r), series))
+        series = plus(times(series, r), _FLOAT(coefficient))
+    grown = plus(r, times(times(r, r), series))
     exponent = builder.add(builder.fptosi(k, _INT), _INT(127))
     power = builder.bitcast(builder.shl(exponent, _INT(23)), _FLOAT)
-    e = builder.fadd(builder.fmul(power, grown), builder.fsub(power, _FLOAT(1)))
-    quotient = builder.fdiv(e, builder.fadd(e, _FLOAT(2)))
+    e = plus(times(power, grown), minus(power, _FLOAT(1)))
+    quotient = builder.fdiv(e, plus(e, _FLOAT(2)), flags=("contract",))
     return builder.select(builder.fcmp_unordered("uno", x, x), x, quotient)
 
 

@@ -14,7 +14,8 @@ def grad_logistic_map(x, r):
     for i in range(9, -1, -1):
         x_1 = x_tape[np.uint64(i)]
         # x = r * x * (1.0 - x) + 0.01 * i
-        t = 1.0 - x_1
-        r_bar += x_bar * t * x_1
-        x_bar *= -(r * x_1) + t * r
+        t = x_bar * (1.0 - x_1)
+        x_bar = -(x_bar * (r * x_1))
+        r_bar += t * x_1
+        x_bar += t * r
     return x_bar, r_bar
