@@ -1,0 +1,263 @@
+"""Tables of which a loop uses a few rows at a time become rings of a few rows.
+
+Enters: a graph of loops. Leaves: the same graph where an array that is made before a loop, and of
+which iteration `i` uses rows `i - 1` to `i + 1` or the like, has as many rows as that, rounded up
+to a power of two: row `r` of a ring of four lies at `r & 3`. Each iteration fills the row that it
+meets first, where the table was filled. Before the loop only rows of the first iteration may be
+used, and of the last one behind it. The ring stays in the cache, where the table would not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from adcompile.graph.bounds import Bounds, Sum
+from adcompile.graph.builder import Builder
+from adcompile.graph.dependence import INDEX_STARTS
+from adcompile.graph.filling import fill
+from adcompile.graph.ir import Graph, Note, Op, Region, Value
+from adcompile.graph.rewrite import replace
+from adcompile.graph.types import Array, Dim, Scalar, shape_of
+from adcompile.optimize.zeros import leaves_of, offset_of
+
+MOST = 4  # rows of a ring
+_ROW = {**INDEX_STARTS, "slice": 1}  # where the index of the row is
+
+
+def fold_rows(graph: Graph) -> None:
+    """Rewrite in place, one table after the other."""
+    with Builder(graph) as builder:
+        while (tables := _tables(graph)) and _one(tables, Bounds(graph), builder):
+            pass
+
+
+def _tables(graph: Graph) -> list[tuple[Op, Region]]:
+    """What makes arrays of several axes and many rows, each with its region."""
+    every = chain.from_iterable(leaves_of(op, graph.body) for op in graph.body.ops)
+    made = [(op, region) for op, region in every if op.name in ("empty", "full")]
+    return [(op, region) for op, region in made if _is_long(shape_of(op.result.type))]
+
+
+def _is_long(shape: Sequence[Dim]) -> bool:
+    return len(shape) > 1 and not (isinstance(shape[0], int) and shape[0] <= MOST)
+
+
+def _one(tables: list[tuple[Op, Region]], bounds: Bounds, builder: Builder) -> bool:
+    return any(_fold(made, region, bounds, builder) for made, region in tables)
+
+
+def _fold(made: Op, region: Region, bounds: Bounds, builder: Builder) -> bool:
+    table = _Table(made, region, bounds)
+    if not table.is_known():
+        return False
+    for loop in {use.top: None for use in table.uses if use.top.name == "for"}:
+        window = table.window(loop)
+        if window is not None:
+            table.fold(window, builder)
+            return True
+    return False
+
+
+@dataclass(frozen=True)
+class _Use:
+    """One operation on a row: where it stands, and in which operation beside the table."""
+
+    op: Op
+    home: Region
+    top: Op
+
+    @property
+    def row(self) -> Value:
+        """The index of the row."""
+        return self.op.inputs[_ROW[self.op.name]]
+
+    def set_row(self, row: Value) -> None:
+        """Use another row."""
+        self.op.inputs[_ROW[self.op.name]] = row
+
+
+@dataclass(frozen=True)
+class _Window:
+    """The rows of an iteration: those of the counter, plus `low` to `high`."""
+
+    loop: Op
+    step: int
+    low: int
+    high: int
+
+    @property
+    def rows(self) -> int:
+        """How many rows the ring has."""
+        return 1 << (self.high - self.low).bit_length()
+
+
+class _Table:
+    """An array, and what is done with its rows."""
+
+    def __init__(self, made: Op, region: Region, bounds: Bounds) -> None:
+        self.made, self.region, self.bounds = made, region, bounds
+        self.array = made.result
+        self.filled = made.name == "full"
+        self.users = [
+            _Use(op, home, top)
+            for top in region.ops for op, home in leaves_of(top, region) if self.array in op.used
+        ]  # fmt: skip
+        self.uses = [use for use in self.users if use.op.name != "dim"]
+
+    # -- whether --------------------------------------------------------------------------------
+
+    def is_known(self) -> bool:
+        """Whether all that happens is that elements of rows that exist are read and written."""
+        if self.array in self.region.yields or not self._is_filled_alike():
+            return False
+        return all(self._is_row(use) and self._exists(use) for use in self.uses)
+
+    def _is_filled_alike(self) -> bool:
+        """Whether a store of what the table is filled with does the same."""
+        value = self.made.inputs[0]
+        return (
+            not self.filled or value.constant is not None
+            or value.type.dtype == self.array.type.dtype
+        )  # fmt: skip
+
+    def _is_row(self, use: _Use) -> bool:
+        op = use.op
+        if op.name not in _ROW or op.inputs.index(self.array) or op.used.count(self.array) > 1:
+            return False
+        return op.name != "slice" or self._is_lent(use)
+
+    def _is_lent(self, use: _Use) -> bool:
+        """Whether a row as an array is handed to routines of the same iteration, and not kept."""
+        row, home = use.op.result, use.home
+        users = [op for op in home.walk() if row in op.used]
+        return (
+            use.op.attrs["spec"][0] == "index"
+            and row not in home.yields
+            and all(op in home.ops and op.name == "matmul_into" for op in users)
+        )
+
+    def _exists(self, use: _Use) -> bool:
+        row = self.bounds.sum_of(use.row, use.home)
+        return self._holds(row, use.home) and self._holds(
+            self._last(use.home).plus(row, -1), use.home
+        )
+
+    def _last(self, region: Region) -> Sum:
+        return self.bounds.sum_of(self.made.inputs[self.filled], region).plus(Sum(-1))
+
+    def _holds(self, found: Sum, region: Region) -> bool:
+        """Whether a sum is 0 or more, given that the table has a row."""
+        nonnegative = self.bounds.sum_never_negative
+        return nonnegative(found, region) or nonnegative(
+            found.plus(self._last(region), -1), region
+        )
+
+    def window(self, loop: Op) -> _Window | None:
+        """What a loop uses in each iteration, if a ring of that many rows does."""
+        found = self._moving(loop)
+        if found is None or found.rows > MOST:
+            return None
+        start, stop = (self.bounds.sum_of(v, self.region) for v in loop.inputs[:2])
+        place = self.region.ops.index
+        before = [use for use in self.uses if place(use.top) < place(loop)]
+        after = [use for use in self.uses if place(use.top) > place(loop)]
+        low, high = start.plus(Sum(found.low)), start.plus(Sum(found.high))
+        if self.filled and found.step > 0:  # the first iteration fills that row
+            high = high.plus(Sum(-1))
+        elif self.filled:
+            low = low.plus(Sum(1))
+        if not all(self._lies(use, low, high) for use in before):
+            return None
+        end = stop.plus(Sum(-found.step))
+        low, high = end.plus(Sum(found.low)), end.plus(Sum(found.high))
+        if not all(self._lies(use, low, high) for use in after):
+            return None
+        trips = Sum().plus(stop, found.step).plus(start, -found.step)
+        # else the rows used on both sides of a loop that does not run may be far apart
+        return found if not (before and after) or self._holds(trips, self.region) else None
+
+    def _moving(self, loop: Op) -> _Window | None:
+        step = loop.inputs[2].constant
+        if step not in (1, -1):
+            return None
+        counter, inside = loop.regions[0].params[0], [u for u in self.uses if u.top is loop]
+        offsets = [offset_of(self.bounds.sum_of(u.row, u.home), counter) for u in inside]
+        known = [k for k in offsets if k is not None]
+        if len(known) < len(offsets):
+            return None
+        return _Window(loop, step, min(known), max(known))
+
+    def _lies(self, use: _Use, low: Sum, high: Sum) -> bool:
+        """Whether a row lies between two others."""
+        row = self.bounds.sum_of(use.row, use.home)
+        return all(self._holds(s, use.home) for s in (row.plus(low, -1), high.plus(row, -1)))
+
+    # -- rewriting ------------------------------------------------------------------------------
+
+    def fold(self, window: _Window, builder: Builder) -> None:
+        """Make the ring in place of the table."""
+        self._turn(window, builder)
+        self._shrink(window, builder)
+        counter = window.loop.regions[0].params[0].hint
+        count = window.high - window.low + 1
+        why = f"the loop over `{counter}` uses {count} {'row' if count == 1 else 'rows'} at a time"
+        note = Note("folded", self.array.hint, why, window.loop.location)
+        builder.graph.notes.append(note)
+
+    def _turn(self, window: _Window, builder: Builder) -> None:
+        """Use rows of the ring, and fill those that an iteration meets first."""
+        body, slots = window.loop.regions[0], dict[int, Value]()
+        counter, location = body.params[0], window.loop.location
+
+        def slot(offset: int) -> Value:
+            if offset not in slots:
+                row = counter if not offset else builder.op("add", counter, offset)
+                slots[offset] = _place(row, window, builder)
+            return slots[offset]
+
+        with builder.inside(body), builder.inside(Region()) as early, builder.at(location):
+            if self.filled:
+                value, *extents = self.made.inputs
+                new = slot(window.high if window.step > 0 else window.low)
+                if value.constant is not None:
+                    value = builder.constant(value.constant, Scalar(self.array.type.dtype))
+                fill(builder, self.array, value, extents, [new])
+            for use in self.uses:
+                if use.top is window.loop:
+                    offset = offset_of(self.bounds.sum_of(use.row, use.home), counter)
+                    assert offset is not None
+                    use.set_row(slot(offset))
+        body.ops[:0] = early.ops
+        for use in self.uses:
+            if use.top is not window.loop:
+                with builder.inside(use.home), builder.inside(Region()) as made:
+                    use.set_row(_place(use.row, window, builder))
+                place = use.home.ops.index(use.op)
+                use.home.ops[place:place] = made.ops
+
+    def _shrink(self, window: _Window, builder: Builder) -> None:
+        """Make as many rows as the ring has; who asks for those of the table gets what they were."""
+        made, axis = self.made, int(self.filled)
+        rows = made.inputs[axis]
+        for use in self.users:
+            if use.op.name == "dim" and not use.op.attrs["axis"]:
+                use.home.ops.remove(use.op)
+                replace(builder.graph, {use.op.result: rows})
+        with builder.inside(self.region), builder.inside(Region()) as early:
+            made.inputs[axis] = builder.constant(window.rows)
+        place = self.region.ops.index(made)
+        self.region.ops[place:place] = early.ops
+        shape = window.rows, *shape_of(self.array.type)[1:]
+        made.attrs["shape"] = shape
+        self.array.type = Array(self.array.type.dtype, shape)
+
+
+def _place(row: Value, window: _Window, builder: Builder) -> Value:
+    """Where a row lies in the ring."""
+    mask = window.rows - 1
+    if row.constant is not None or not mask:
+        return builder.constant(int(row.constant or 0) & mask)
+    place: Value = builder.op("bitwise_and", row, mask)
+    return place
