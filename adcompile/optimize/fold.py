@@ -19,7 +19,7 @@ from adcompile.graph.dependence import INDEX_STARTS
 from adcompile.graph.filling import fill
 from adcompile.graph.ir import Graph, Note, Op, Region, Value
 from adcompile.graph.rewrite import replace
-from adcompile.graph.types import Array, Dim, Scalar, shape_of
+from adcompile.graph.types import Array, Dim, Scalar, Symbol, shape_of
 from adcompile.optimize.zeros import leaves_of, offset_of
 
 MOST = 4  # rows of a ring
@@ -109,10 +109,10 @@ class _Table:
     # -- whether --------------------------------------------------------------------------------
 
     def is_known(self) -> bool:
-        """Whether all that happens is that elements of rows that exist are read and written."""
+        """Whether all that happens is that elements are read and written, none of row -1."""
         if self.array in self.region.yields or not self._is_filled_alike():
             return False
-        return all(self._is_row(use) and self._exists(use) for use in self.uses)
+        return all(self._is_row(use) and self._holds(self._row(use), use.home) for use in self.uses)
 
     def _is_filled_alike(self) -> bool:
         """Whether a store of what the table is filled with does the same."""
@@ -138,21 +138,36 @@ class _Table:
             and all(op in home.ops and op.name == "matmul_into" for op in users)
         )
 
-    def _exists(self, use: _Use) -> bool:
-        row = self.bounds.sum_of(use.row, use.home)
-        return self._holds(row, use.home) and self._holds(
-            self._last(use.home).plus(row, -1), use.home
-        )
+    def _row(self, use: _Use) -> Sum:
+        """The index of a row, which is not counted from the end if it is known not to be."""
+        op = use.row.op
+        if op is not None and op.name == "where":
+            test, _, front = op.inputs
+            given = test.op.inputs if test.op is not None and test.op.name == "lt" else []
+            if given and given[0] is front and given[1].constant == 0:
+                row = self._sum(front, use.home)
+                if self._holds(row, use.home):
+                    return row
+        return self._sum(use.row, use.home)
+
+    def _sum(self, value: Value, region: Region) -> Sum:
+        """An integer as a sum, the extent of the table as what it was made with."""
+        found = self.bounds.sum_of(value, region)
+        (atom, *others) = self.bounds.extent(shape_of(self.array.type)[0], region).factors or [None]
+        factor = found.factors.get(atom) if atom is not None and not others else None
+        if isinstance(atom, Symbol) and factor:
+            found = found.plus(Sum(0, {atom: 1}), -factor)
+            found = found.plus(self._last(region).plus(Sum(1)), factor)
+        return found
 
     def _last(self, region: Region) -> Sum:
         return self.bounds.sum_of(self.made.inputs[self.filled], region).plus(Sum(-1))
 
-    def _holds(self, found: Sum, region: Region) -> bool:
-        """Whether a sum is 0 or more, given that the table has a row."""
-        nonnegative = self.bounds.sum_never_negative
-        return nonnegative(found, region) or nonnegative(
-            found.plus(self._last(region), -1), region
-        )
+    def _holds(self, found: Sum, region: Region, row: Sum | None = None) -> bool:
+        """Whether a sum is 0 or more, given that the table has a row, and a certain one."""
+        behind = [self._last(region).plus(k, -1) for k in (Sum(), row) if k is not None]
+        sums = (found, *(found.plus(k, -1) for k in behind))
+        return any(self.bounds.sum_never_negative(s, region) for s in sums)
 
     def window(self, loop: Op) -> _Window | None:
         """What a loop uses in each iteration, if a ring of that many rows does."""
@@ -174,16 +189,18 @@ class _Table:
         low, high = end.plus(Sum(found.low)), end.plus(Sum(found.high))
         if not all(self._lies(use, low, high) for use in after):
             return None
-        trips = Sum().plus(stop, found.step).plus(start, -found.step)
+        spare = found.rows - 1 - found.high + found.low
+        trips = Sum(spare).plus(stop, found.step).plus(start, -found.step)
         # else the rows used on both sides of a loop that does not run may be far apart
-        return found if not (before and after) or self._holds(trips, self.region) else None
+        runs = not after or all(self._holds(trips, use.home, self._row(use)) for use in before)
+        return found if runs else None
 
     def _moving(self, loop: Op) -> _Window | None:
         step = loop.inputs[2].constant
         if step not in (1, -1):
             return None
         counter, inside = loop.regions[0].params[0], [u for u in self.uses if u.top is loop]
-        offsets = [offset_of(self.bounds.sum_of(u.row, u.home), counter) for u in inside]
+        offsets = [offset_of(self._row(u), counter) for u in inside]
         known = [k for k in offsets if k is not None]
         if len(known) < len(offsets):
             return None
@@ -191,7 +208,7 @@ class _Table:
 
     def _lies(self, use: _Use, low: Sum, high: Sum) -> bool:
         """Whether a row lies between two others."""
-        row = self.bounds.sum_of(use.row, use.home)
+        row = self._row(use)
         return all(self._holds(s, use.home) for s in (row.plus(low, -1), high.plus(row, -1)))
 
     # -- rewriting ------------------------------------------------------------------------------
@@ -226,7 +243,7 @@ class _Table:
                 fill(builder, self.array, value, extents, [new])
             for use in self.uses:
                 if use.top is window.loop:
-                    offset = offset_of(self.bounds.sum_of(use.row, use.home), counter)
+                    offset = offset_of(self._row(use), counter)
                     assert offset is not None
                     use.set_row(slot(offset))
         body.ops[:0] = early.ops
@@ -238,7 +255,7 @@ class _Table:
                 use.home.ops[place:place] = made.ops
 
     def _shrink(self, window: _Window, builder: Builder) -> None:
-        """Make as many rows as the ring has; who asks for those of the table gets what they were."""
+        """Make as many rows as the ring has; the extent of the table stays what it was."""
         made, axis = self.made, int(self.filled)
         rows = made.inputs[axis]
         for use in self.users:
@@ -246,12 +263,16 @@ class _Table:
                 use.home.ops.remove(use.op)
                 replace(builder.graph, {use.op.result: rows})
         with builder.inside(self.region), builder.inside(Region()) as early:
-            made.inputs[axis] = builder.constant(window.rows)
+            few = builder.constant(window.rows)
+            if not self.bounds.never_negative(rows, self.region):  # an error stays one
+                few = builder.op("minimum", rows, few)
+            dim = builder.dim_of(few)
+        self.region.extents.update(early.extents)
         place = self.region.ops.index(made)
         self.region.ops[place:place] = early.ops
-        shape = window.rows, *shape_of(self.array.type)[1:]
-        made.attrs["shape"] = shape
-        self.array.type = Array(self.array.type.dtype, shape)
+        made.inputs[axis] = few
+        made.attrs["shape"] = dim, *shape_of(self.array.type)[1:]
+        self.array.type = Array(self.array.type.dtype, made.attrs["shape"])
 
 
 def _place(row: Value, window: _Window, builder: Builder) -> Value:
