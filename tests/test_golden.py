@@ -22,6 +22,7 @@ _COMPILED = (
     "heat",
     "running_product",
     "log_sum_exp",
+    "time_warp",
 )
 _PARALLEL = ("sum_of_squares", "log_sum_exp", "mlp_loss")
 _FORWARD = ("neuron", "logistic_map", "products")

@@ -15,11 +15,12 @@ from itertools import chain
 
 from adcompile.graph.bounds import Bounds, Sum
 from adcompile.graph.builder import Builder
-from adcompile.graph.dependence import INDEX_STARTS
+from adcompile.graph.dependence import INDEX_STARTS, index_of
 from adcompile.graph.filling import fill
 from adcompile.graph.ir import Graph, Note, Op, Region, Value
 from adcompile.graph.rewrite import replace
 from adcompile.graph.types import Array, Dim, Scalar, Symbol, shape_of
+from adcompile.optimize.nests import counters_to
 from adcompile.optimize.zeros import leaves_of, offset_of
 
 MOST = 4  # rows of a ring
@@ -197,7 +198,7 @@ class _Table:
 
     def _moving(self, loop: Op) -> _Window | None:
         step = loop.inputs[2].constant
-        if step not in (1, -1):
+        if step not in (1, -1) or "parallel" in loop.attrs:
             return None
         counter, inside = loop.regions[0].params[0], [u for u in self.uses if u.top is loop]
         offsets = [offset_of(self._row(u), counter) for u in inside]
@@ -215,6 +216,7 @@ class _Table:
 
     def fold(self, window: _Window, builder: Builder) -> None:
         """Make the ring in place of the table."""
+        self._drop(window)
         self._turn(window, builder)
         self._shrink(window, builder)
         counter = window.loop.regions[0].params[0].hint
@@ -223,6 +225,46 @@ class _Table:
         note = Note("folded", self.array.hint, why, window.loop.location)
         builder.graph.notes.append(note)
 
+    def _drop(self, window: _Window) -> None:
+        """Leave out the store of zero in an adjoint that was read, if its row is used no more."""
+        rising = window.step > 0
+        end = self._sum(window.loop.inputs[1], self.region).plus(Sum(-window.step))
+        leaving = window.low if rising else window.high
+        low, high = end.plus(Sum(window.low + rising)), end.plus(Sum(window.high - (not rising)))
+        counter, place = window.loop.regions[0].params[0], self.region.ops.index
+        uses = [u for u in self.uses if u.top is window.loop]
+        parting = [u for u in uses if offset_of(self._row(u), counter) == leaving]
+        stores = [u for u in parting if u.op.name == "store"]
+        after = (u for u in self.uses if place(u.top) > place(window.loop))
+        if len(stores) == 1 and all(self._lies(u, low, high) for u in after):
+            (store,) = stores
+            if all(u is store or self._is_read_before(u, store) for u in parting):
+                if self._is_single(store, window.loop):
+                    store.home.ops.remove(store.op)
+                    self.uses.remove(store)
+
+    def _is_read_before(self, use: _Use, store: _Use) -> bool:
+        """Whether an element is read, in the same iteration before it is stored."""
+        if use.op.name != "load" or use.home is not store.home:
+            return False
+        ops = use.home.ops
+        same = [
+            a is b or (a.constant is not None and a.constant == b.constant)
+            for a, b in zip(index_of(use.op)[1:], index_of(store.op)[1:], strict=True)
+        ]
+        return all(same) and ops.index(use.op) < ops.index(store.op)
+
+    def _is_single(self, store: _Use, loop: Op) -> bool:
+        """Whether no other iteration of the loops inside one uses the element."""
+        counters = counters_to(loop, store.home)
+        axes = [v for v in index_of(store.op)[1:] if self.bounds.never_negative(v, store.home)]
+        sums = [self.bounds.sum_of(v, store.home) for v in axes]
+        return counters is not None and all(
+            counter is loop.regions[0].params[0]
+            or any(offset_of(found, counter) is not None for found in sums)
+            for counter in counters
+        )
+
     def _turn(self, window: _Window, builder: Builder) -> None:
         """Use rows of the ring, and fill those that an iteration meets first."""
         body, slots = window.loop.regions[0], dict[int, Value]()
@@ -230,7 +272,8 @@ class _Table:
 
         def slot(offset: int) -> Value:
             if offset not in slots:
-                row = counter if not offset else builder.op("add", counter, offset)
+                move = "add" if offset > 0 else "sub"
+                row = builder.op(move, counter, abs(offset)) if offset else counter
                 slots[offset] = _place(row, window, builder)
             return slots[offset]
 
