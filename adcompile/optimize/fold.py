@@ -140,8 +140,10 @@ class _Table:
         )
 
     def _row(self, use: _Use) -> Sum:
-        """The index of a row, which is not counted from the end if it is known not to be."""
-        op = use.row.op
+        """The index of a row: -1 is that of the last, others are known not to be negative."""
+        op, known = use.row.op, use.row.constant
+        if known is not None and known < 0:
+            return self._last(use.home).plus(Sum(known + 1))
         if op is not None and op.name == "where":
             test, _, front = op.inputs
             given = test.op.inputs if test.op is not None and test.op.name == "lt" else []
@@ -293,7 +295,10 @@ class _Table:
         for use in self.uses:
             if use.top is not window.loop:
                 with builder.inside(use.home), builder.inside(Region()) as made:
-                    use.set_row(_place(use.row, window, builder))
+                    row = use.row
+                    if row.constant is not None and row.constant < 0:
+                        row = builder.op("sub", self.made.inputs[self.filled], -row.constant)
+                    use.set_row(_place(row, window, builder))
                 place = use.home.ops.index(use.op)
                 use.home.ops[place:place] = made.ops
 

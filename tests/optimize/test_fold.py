@@ -163,7 +163,7 @@ def test_tables_become_rings(function):
     args = x_of(6), 5
     table = {network: "h"}.get(function, "u")
     assert table in folded(function, *args, derive=ad.jit)
-    assert f"{table}_bar" in folded(function, *args)
+    assert function is stored or f"{table}_bar" in folded(function, *args)
     for options in ({"passes": OFF}, {"boundscheck": True}):
         assert not folded(function, *args, derive=ad.jit, **options)
 
