@@ -46,6 +46,7 @@ from adcompile.optimize.checks import hoist_checks
 from adcompile.optimize.columns import may_part, part_columns
 from adcompile.optimize.common import share_common, share_indices
 from adcompile.optimize.copies import drop_copies
+from adcompile.optimize.factor import factor_carried
 from adcompile.optimize.first import store_first
 from adcompile.optimize.fold import fold_rows
 from adcompile.optimize.gather import gather_sums
@@ -53,6 +54,7 @@ from adcompile.optimize.interleave import interleave_iterations, may_interleave
 from adcompile.optimize.late import zero_late
 from adcompile.optimize.loads import hoist_loads, share_loads
 from adcompile.optimize.merge import merge_kernels, merge_loops, merge_sums
+from adcompile.optimize.ordered import order_products
 from adcompile.optimize.overwritten import drop_overwritten
 from adcompile.optimize.precompute import precompute
 from adcompile.optimize.reciprocals import share_reciprocals
@@ -63,6 +65,7 @@ from adcompile.optimize.skip import skip_zeros
 from adcompile.optimize.squares import square_sizes
 from adcompile.optimize.sums import add_once, carry_sums
 from adcompile.optimize.takeover import take_over
+from adcompile.optimize.tapes import save_factors
 from adcompile.optimize.threads import spread_loops
 from adcompile.optimize.unread import drop_unread
 from adcompile.optimize.unroll import unroll_columns
@@ -140,6 +143,8 @@ _REORDERING = frozenset(
         "add_once",
         "interleave_iterations",
         "skip_zeros",
+        "factor_carried",
+        "order_products",
     }
 )  # they round otherwise, or leave out what may be no number
 _THREADS = frozenset({"spread_loops"})
@@ -154,6 +159,9 @@ def pass_names() -> list[str]:
         part_columns,
         interleave_iterations,
         skip_zeros,
+        factor_carried,
+        order_products,
+        save_factors,
         unsigned_indices,
         merge_kernels,
         drop_overwritten,
@@ -184,7 +192,7 @@ def skipped_passes(
     if target == "cuda":
         others = (_FOR_ONE_CORE - {"reuse_buffers"}) | {
             "merge_loops", "unsigned_indices", "part_columns", "interleave_iterations",
-            "skip_zeros",
+            "skip_zeros", "factor_carried", "order_products", "save_factors",
         }  # fmt: skip
         return off | others | _THREADS
     off |= _ONLY_KERNELS
@@ -425,5 +433,6 @@ def scheduled(graph: Graph) -> Graph:
             _optimise_one(body, first)
             _run(body, *early)
         _optimise_one(body, SCALAR_PASSES)
-        _run(body, skip_zeros, unsigned_indices)
+        _run(body, skip_zeros, factor_carried, prune, order_products, save_factors, prune)
+        _run(body, unsigned_indices)
     return loops

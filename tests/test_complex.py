@@ -44,7 +44,7 @@ def positions(args):
     return tuple(range(len(args)))
 
 
-@pytest.mark.share(2, of="cpu")
+@pytest.mark.share(4, of="cpu")
 @pytest.mark.parametrize("target", ["cpu", "python"])
 @pytest.mark.parametrize(("function", "args"), COMPLEX_PROGRAMS, ids=_ids)
 def test_gradient_against_differences(function, args, target):
@@ -57,6 +57,7 @@ def test_gradient_against_differences(function, args, target):
         assert np.asarray(found).dtype == np.asarray(arg).dtype
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize(("function", "args"), COMPLEX_PROGRAMS, ids=_ids)
 def test_both_modes_and_second_order(function, args):
     ad.check_grads(function, args, order=2, atol=1e-5, target="python")

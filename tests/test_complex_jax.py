@@ -130,7 +130,7 @@ def _everything(programs):
     )
 
 
-@pytest.mark.share(3)
+@pytest.mark.share(5)
 @_everything(COMPLEX_PROGRAMS)
 def test_gradient_of_a_real_function(function, args):
     with jax.enable_x64(True):
@@ -139,7 +139,7 @@ def test_gradient_of_a_real_function(function, args):
     _same(ad.grad(function, tuple(range(len(args))))(*_copied(args)), wanted)
 
 
-@pytest.mark.share(3)
+@pytest.mark.share(5)
 @_everything(COMPLEX_PROGRAMS + HOLOMORPHIC)
 def test_both_products(function, args):
     tangents = _direction(args, 1)

@@ -82,6 +82,7 @@ def arguments(function, n):
     return x, np.ones_like(x)
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("function", [*VECTORS, *MATRICES], ids=lambda f: f.__name__)
 def test_work_grows_with_the_work_of_the_function(function, count):
     made = derivatives(function)

@@ -65,7 +65,7 @@ def tolerance(function):
     )
 
 
-@pytest.mark.share(3, of="cpu")
+@pytest.mark.share(5, of="cpu")
 @pytest.mark.parametrize("target", ["cpu", "python"])
 @pytest.mark.parametrize(("function", "args"), CORPUS, ids=ids)
 def test_value_and_gradient(function, args, target):
@@ -102,6 +102,7 @@ def numbers(tree):
     return list(leaves(as_tuples(tree)))
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("number", range(len(CORPUS)), ids=ids)
 def test_forward_mode(number):
     function, args = CORPUS[number]
@@ -116,6 +117,7 @@ def test_forward_mode(number):
     assert tangent == pytest.approx(expected, **tolerance(function))
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize(("function", "args"), CORPUS, ids=ids)
 def test_second_order(function, args):
     """Forward over reverse against differences of the gradient; on the NumPy target."""
@@ -131,6 +133,7 @@ def test_second_order(function, args):
         np.testing.assert_allclose(f, (np.asarray(a) - b) / (2 * step), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize(("function", "args"), CORPUS, ids=ids)
 def test_graphs_stay_valid_through_every_pass(function, args):
     gradient = ad.value_and_grad(function, tuple(float_positions(args)))
@@ -148,6 +151,7 @@ def test_graphs_stay_valid_through_every_pass(function, args):
         verify(loops)
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("number", range(len(CORPUS)), ids=ids)
 def test_reverse_over_reverse(number):
     """The gradient of the gradient's length, some compiled, against forward over reverse."""

@@ -38,6 +38,7 @@ def tapes(explanation):
     return [d for d in explanation.saved if d.storage == "array"]
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(("function", "args"), CORPUS, ids=[f.__name__ for f, _ in CORPUS])
 def test_tapes_are_as_large_as_said(function, args, monkeypatch):
     gradient = ad.grad(function, tuple(float_positions(args)), target="python")

@@ -21,6 +21,7 @@ _COMPILED = (
     "sum_of_squares",
     "heat",
     "running_product",
+    "logistic_map",
     "log_sum_exp",
     "time_warp",
 )

@@ -41,7 +41,7 @@ def test_the_exceptions_are_programs():
     assert len(_CASES) > 160
 
 
-@pytest.mark.share(3)
+@pytest.mark.share(4)
 @pytest.mark.parametrize(("function", "args"), _CASES, ids=[f.__name__ for f, _ in _CASES])
 def test_value_and_gradient_are_those_of_jax(function, args):
     positions = tuple(k for k, a in enumerate(args) if any(map(is_continuous, leaves(type_of(a)))))

@@ -42,6 +42,7 @@ def test_rows_are_those_of_the_programs():
         assert bool(why) >= differs, row
 
 
+@pytest.mark.share(3, of="cpu")
 @pytest.mark.parametrize("target", ["cpu", "python"])
 @pytest.mark.parametrize("row", KINKS)
 def test_ours(row, target):

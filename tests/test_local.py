@@ -131,6 +131,7 @@ def _close(found, wanted):
     np.testing.assert_allclose(found, wanted, rtol=rtol, atol=rtol)
 
 
+@pytest.mark.share(2)
 @TARGETS
 @pytest.mark.parametrize("name", LOCAL)
 def test_dense(name, target):

@@ -9,7 +9,7 @@ from tests.programs.masked import MASKED
 _IDS = [function.__name__ for function, *_ in MASKED]
 
 
-@pytest.mark.share(3, of="cpu")
+@pytest.mark.share(5, of="cpu")
 @pytest.mark.parametrize("target", ["cpu", "python"])
 @pytest.mark.parametrize(("function", "x", "slope", "curvature"), MASKED, ids=_IDS)
 def test_the_side_not_taken_counts_for_nothing(function, x, slope, curvature, target):

@@ -12,13 +12,13 @@ from tests.random_programs.checks import check, extras
 from tests.random_programs.program import Program, draw_program
 from tests.random_programs.reduce import reduced, script
 
-COUNT, PARTS = 60, 6
+COUNT, PARTS = 40, 4
 
 
 @pytest.fixture(scope="module")
 def compiled_seeds():
     """Some short programs: compiling takes seconds even for them."""
-    return sorted(range(COUNT), key=lambda seed: len(draw_program(seed).text))[15:60:20]
+    return sorted(range(COUNT), key=lambda seed: len(draw_program(seed).text))[5:20:10]
 
 
 def _run(seeds, compiled_seeds=()):

@@ -137,7 +137,8 @@ def test_closed_forms():
     gradient = ad.grad(programs.power_by_halves)
     assert gradient(1.1, 13) == pytest.approx(13 * 1.1**12)
     assert ad.grad(gradient)(1.1, 13) == pytest.approx(13 * 12 * 1.1**11)
-    assert ad.grad(ad.grad(gradient))(1.1, 13) == pytest.approx(13 * 12 * 11 * 1.1**10)
+    third = ad.grad(ad.grad(gradient), target="python")
+    assert third(1.1, 13) == pytest.approx(13 * 12 * 11 * 1.1**10)
     assert ad.grad(programs.newton_by_recursion)(2.0) == pytest.approx(1.5 * math.sqrt(2.0))
 
 

@@ -133,7 +133,7 @@ def _same(found, wanted):
     np.testing.assert_allclose(found.toarray(), wanted, rtol=rtol, atol=rtol)
 
 
-@pytest.mark.share(3, of="cpu")
+@pytest.mark.share(5, of="cpu")
 @pytest.mark.parametrize(
     ("mode", "target"), [("auto", "cpu"), ("auto", "python"), ("fwd", "python"), ("rev", "python")]
 )
@@ -148,7 +148,7 @@ def test_detected_jacobians(name, mode, target):
         assert jacobian.sweeps(*arguments) <= colours
 
 
-@pytest.mark.share(3, of="cpu")
+@pytest.mark.share(5, of="cpu")
 @TARGETS
 @pytest.mark.parametrize("name", HESSIANS)
 def test_detected_hessians(name, target):

@@ -79,7 +79,7 @@ def _same(found, wanted):
     np.testing.assert_allclose(found, wanted, rtol=1e-12)
 
 
-@pytest.mark.share(3, of="cpu")
+@pytest.mark.share(5, of="cpu")
 @pytest.mark.parametrize("target", ["cpu", "python"])
 @pytest.mark.parametrize(
     ("name", "function"),

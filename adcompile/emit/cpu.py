@@ -55,6 +55,8 @@ class CpuEmitter(PythonEmitter):
         if op.record.scalar is not None and isinstance(op.result.type, Scalar):
             if op.name in ("maximum", "minimum"):
                 return _extremum(op)
+            if op.name == "mul" and op.attrs.get("ordered"):
+                return "exact.times({0}, {1})"
             return op.record.scalar
         if op.name == "copy" and isinstance(op.result.type, Array):
             return "{0}.copy()"

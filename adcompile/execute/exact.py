@@ -1,7 +1,8 @@
 """Operations with the meaning that NumPy gives them, in a form that is fast.
 
 `maximum` and `minimum` of floats give NaN where either operand is NaN. Spelled as a comparison,
-LLVM would fold an array by them one element after the other.
+LLVM would fold an array by them one element after the other. `times` is a product that stays where
+it is in a chain of products, whatever the flags of its function allow.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from numba.extending import type_callable as _typing
 from adcompile.execute.products import dot_into
 from adcompile.execute.small_matrices import det, inv
 
-__all__ = ["det", "dot_into", "inv", "maximum", "minimum"]
+__all__ = ["det", "dot_into", "inv", "maximum", "minimum", "times"]
 
 _HAS_INSTRUCTION = _llvm.llvm_version_info[0] >= 17  # earlier ones do not compile it for x86
 
@@ -35,17 +36,18 @@ def minimum(a: float, b: float) -> float:
     return a if a < b or a != a else b
 
 
+def _common_float(a: Any, b: Any) -> Any:
+    if isinstance(a, _types.Float) and isinstance(b, _types.Float):
+        result = a if a.bitwidth > b.bitwidth else b
+        return _signature(result, result, result)
+    return None
+
+
 # Numba's decorators have no types of their own, hence the comments beside them
 def _compiled(function: Callable[[float, float], float], first_wins: str) -> None:
     @_typing(function)  # type: ignore[untyped-decorator]
     def typed(context: Any) -> Any:
-        def typer(a: Any, b: Any) -> Any:
-            if isinstance(a, _types.Float) and isinstance(b, _types.Float):
-                result = a if a.bitwidth > b.bitwidth else b
-                return _signature(result, result, result)
-            return None
-
-        return typer
+        return _common_float
 
     @_lower(function, _types.Float, _types.Float)  # type: ignore[untyped-decorator]
     def lowered(context: Any, builder: Any, types: Any, values: Any) -> Any:
@@ -61,3 +63,19 @@ def _compiled(function: Callable[[float, float], float], first_wins: str) -> Non
 
 _compiled(maximum, ">")
 _compiled(minimum, "<")
+
+
+def times(a: float, b: float) -> float:
+    """The product of two numbers."""
+    return a * b
+
+
+@_typing(times)  # type: ignore[untyped-decorator]
+def _times_typed(context: Any) -> Any:
+    return _common_float
+
+
+@_lower(times, _types.Float, _types.Float)  # type: ignore[untyped-decorator]
+def _times_lowered(context: Any, builder: Any, types: Any, values: Any) -> Any:
+    # flags of its own: the function's are given to instructions without any
+    return builder.fmul(*values, flags=("contract", "nsz"))

@@ -40,7 +40,7 @@ def test_the_list_names_cases():
     assert {case.spelling for case in _CHOSEN} == set(_SHARED)
 
 
-@pytest.mark.share(3)
+@pytest.mark.share(5)
 @pytest.mark.parametrize("case", _CHOSEN, ids=[case.name for case in _CHOSEN])
 def test_reverse_mode_is_that_of_jax(case):
     args = _arguments(case)

@@ -157,7 +157,7 @@ def _directions(name, args):
     return made
 
 
-@pytest.mark.share(3, of="cpu")
+@pytest.mark.share(5, of="cpu")
 @ON_TARGETS
 def test_against_differences(name, target):
     f, *args = PROGRAMS[name]

@@ -185,9 +185,9 @@ def _compiled_always():
     for case in (*CASES, *COMPLEX):
         if not case.spelling:
             first.setdefault(case.record, case.name)
-    plain = [case.name for case in CASES if not case.spelling][::6]
-    spelled = [case.name for case in CASES if case.spelling][::20]
-    double, single = {*first.values(), *plain, *spelled}, set(list(first.values())[::3])
+    plain = [case.name for case in CASES if not case.spelling][::12]
+    spelled = [case.name for case in CASES if case.spelling][::40]
+    double, single = {*first.values(), *plain, *spelled}, set(list(first.values())[::6])
     return {
         (case.name, dtype)
         for case, dtype in RUNS

@@ -13,7 +13,7 @@ from tests.ops.cases import CASES
 SMOOTH = [case for case in CASES if case.smooth]
 
 
-@pytest.mark.share(3)
+@pytest.mark.share(6)
 @pytest.mark.parametrize("forward", [True, False], ids=["forward", "reverse"])
 @pytest.mark.parametrize("case", SMOOTH, ids=lambda case: case.name)
 def test_structure_of_every_operation(case, forward):

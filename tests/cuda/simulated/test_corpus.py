@@ -13,7 +13,7 @@ from tests.test_corpus import float_positions
 ids = [function.__name__ for function, _ in CORPUS]
 
 
-@pytest.mark.share(4)
+@pytest.mark.share(6)
 @pytest.mark.parametrize(("function", "args"), CORPUS, ids=ids)
 def test_gradient(function, args):
     given = tuple(float_positions(args))
