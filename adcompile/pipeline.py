@@ -48,6 +48,7 @@ from adcompile.optimize.common import share_common, share_indices
 from adcompile.optimize.copies import drop_copies
 from adcompile.optimize.factor import factor_carried
 from adcompile.optimize.first import store_first
+from adcompile.optimize.fold import fold_rows
 from adcompile.optimize.gather import gather_sums
 from adcompile.optimize.interleave import interleave_iterations, may_interleave
 from adcompile.optimize.late import zero_late
@@ -105,13 +106,22 @@ SCALAR_PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
     (add_once, "carry what a loop adds to an element, and add it once"),
     (store_first, "store into an array of zeros what is added to it first"),
     (zero_late, "store what is added first to rows of zeros, and to what loops hand on as zeros"),
+    (fold_rows, "keep of a table of which a loop uses few rows at a time only these"),
     (take_over, "write a new array into one that is not read again"),
     (write_carried, "write what a loop carries into the array that it started with"),
     (reuse_buffers, "make arrays that last one iteration once, before the loop"),
 )
 # they save the memory of one core by an order of the iterations that kernels do not keep
 _FOR_ONE_CORE = frozenset(
-    {"unroll_columns", "merge_sums", "gather_sums", "keep_rows", "zero_late", "reuse_buffers"}
+    {
+        "unroll_columns",
+        "merge_sums",
+        "gather_sums",
+        "keep_rows",
+        "zero_late",
+        "fold_rows",
+        "reuse_buffers",
+    }
 )
 _FOR_KERNELS: dict[Callable[[Graph], None], Callable[[Graph], None]] = {merge_loops: merge_kernels}
 _ONLY_KERNELS = frozenset({"merge_kernels", "drop_overwritten"})
@@ -187,7 +197,8 @@ def skipped_passes(
         return off | others | _THREADS
     off |= _ONLY_KERNELS
     if options["boundscheck"]:
-        off |= {"part_columns"}  # copies have all rows and columns that the text names
+        # copies have all rows and columns that the text names, rings those of all tables
+        off |= {"part_columns", "fold_rows"}
     return off if options["parallel"] and not options["boundscheck"] else off | _THREADS
 
 
@@ -409,7 +420,8 @@ def scheduled(graph: Graph) -> Graph:
     loops = schedule_loops(graph)
     graphs = [loops]
     # while arrays of one iteration are still made inside it, and iterations add to zeros
-    first = [p for p in SCALAR_PASSES if p[0] not in (reuse_buffers, zero_late)]
+    late = (reuse_buffers, zero_late, fold_rows)
+    first = [p for p in SCALAR_PASSES if p[0] not in late]
     if _is_on(spread_loops):
         _optimise_one(loops, first)
         known = procedures_of(loops)

@@ -23,6 +23,7 @@ _COMPILED = (
     "running_product",
     "logistic_map",
     "log_sum_exp",
+    "time_warp",
 )
 _PARALLEL = ("sum_of_squares", "log_sum_exp", "mlp_loss")
 _FORWARD = ("neuron", "logistic_map", "products")

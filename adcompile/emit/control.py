@@ -202,7 +202,7 @@ class ControlEmitter:
         region = self.block.region
         first = 1 if op.name == "for" else 0
         if op.name == "for":
-            self._name_index(body.params[0], body, "parallel" in op.attrs)
+            self._name_index(op, names)
         for inner in op.regions:
             for name, value in zip(names, inner.params[first:], strict=True):
                 self.names.give(value, name, inner)
@@ -222,10 +222,12 @@ class ControlEmitter:
         else:
             self.add(ast.While(test, statements, []), op)  # type: ignore[arg-type]
 
-    def _name_index(self, index: Value, body: Region, parallel: bool) -> None:
-        name = self.names.reserve(index, self.block.region, self.position - 1)
+    def _name_index(self, op: Op, carried: Sequence[str]) -> None:
+        body = op.regions[0]
+        index = body.params[0]
+        name = self.names.reserve(index, self.block.region, self.position - 1, carried)
         self.names.give(index, name, body)
-        if parallel:  # the compiler may count threads without a sign
+        if "parallel" in op.attrs:  # the compiler may count threads without a sign
             self.inline_always[index] = parsed_expression(f"np.int64({name})")
 
     def _start(self, op: Op, initial: Sequence[Value], bounds: list[ast.expr]) -> list[str]:

@@ -337,10 +337,10 @@ def _counts(value: Value) -> bool:
     op = value.op
     if _unsigned(value) or _is_place(value):
         return True
-    if op is None or op.name not in ("maximum", "minimum"):
+    if op is None or op.name not in ("maximum", "minimum", "bitwise_and"):
         return False
     known = [(v.constant is not None and v.constant >= 0) or _counts(v) for v in op.inputs]
-    return any(known) if op.name == "maximum" else all(known)
+    return all(known) if op.name == "minimum" else any(known)
 
 
 def _is_place(value: Value) -> bool:
