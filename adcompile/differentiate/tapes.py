@@ -96,7 +96,9 @@ class TapeSizes:
         regions = [home]
         while regions[0] is not self.body:
             regions.insert(0, self.mirror.parents[regions[0]][1])
-        found = extent_in(dim, regions)
+        # the outermost that knows it: further inside a slice of that extent may be what holds it
+        known = (extent_in(dim, regions[: k + 1]) for k in range(len(regions)))
+        found = next((v for v in known if v is not None), None)
         assert found is not None
         return self.builder.value(found)
 

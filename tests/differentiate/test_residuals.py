@@ -206,3 +206,25 @@ def stored_from_the_end(x):
 def test_what_is_overwritten_or_elsewhere_is_saved(function):
     assert "_tape" in _source(function, "f8[:]")
     _check(function, np.array([0.3, -0.4, 0.8, 1.1]))
+
+
+def test_rows_cut_to_the_length_of_another_array():
+    """Inside the loop the extent of the table is that of the slice which it is asked of."""
+
+    def function(x, steps):
+        n = len(x)
+        u = np.full((steps + 1, n), 0.5)
+        for t in range(steps):
+            u[t + 1, :n] = np.sin(u[t, :n] * x)
+        return np.sum(u[steps])
+
+    def whole(x, steps):
+        u = np.full((steps + 1, len(x)), 0.5)
+        for t in range(steps):
+            u[t + 1] = np.sin(u[t] * x)
+        return np.sum(u[steps])
+
+    for steps in (0, 1, 4):
+        args = np.array([0.3, 0.8, 0.5]), steps
+        wanted = ad.grad(whole, target="python")(*args)
+        np.testing.assert_allclose(ad.grad(function, target="python")(*args), wanted)
