@@ -93,14 +93,25 @@ class TapeSizes:
 
     def _extent(self, dim: Dim, home: Region) -> Value:
         """The value that holds an extent, as seen from a forward region."""
+        found = extent_in(dim, self._regions_to(home))
+        assert found is not None
+        return self.builder.value(found)
+
+    def _outer_extent(self, dim: Dim, home: Region) -> Value:
+        """The same, from as far outside as it is known: not that of a slice which it is to give."""
+        regions = self._regions_to(home)
+        found = extent_in(dim, regions)
+        if not isinstance(found, int):
+            known = (extent_in(dim, regions[: k + 1]) for k in range(len(regions)))
+            found = next(v for v in known if v is not None)
+        return self.builder.value(found)
+
+    def _regions_to(self, home: Region) -> list[Region]:
+        """A forward region behind those that it stands in, from the body on."""
         regions = [home]
         while regions[0] is not self.body:
             regions.insert(0, self.mirror.parents[regions[0]][1])
-        # the outermost that knows it: further inside a slice of that extent may be what holds it
-        known = (extent_in(dim, regions[: k + 1]) for k in range(len(regions)))
-        found = next((v for v in known if v is not None), None)
-        assert found is not None
-        return self.builder.value(found)
+        return regions
 
     def _outside(
         self, value: Value, loop: Op, scratch: set[Value], home_of: dict[Value, Region]
@@ -152,7 +163,7 @@ class TapeSizes:
                 if seen == axis:
                     extent = shape_of(cut.inputs[0].type)[source]
                     with self.builder.inside(Region()) as made:
-                        whole = self._extent(extent, home)
+                        whole = self._outer_extent(extent, home)
                         _, length = memory.slice_range(self.builder, item, own, whole)
                     return length, {v for op in made.ops for v in op.outputs}
                 seen += 1

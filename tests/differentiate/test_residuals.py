@@ -228,3 +228,23 @@ def test_rows_cut_to_the_length_of_another_array():
         args = np.array([0.3, 0.8, 0.5]), steps
         wanted = ad.grad(whole, target="python")(*args)
         np.testing.assert_allclose(ad.grad(function, target="python")(*args), wanted)
+
+
+def test_rows_of_two_tables_cut_to_the_length_of_each_other():
+    def function(x, z, steps):
+        n, m = len(x), len(z)
+        u, v = np.full((steps + 1, m), 0.5), np.full((steps + 1, n), 0.7)
+        for t in range(steps):
+            u[t + 1, :n] = np.sin(u[t, :n] * x)
+            v[t + 1, :m] = np.sin(v[t, :m] * z) + u[t, :n]
+        return np.sum(u[steps]) + np.sum(v[steps])
+
+    args = np.array([0.3, 0.8, 0.5]), np.array([0.2, 0.6, 0.9]), 3
+    slope = ad.grad(function, (0, 1), target="python")(*args)
+    for k in range(2):
+        for i in range(3):
+            moved = [[a.copy() for a in args[:2]] for _ in range(2)]
+            moved[0][k][i] += 1e-6
+            moved[1][k][i] -= 1e-6
+            values = [function(*m, args[2]) for m in moved]
+            assert slope[k][i] == pytest.approx((values[0] - values[1]) / 2e-6, rel=1e-6)
