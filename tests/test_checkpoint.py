@@ -64,7 +64,7 @@ def _slope(f, x, v, h=1e-6):
     return (f(x + h * v) - f(x - h * v)) / (2 * h)
 
 
-@pytest.mark.share(3, of="cpu")
+@pytest.mark.share(5, of="cpu")
 @TARGETS
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
 def test_same_as_finite_differences(function, target):

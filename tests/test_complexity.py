@@ -96,7 +96,7 @@ def test_work_grows_with_the_work_of_the_function(function, count):
         assert work[160][name] < 25 * work[160]["function"], name
 
 
-@pytest.mark.share(4)
+@pytest.mark.share(8)
 @pytest.mark.parametrize("function", [*VECTORS, *MATRICES], ids=lambda f: f.__name__)
 def test_second_derivatives_agree(function):
     """The loops above, at sizes where they all do something."""

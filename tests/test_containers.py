@@ -112,7 +112,7 @@ def test_jvp_and_vjp(target):
     pairs = [(back.hidden.w, W), (back.hidden.b, B), (back.output.w, W[:2]), (back.output.b, B)]
     assert moved == pytest.approx(sum(np.sum(a * b) for a, b in [*pairs, (x_bar, X)]))
     assert back.activation is None
-    ad.check_grads(_loss, (model, X), order=2, target=target)
+    ad.check_grads(_loss, (model, X), order=2 if target == "python" else 1, target=target)
     ad.check_grads(_various, ({"a": 1.0, "b": (2.0, 3.0)}, Affine(B, 5.0)), target=target)
 
 

@@ -323,6 +323,7 @@ def test_compiled(function):
     np.testing.assert_allclose(compiled, gradient, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.share(4)
 @pytest.mark.parametrize("function", [in_place, swapped, rows_as_views, triangle, in_a_while])
 def test_second_derivatives(function):
     ad.check_grads(function, (POINT[:4], 2), order=2)

@@ -22,7 +22,7 @@ def in_order(x, order):
     return np.repeat(x, 2, axis=0)[::2] if order == "A" else np.array(x, order=order)
 
 
-@pytest.mark.share(6)
+@pytest.mark.share(10)
 @pytest.mark.filterwarnings("ignore::numba.NumbaPerformanceWarning")
 @pytest.mark.parametrize("orders", ["CC", "CF", "FC", "FF", "AC"])
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])

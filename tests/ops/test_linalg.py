@@ -185,6 +185,7 @@ def test_second_order(name):
         np.testing.assert_allclose(found[k], wanted, rtol=2e-4, atol=2e-5)
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("name", ["cholesky", "eigh", "solve", "qr", "svd_product", "pinv", "inv"])
 def test_the_convention_is_that_of_jax(name):
     """Also for what the derivative of a symmetric matrix is."""
@@ -195,6 +196,7 @@ def test_the_convention_is_that_of_jax(name):
     np.testing.assert_allclose(ad.grad(f)(*args), wanted, rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("name", ["solve", "det", "qr", "svd_product", "pinv", "eigh", "density"])
 def test_single_precision_stays(name):
     f, *args = PROGRAMS[name]

@@ -208,6 +208,7 @@ def test_the_compiler_gets_what_is_interpreted(function):
     _same(ad.value_and_grad(function)(*args), wanted)
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("count", [2, 3, 4, 5, 8])
 @pytest.mark.parametrize("function", POSSIBLE)
 def test_of_any_number_of_iterations(function, count):

@@ -28,7 +28,7 @@ CASES = [(heat, (U,)), (plane, (np.outer(U, U),)), (gmm_loops, mixture()), (soft
 _NAMES = [function.__name__ for function, _ in CASES]
 
 
-@pytest.mark.share(2)
+@pytest.mark.share(4)
 @pytest.mark.parametrize("name", pipeline.pass_names())
 def test_results_stay_without_a_pass(name):
     for function, args in CASES:

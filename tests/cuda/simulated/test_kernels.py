@@ -28,6 +28,7 @@ def test_sums_of_any_size(n):
     _same(lambda x: np.sum(np.sin(x) * x), RNG.standard_normal(n))
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("shape", [(1, 9), (9, 1), (3, 5), (17, 2), (2, 17)])
 @pytest.mark.parametrize("axis", [None, 0, 1, -1])
 def test_reductions_over_axes(shape, axis):
@@ -49,6 +50,7 @@ def test_four_axes_and_broadcasting():
           argnums=(0, 1))  # fmt: skip
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("dtype", ["float64", "float32", "int64", "int32", "bool"])
 def test_folds_of_any_type(dtype):
     x = (RNG.standard_normal((5, 7)) * 3).astype(dtype)
@@ -280,6 +282,7 @@ def test_second_derivatives():
     assert_close(on_host(ad.hvp(loss, target="cuda")(x, v)), leaves(as_tuples(wanted)), 1e-9)
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("name", ["merge_kernels", "drop_overwritten", "reuse_buffers"])
 def test_passes_can_be_switched_off(name):
     def loss(x):
