@@ -52,6 +52,7 @@ def clone_graph(graph: Graph) -> tuple[Graph, dict[Value, Value]]:
     copy.notes = list(graph.notes)
     copy.captured = [(outer, mapping[inner]) for outer, inner in graph.captured]
     copy.kept = [mapping[v] for v in graph.kept]
+    copy.owned = [mapping[v] for v in graph.owned]
     copy.overlapping = [[mapping[v] for v in group] for group in graph.overlapping]
     copy.lengths = {renamed(key, mapping): s for key, s in graph.lengths.items()}
     copy.bindings = {n: [v and mapping.get(v, v) for v in vs] for n, vs in graph.bindings.items()}

@@ -267,7 +267,8 @@ class Graph:
     reads after the call, because they are written in place. `captured` pairs values of the graph
     around a nested function with the parameters that stand for them; callers pass these themselves.
     `notes` are decisions that left no operation behind.
-    `overlapping` are groups of parameters that may be one memory.
+    `overlapping` are groups of parameters that may be one memory, `owned` those that nothing else
+    uses while the function runs.
     """
 
     name: str
@@ -282,6 +283,7 @@ class Graph:
     notes: list[Note] = field(default_factory=list)
     captured: list[tuple[Value, Value]] = field(default_factory=list)
     overlapping: list[list[Value]] = field(default_factory=list)
+    owned: list[Value] = field(default_factory=list)
 
     @property
     def params(self) -> list[Value]:

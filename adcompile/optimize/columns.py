@@ -130,6 +130,7 @@ class _Columns:
 
     def __init__(self, graph: Graph, path: Path, known: Concurrency) -> None:
         self.path, self.loop, self.params = path, path[-1][1], graph.params
+        self.owned = graph.owned
         self.body = self.loop.regions[0]
         self.concurrency, self.aliases, self.bounds = known, known.aliases, known.bounds
         self.counter = self.body.params[0]
@@ -190,7 +191,7 @@ class _Columns:
         roots = self.aliases.roots[array]
         written = bool(roots & changed(loop, self.aliases))
         copy = _Copy(array, region, loop, self.loop, written, own, self.aliases)
-        if copy.written and (array.op is None or roots != {array}):
+        if copy.written and (roots != {array} or (array.op is None and array not in self.owned)):
             return None  # other names, or other threads, may write rows that are copied back
         for op in loop.walk():
             if array not in op.used:

@@ -132,6 +132,11 @@ class _Calls:
         self.sums = loop.inputs[3:]
         name = f"{builder.graph.name}_part_{number}"
         self.procedure, self.captured = outlined(loop, name, plan.scratch, known.bounds, builder)
+        body = self.procedure.graph
+        arrays = body.params[len(body.params) - len(self.captured) :]
+        body.owned = [
+            inner for outer, inner in zip(self.captured, arrays, strict=True) if outer in plan.sums
+        ]
         self.trips = builder.op("maximum", self.stop - self.start, 0)
         self.threads = self._threads()
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import adcompile as ad
+from tests.benchmarks.problems.nbody import energy
 from tests.random_programs.columns import parted_everywhere
 
 
@@ -308,3 +309,17 @@ def beside_a_branch(x, m, n):
 
 def test_copies_cost_no_more_than_the_loop():
     assert not _copies(ad.jit(beside_a_branch).source(*_arguments(9), stage="compiled"))
+
+
+def test_threads_copy_the_columns_that_they_add_to():
+    """Each thread has its own adjoints, so it may write back the rows of others as they were."""
+    rng = np.random.default_rng(3)
+    x, m = rng.random((700, 3)), rng.random(700)
+    together = ad.value_and_grad(energy, (0, 1), parallel=True)
+    source = together.source(x, m, stage="compiled")
+    assert "in prange(threads)" in source and "position_bar_0 = np.empty" in source
+    value, slopes = together(x, m)
+    wanted, slopes_wanted = ad.value_and_grad(energy, (0, 1))(x, m)
+    assert value == pytest.approx(wanted, rel=1e-12)
+    for one, other in zip(slopes, slopes_wanted, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-10)
