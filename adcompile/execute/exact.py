@@ -36,46 +36,50 @@ def minimum(a: float, b: float) -> float:
     return a if a < b or a != a else b
 
 
-def _common_float(a: Any, b: Any) -> Any:
-    if isinstance(a, _types.Float) and isinstance(b, _types.Float):
-        result = a if a.bitwidth > b.bitwidth else b
-        return _signature(result, result, result)
-    return None
-
-
-# Numba's decorators have no types of their own, hence the comments beside them
-def _compiled(function: Callable[[float, float], float], first_wins: str) -> None:
-    @_typing(function)  # type: ignore[untyped-decorator]
-    def typed(context: Any) -> Any:
-        return _common_float
-
-    @_lower(function, _types.Float, _types.Float)  # type: ignore[untyped-decorator]
-    def lowered(context: Any, builder: Any, types: Any, values: Any) -> Any:
-        x, y = values
-        if not _HAS_INSTRUCTION:
-            wins = builder.fcmp_ordered(first_wins, x, y)
-            return builder.select(builder.or_(wins, builder.fcmp_unordered("uno", x, x)), x, y)
-        size = "f32" if types.return_type == _types.float32 else "f64"
-        type_ = _ir.FunctionType(x.type, [x.type, x.type])
-        name = f"llvm.{function.__name__}.{size}"
-        return builder.call(_cgutils.get_or_insert_function(builder.module, type_, name), values)
-
-
-_compiled(maximum, ">")
-_compiled(minimum, "<")
-
-
 def times(a: float, b: float) -> float:
     """The product of two numbers."""
     return a * b
 
 
-@_typing(times)  # type: ignore[untyped-decorator]
-def _times_typed(context: Any) -> Any:
-    return _common_float
+# Numba's decorators have no types of their own, hence the comments beside them
+def _compiled(function: Callable[[float, float], float], generate: Callable[..., Any]) -> None:
+    """Compile a function of two floats by `generate`, which gets LLVM's builder and the numbers."""
+
+    @_typing(function)  # type: ignore[untyped-decorator]
+    def typed(context: Any) -> Any:
+        def typer(a: Any, b: Any) -> Any:
+            if isinstance(a, _types.Float) and isinstance(b, _types.Float):
+                result = a if a.bitwidth > b.bitwidth else b
+                return _signature(result, result, result)
+            return None
+
+        return typer
+
+    @_lower(function, _types.Float, _types.Float)  # type: ignore[untyped-decorator]
+    def lowered(context: Any, builder: Any, types: Any, values: Any) -> Any:
+        return generate(builder, *values)
 
 
-@_lower(times, _types.Float, _types.Float)  # type: ignore[untyped-decorator]
-def _times_lowered(context: Any, builder: Any, types: Any, values: Any) -> Any:
+def _extremum(name: str, first_wins: str) -> Callable[..., Any]:
+    def generate(builder: Any, x: Any, y: Any) -> Any:
+        if not _HAS_INSTRUCTION:
+            wins = builder.fcmp_ordered(first_wins, x, y)
+            return builder.select(builder.or_(wins, builder.fcmp_unordered("uno", x, x)), x, y)
+        size = "f32" if x.type == _ir.FloatType() else "f64"
+        type_ = _ir.FunctionType(x.type, [x.type, x.type])
+        instruction = f"llvm.{name}.{size}"
+        return builder.call(
+            _cgutils.get_or_insert_function(builder.module, type_, instruction), [x, y]
+        )
+
+    return generate
+
+
+def _ordered_product(builder: Any, x: Any, y: Any) -> Any:
     # flags of its own: the function's are given to instructions without any
-    return builder.fmul(*values, flags=("contract", "nsz"))
+    return builder.fmul(x, y, flags=("contract", "nsz"))
+
+
+_compiled(maximum, _extremum("maximum", ">"))
+_compiled(minimum, _extremum("minimum", "<"))
+_compiled(times, _ordered_product)

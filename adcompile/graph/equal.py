@@ -16,6 +16,14 @@ from adcompile.graph.rewrite import final
 from adcompile.graph.types import Type
 
 
+def are_same(first: Sequence[Value], second: Sequence[Value]) -> bool:
+    """Whether values, such as indices, are the same ones or equal constants, one by one."""
+    return all(
+        a is b or (a.constant is not None and a.constant == b.constant)
+        for a, b in zip(first, second, strict=True)
+    )
+
+
 def equal_values(
     ops: Sequence[Op], aliases: Aliases, kind: Callable[[Type], bool]
 ) -> dict[Value, Value]:

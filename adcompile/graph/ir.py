@@ -295,6 +295,11 @@ class Graph:
         """The flattened results."""
         return self.body.yields
 
+    @property
+    def regions(self) -> list[Region]:
+        """The body, and all regions inside it."""
+        return [self.body, *(region for op in self.body.walk() for region in op.regions)]
+
 
 def resolved(same: Mapping[Symbol, Dim], dim: Dim) -> Dim:
     """The representative of all extents that are equal to one."""

@@ -125,7 +125,7 @@ def separate_results(graph: Graph) -> None:
 def _separate_saved(graph: Graph, builder: Builder, aliases: Aliases) -> None:
     """Push copies of arguments, which the caller may write before they are popped."""
     given = set(graph.params)
-    for region in [graph.body, *(r for op in graph.body.walk() for r in op.regions)]:
+    for region in graph.regions:
         for op in [op for op in region.ops if op.name == "push"]:
             if aliases.roots.get(op.inputs[1], frozenset()) & given:
                 with builder.inside(Region()) as made, builder.at(op.location):

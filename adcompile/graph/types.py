@@ -144,6 +144,11 @@ def is_continuous(type_: Type) -> bool:
     return np.dtype(type_.dtype).kind in "fc" and not isinstance(type_, StackOf)
 
 
+def is_real(type_: Type) -> bool:
+    """Whether the type is that of a number in single or double precision."""
+    return isinstance(type_, Scalar) and type_.dtype in ("float32", "float64")
+
+
 def is_complex(type_: Type) -> bool:
     """Whether the type is one of complex numbers."""
     return type_.dtype in _REAL_PART

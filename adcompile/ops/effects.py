@@ -95,7 +95,7 @@ def printed(*arguments: Any, sep: str = " ", end: str = "\n") -> None:
 
 def drop_prints(graph: Graph) -> None:
     """Remove what only prints, in place."""
-    for body in [graph.body, *(r for op in graph.body.walk() for r in op.regions)]:
+    for body in graph.regions:
         body.ops = [op for op in body.ops if op.name != "print"]
         for op in body.ops:
             if op.name == "call":

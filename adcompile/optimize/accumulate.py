@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
+from adcompile.graph.equal import are_same
 from adcompile.graph.ir import RECORDS, Graph, Op, Region, Value, count_uses
 from adcompile.graph.rewrite import replace
 from adcompile.graph.types import Array, Scalar, shape_of
@@ -37,7 +38,7 @@ def _stores(region: Region) -> None:
         if op.name == "store" and op.inputs[1].constant == 0:
             zeroed = op
         elif zeroed is not None and op.name == "accumulate_at":
-            same = op.inputs[0] is zeroed.inputs[0] and _equal(op.inputs[2:], zeroed.inputs[2:])
+            same = op.inputs[0] is zeroed.inputs[0] and are_same(op.inputs[2:], zeroed.inputs[2:])
             if same:
                 region.ops.remove(zeroed)
                 position = region.ops.index(op)
@@ -45,13 +46,6 @@ def _stores(region: Region) -> None:
             zeroed = None
         elif op.regions or op.record.writes or op.record.reads:
             zeroed = None
-
-
-def _equal(first: list[Value], second: list[Value]) -> bool:
-    return all(
-        a is b or (a.constant is not None and a.constant == b.constant)
-        for a, b in zip(first, second, strict=True)
-    )
 
 
 def _start_with_contribution(graph: Graph, region: Region, zeros: Op, builder: Builder) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Graph, Op, Region, Value
-from adcompile.graph.types import Scalar, Type
+from adcompile.graph.types import is_real
 
 
 @dataclass
@@ -36,11 +36,6 @@ def factor_carried(graph: Graph) -> None:
                 for k, carried in enumerate(op.regions[0].params[1:]):
                     if is_real(carried.type):
                         _factor(builder, op.regions[0], carried, k)
-
-
-def is_real(type_: Type) -> bool:
-    """Whether this is the type of a number in single or double precision."""
-    return isinstance(type_, Scalar) and type_.dtype in ("float32", "float64")
 
 
 def _factor(builder: Builder, body: Region, carried: Value, k: int) -> None:

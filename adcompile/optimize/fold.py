@@ -16,6 +16,7 @@ from itertools import chain
 from adcompile.graph.bounds import Bounds, Sum
 from adcompile.graph.builder import Builder
 from adcompile.graph.dependence import INDEX_STARTS, index_of
+from adcompile.graph.equal import are_same
 from adcompile.graph.filling import fill
 from adcompile.graph.ir import Graph, Note, Op, Region, Value
 from adcompile.graph.rewrite import replace
@@ -250,11 +251,8 @@ class _Table:
         if use.op.name != "load" or use.home is not store.home:
             return False
         ops = use.home.ops
-        same = [
-            a is b or (a.constant is not None and a.constant == b.constant)
-            for a, b in zip(index_of(use.op)[1:], index_of(store.op)[1:], strict=True)
-        ]
-        return all(same) and ops.index(use.op) < ops.index(store.op)
+        same = are_same(index_of(use.op)[1:], index_of(store.op)[1:])
+        return same and ops.index(use.op) < ops.index(store.op)
 
     def _is_single(self, store: _Use, loop: Op) -> bool:
         """Whether no other iteration of the loops inside one uses the element."""

@@ -7,8 +7,9 @@ give infinity times zero, which is no number, although no product on the way is 
 
 from __future__ import annotations
 
+from adcompile.graph.equal import are_same
 from adcompile.graph.ir import Graph, Op, Region, Value
-from adcompile.optimize.factor import is_real
+from adcompile.graph.types import is_real
 
 
 def order_products(graph: Graph) -> None:
@@ -56,12 +57,8 @@ def _mark_back(value: Value, element: list[Value]) -> bool:
     if op is None or op.name not in ("mul", "neg", "where", "load"):
         return False
     if op.name == "load":
-        return all(map(_is_same, op.inputs, element))
+        return are_same(op.inputs, element)
     found = [v for v in op.inputs if _mark_back(v, element)]
     if found and op.name == "mul":
         op.attrs["ordered"] = True
     return bool(found)
-
-
-def _is_same(one: Value, other: Value) -> bool:
-    return one is other or (one.constant is not None and one.constant == other.constant)

@@ -13,7 +13,7 @@ from adcompile.graph.ir import Graph, Op, Region
 def drop_overwritten(graph: Graph) -> None:
     """Remove stores in place."""
     aliases = Aliases(graph)
-    for region in [graph.body, *(r for op in graph.body.walk() for r in op.regions)]:
+    for region in graph.regions:
         region.ops = [op for k, op in enumerate(region.ops) if not _is_lost(op, k, region, aliases)]
 
 

@@ -14,14 +14,14 @@ import math
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.rewrite import replace
-from adcompile.graph.types import Scalar
+from adcompile.graph.types import Scalar, is_real
 
 
 def share_reciprocals(graph: Graph) -> None:
     """Rewrite in place, region by region."""
     mapping: dict[Value, Value] = {}
     with Builder(graph) as builder:
-        for region in [graph.body, *(r for op in graph.body.walk() for r in op.regions)]:
+        for region in graph.regions:
             _region(region, builder, mapping)
     replace(graph, mapping)
 
@@ -38,8 +38,11 @@ def _region(region: Region, builder: Builder, mapping: dict[Value, Value]) -> No
 
 def _is_real(op: Op) -> bool:
     types = [op.result.type, *(v.type for v in op.inputs)]
-    floats = all(isinstance(t, Scalar) and t.dtype.startswith("float") for t in types)
-    return floats and op.inputs[1].constant is None and op.inputs[1].type == op.result.type
+    return (
+        all(map(is_real, types))
+        and op.inputs[1].constant is None
+        and op.inputs[1].type == op.result.type
+    )
 
 
 def _by_power(op: Op) -> bool:

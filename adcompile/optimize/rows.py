@@ -25,7 +25,7 @@ def keep_rows(graph: Graph) -> None:
 def _measure(graph: Graph) -> None:
     """Read extents of new arrays of what they were made with."""
     known: dict[Value, Value] = {}
-    for region in [graph.body, *(r for op in graph.body.walk() for r in op.regions)]:
+    for region in graph.regions:
         for op in [op for op in region.ops if op.name == "dim"]:
             made = op.inputs[0].op
             if made is not None and made.name == "empty":

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Bounds
 from adcompile.graph.builder import Builder
+from adcompile.graph.equal import are_same
 from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.types import Scalar
 from adcompile.optimize.loads import defined
@@ -128,10 +129,7 @@ def _around(loop: Op, region: Region, before: list[Op], after: list[Op]) -> None
 def _same_element(op: Op, other: Op) -> bool:
     if op.name != "accumulate_at" or op.inputs[0] is not other.inputs[0]:
         return False
-    return all(
-        a is b or (a.constant is not None and a.constant == b.constant)
-        for a, b in zip(op.inputs[2:], other.inputs[2:], strict=True)
-    )
+    return are_same(op.inputs[2:], other.inputs[2:])
 
 
 def _carried(loop: Op, group: list[Op], first: Value, builder: Builder) -> Value:

@@ -16,7 +16,7 @@ from adcompile.graph.rewrite import replace
 def save_factors(graph: Graph) -> None:
     """Rewrite in place, wherever `order_products` has found a reverse sweep of products."""
     uses = count_uses(graph.body)
-    for region in [graph.body, *(r for op in graph.body.walk() for r in op.regions)]:
+    for region in graph.regions:
         loops = [op for op in region.ops if op.name == "for"]
         for k, reverse in enumerate(loops):
             if any(op.attrs.get("ordered") for op in reverse.regions[0].ops):

@@ -25,8 +25,7 @@ def drop_unread(graph: Graph) -> None:
 def _users(graph: Graph, aliases: Aliases) -> dict[Value, list[Op] | None]:
     """What reads each new array; None where another name may reach it, or it is handed on."""
     known: dict[Value, list[Op] | None] = dict.fromkeys((*graph.params, *graph.kept))
-    regions = [graph.body, *(r for op in graph.body.walk() for r in op.regions)]
-    for value in [v for region in regions for v in region.yields]:
+    for value in [v for region in graph.regions for v in region.yields]:
         known.update(dict.fromkeys(aliases.roots.get(value, ())))
     for op in graph.body.walk():
         hands_on = op.record.view or op.regions or op.keeps or "procedure" in op.attrs
