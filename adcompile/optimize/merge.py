@@ -18,6 +18,7 @@ from adcompile.graph.builder import Builder
 from adcompile.graph.dependence import index_of
 from adcompile.graph.folds import is_fold
 from adcompile.graph.ir import Graph, Op, Region, Value
+from adcompile.graph.magnitude import DEAR
 from adcompile.graph.types import Scalar, is_continuous
 from adcompile.optimize.gather import CHEAP
 from adcompile.optimize.loads import changed, defined, touched
@@ -236,7 +237,7 @@ class _Merging:
         if not one & other:
             return False
         if any(_loops(loop) for loop in (first, second)):
-            return _loops(first) == _loops(second) and _folds(first) and _folds(second)
+            return _folds(first) and _folds(second) and _is_little_beside(first, second)
         if _folds(first) != _folds(second) and not all(
             map(_is_cheap, (*first.walk(), *second.walk()))
         ):
@@ -345,6 +346,18 @@ def _folds(loop: Op) -> bool:
     """Whether a loop carries nothing from one iteration to the next but folds."""
     body = loop.regions[0]
     return all(is_fold(body, p, e) for p, e in zip(body.params[1:], body.yields, strict=True))
+
+
+def _is_little_beside(first: Op, second: Op) -> bool:
+    """Whether of two loops the one with fewer loops inside computes no more of what is dear.
+
+    The compiler computes it for several iterations at once as long as there is no loop inside.
+    """
+    shallow, deep = sorted((first, second), key=_loops)
+    if _loops(shallow) == _loops(deep):
+        return True
+    dear = [sum(op.name in DEAR for op in loop.walk()) for loop in (shallow, deep)]
+    return dear[0] <= dear[1]
 
 
 def _is_cheap(op: Op) -> bool:

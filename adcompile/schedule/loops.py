@@ -361,18 +361,11 @@ class LoopScheduler(Fusion, ReductionLoops):
     def nest(self, extents: Sequence[Value], body: Callable[[Index], Any]) -> None:
         """A loop nest without carried values."""
 
-        def level(index: Index) -> None:
-            if len(index) == len(extents):
-                body(index)
-                return
+        def once(index: Index, _: list[Value]) -> list[Value]:
+            body(index)
+            return []
 
-            def inner(i: Value, _: list[Value]) -> list[Value]:
-                level([*index, i])
-                return []
-
-            self.builder.loop(0, extents[len(index)], 1, [], inner, "ijklmn"[len(index) % 6])
-
-        level([])
+        self.fold(extents, [], once)
 
     # -- writes ---------------------------------------------------------------------------------
 

@@ -74,14 +74,17 @@ class ReductionLoops:
         body: Callable[[Index, list[Value]], list[Value]],
         depth: int = 0,
     ) -> list[Value]:
-        """Nested loops that carry scalars."""
+        """Nested loops that carry scalars; there is none along an axis of one element."""
 
         def level(index: Index, carried: list[Value]) -> list[Value]:
             if len(index) == len(extents):
                 return body(index, carried)
+            extent = extents[len(index)]
+            if extent.constant == 1:
+                return level([*index, self.builder.constant(0)], carried)
             name = "ijklmn"[(depth + len(index)) % 6]
             return self.builder.loop(
-                0, extents[len(index)], 1, carried, lambda i, c: level([*index, i], c), name
+                0, extent, 1, carried, lambda i, c: level([*index, i], c), name
             )
 
         return level([], initial)
