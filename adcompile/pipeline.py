@@ -43,6 +43,7 @@ from adcompile.optimize.branches import share_branches
 from adcompile.optimize.buffers import reuse_buffers
 from adcompile.optimize.carried import write_carried
 from adcompile.optimize.checks import hoist_checks
+from adcompile.optimize.chosen import read_chosen_rows
 from adcompile.optimize.columns import may_part, part_columns
 from adcompile.optimize.common import share_common, share_indices
 from adcompile.optimize.copies import drop_copies
@@ -137,6 +138,7 @@ Options = Mapping[str, bool]
 _NEEDED = frozenset({"inline_calls", "prune"})
 _REORDERING = frozenset(
     {
+        "read_chosen_rows",
         "merge_sums",
         "gather_sums",
         "share_reciprocals",
@@ -155,6 +157,7 @@ def pass_names() -> list[str]:
     """The passes that can be switched off, in the order in which they first run."""
     named = [share_loads, hoist_loads, precompute, *(run for run, _ in (*PASSES, *SCALAR_PASSES))]
     named += [
+        read_chosen_rows,
         spread_loops,
         part_columns,
         interleave_iterations,
@@ -192,7 +195,7 @@ def skipped_passes(
     if target == "cuda":
         others = (_FOR_ONE_CORE - {"reuse_buffers"}) | {
             "merge_loops", "unsigned_indices", "part_columns", "interleave_iterations",
-            "skip_zeros", "factor_carried", "order_products", "save_factors",
+            "skip_zeros", "factor_carried", "order_products", "save_factors", "read_chosen_rows",
         }  # fmt: skip
         return off | others | _THREADS
     off |= _ONLY_KERNELS
@@ -417,6 +420,8 @@ def in_loops(graph: Graph) -> Graph:
 
 def scheduled(graph: Graph) -> Graph:
     """The graph of loops that the compiler sees."""
+    graph, _ = clone_graph(graph)
+    _run(graph, read_chosen_rows, prune)
     loops = schedule_loops(graph)
     graphs = [loops]
     # while arrays of one iteration are still made inside it, and iterations add to zeros
