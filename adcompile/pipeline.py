@@ -64,6 +64,7 @@ from adcompile.optimize.signs import decide_signs
 from adcompile.optimize.simplify import simplify
 from adcompile.optimize.skip import skip_zeros
 from adcompile.optimize.squares import square_sizes
+from adcompile.optimize.stored import add_to_stored
 from adcompile.optimize.sums import add_once, carry_sums
 from adcompile.optimize.takeover import take_over
 from adcompile.optimize.tapes import save_factors
@@ -95,6 +96,7 @@ SCALAR_PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
     (prune, "remove extents and conversions that no loop needs"),
     (share_indices, "compute equal extents and indices once"),
     (unroll_columns, "write out short loops over the columns of an array"),
+    (add_to_stored, "store what is added to an element that has just been stored"),
     (share_loads, "read an element once, until its memory may have changed"),
     (hoist_loads, "read what a loop does not change before it"),
     (share_branches, "compute once what two branches on one condition compute"),

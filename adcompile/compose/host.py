@@ -54,21 +54,14 @@ class Host:
         """Zeros of the given extents."""
         return memory.full(self.builder, shape, 0, dtype)
 
-    def over_elements(
-        self, array: Value, body: Callable[[list[Value]], None], index: Sequence[Value] = ()
-    ) -> None:
+    def over_elements(self, array: Value, body: Callable[[list[Value]], None]) -> None:
         """Run `body` for each index of an array: one loop per axis."""
-        shape = shape_of(array.type)
-        if len(index) == len(shape):
-            body(list(index))
-            return
-        extent = self.builder.extent(shape[len(index)])
 
-        def deeper(counter: Value, _: list[Value]) -> list[Value]:
-            self.over_elements(array, body, [*index, counter])
+        def element(index: list[Value], _: list[Value]) -> list[Value]:
+            body(index)
             return []
 
-        self.builder.loop(0, extent, 1, [], deeper, "ijklmn"[len(index) % 6])
+        self.builder.nest(self.builder.shape(array), element)
 
     def put(self, target: Value, index: Sequence[Value], value: Value, last: bool) -> None:
         """Write a scalar or array into `target` at an index of its first or last axes."""

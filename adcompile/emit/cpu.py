@@ -40,6 +40,8 @@ class CpuEmitter(PythonEmitter):
         if op.name == "cast" and op.inputs[0].type.dtype == "bool":
             one, zero = (assemble.typed(number, op.attrs["dtype"]) for number in (1, 0))
             return f"{one} if {{0}} else {zero}"
+        if op.name == "cast" and op.inputs[0].type.dtype == op.attrs["dtype"] == "int64":
+            return "{0}"
         if op.name == "cast":
             return _CASTS.get(op.attrs["dtype"], f"np.{op.attrs['dtype']}({{0}})")
         if op.name == "stack":  # an empty list that has a type

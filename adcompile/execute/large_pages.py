@@ -35,8 +35,7 @@ def _maker(zeros: bool) -> Any:
 
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
             extents = _arrays._parse_shape(context, builder, shape, values[0])
-            array = _arrays._empty_nd_impl(context, builder, result, extents)
-            size = builder.mul(array.nitems, array.itemsize)
+            array, size = _allocated(context, builder, result, extents)
             _advise(builder, array.data, size)
             if zeros:
                 _cgutils.memset(builder, array.data, size, 0)
@@ -45,6 +44,35 @@ def _maker(zeros: bool) -> Any:
         return result(shape, dtype), generate
 
     return _intrinsic(typed)
+
+
+def _allocated(context: Any, builder: Any, type_: Any, extents: Any) -> tuple[Any, Any]:
+    """A new array in C order, and its bytes; Numba's own code for it is two functions to compile.
+
+    Raises ValueError, as NumPy does, for an array whose size is no number of 63 bits.
+    """
+    size = context.get_constant(_types.intp, _arrays.get_itemsize(context, type_))
+    strides: list[Any] = []
+    itemsize, fits = size, _ir.Constant(_ir.IntType(1), 1)
+    for extent in reversed(extents):
+        strides.insert(0, size)
+        product = builder.smul_with_overflow(size, extent)
+        size = builder.extract_value(product, 0)
+        fits = builder.and_(fits, builder.not_(builder.extract_value(product, 1)))
+    with builder.if_then(builder.not_(fits), likely=False):
+        message = "array is too big: its bytes cannot be counted"
+        context.call_conv.return_user_exc(builder, ValueError, (message,))
+    alignment = context.get_preferred_array_alignment(type_.dtype)
+    memory = context.nrt.meminfo_alloc_aligned(builder, size, alignment)
+    array = _arrays.make_array(type_)(context, builder)
+    data = builder.bitcast(
+        context.nrt.meminfo_data(builder, memory), context.get_data_type(type_.dtype).as_pointer()
+    )
+    shape, gaps = (_cgutils.pack_array(builder, n, ty=size.type) for n in (extents, strides))
+    _arrays.populate_array(
+        array, data=data, shape=shape, strides=gaps, itemsize=itemsize, meminfo=memory
+    )
+    return array, size
 
 
 def _advise(builder: Any, data: Any, size: Any) -> None:

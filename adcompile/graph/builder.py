@@ -324,6 +324,30 @@ class Builder:
         bounds = [self.value(start), self.value(stop), self.value(step)]
         return self.structured("for", [*bounds, *initial], [region], region.params[1:])
 
+    def nest(
+        self,
+        ranges: Sequence[Value | tuple[Value, Value]],
+        body: Callable[[list[Value], list[Value]], Sequence[Value]],
+        initial: Sequence[Value] = (),
+        depth: int = 0,
+    ) -> list[Value]:
+        """Loops inside one another, over extents or from `start` to `stop`; none for one number.
+
+        `body(index, carried)` gives the values of the next iteration; `depth` loops are around.
+        """
+
+        def level(index: list[Value], carried: list[Value]) -> list[Value]:
+            if len(index) == len(ranges):
+                return list(body(index, carried))
+            over = ranges[len(index)]
+            start, stop = over if isinstance(over, tuple) else (self.constant(0), over)
+            if start.constant is not None and stop.constant == start.constant + 1:
+                return level([*index, start], carried)
+            name = "ijklmn"[(depth + len(index)) % 6]
+            return self.loop(start, stop, 1, carried, lambda i, c: level([*index, i], c), name)
+
+        return level([], list(initial))
+
 
 def _refuse_complex(record: Record, values: Sequence[Value]) -> None:
     if not record.takes_complex and any(is_complex(v.type) for v in values):

@@ -13,19 +13,16 @@ from adcompile.graph.ir import Region, Value
 
 
 def fill(
-    builder: Builder, array: Value, value: Value, extents: Sequence[Value],
+    builder: Builder, array: Value, value: Value, ranges: Sequence[Value | tuple[Value, Value]],
     index: Sequence[Value] = (),
 ) -> None:  # fmt: skip
-    """Append the stores; `index` are the counters of the loops so far."""
-    if len(index) == len(extents):
-        builder.op("store", array, value, *index)
-        return
+    """Append the stores into all elements, or into those of the rows with an index."""
 
-    def body(i: Value, _: list[Value]) -> list[Value]:
-        fill(builder, array, value, extents, [*index, i])
+    def store(rest: list[Value], _: list[Value]) -> list[Value]:
+        builder.op("store", array, value, *index, *rest)
         return []
 
-    builder.loop(0, extents[len(index)], 1, [], body, "ijklmn"[len(index) % 6])
+    builder.nest(ranges, store, depth=len(index))
 
 
 def settle_memory(region: Region, made: dict[Value, Value], builder: Builder) -> None:

@@ -30,9 +30,7 @@ def _real(item: Any) -> Value:
     return result
 
 
-def elementwise_function(name: str, strong: bool = True) -> Callable[..., Value]:
-    """Stands for an elementwise function; `strong` results are of NumPy's types."""
-
+def _function(name: str, strong: bool = True) -> Callable[..., Value]:
     def apply(*operands: Any) -> Value:
         attrs = {"strong": True} if strong else {}
         result: Value = current().op(name, *map(_real, operands), **attrs)
@@ -49,11 +47,11 @@ _ELEMENTWISE = (
 for _entry in _ELEMENTWISE.split():
     _spelling, _, _record = _entry.partition(":")
     if (_record or _spelling) in RECORDS:
-        _NAMES[_spelling] = elementwise_function(_record or _spelling)
+        _NAMES[_spelling] = _function(_record or _spelling)
 for _spelling, _record in (
     ("erf", "erf"), ("erfc", "erfc"), ("gamma", "gamma"), ("lgamma", "gammaln"),
 ):  # fmt: skip
-    CALLS[getattr(math, _spelling)] = elementwise_function(_record, strong=False)
+    CALLS[getattr(math, _spelling)] = _function(_record, strong=False)
 
 
 def _of_order(name: str, order: int | None = None) -> Callable[..., Value]:
@@ -65,7 +63,7 @@ def _of_order(name: str, order: int | None = None) -> Callable[..., Value]:
             raise UnsupportedOperation(f"`{name}` of order {n}", hint="use a whole order from 0")
         (x,) = operands if order is not None else operands[1:]
         if name == "polygamma" and n == 0:
-            return elementwise_function("digamma")(x)
+            return _function("digamma")(x)
         result: Value = current().op(name, int(n), _real(x), strong=True)
         return result
 

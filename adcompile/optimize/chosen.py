@@ -90,10 +90,11 @@ def _read_rows(
 def _read_extents(chosen: Op, region: Region) -> None:
     """Read the extents of chosen rows from the matrix and from the indices."""
     for op in region.walk():
-        if op.name == "dim" and op.inputs[0].op is not None:
+        if op.name == "dim":
             array, axis = op.inputs[0], op.attrs["axis"]
-            if array.op.name == "transpose" and array.op.inputs[0] is chosen.result:
-                array, axis = chosen.result, array.op.attrs["axes"][axis]
+            maker = array.op
+            if maker is not None and maker.name == "transpose":
+                array, axis = maker.inputs[0], maker.attrs["axes"][axis]
             if array is chosen.result:
                 op.inputs, op.attrs = [chosen.inputs[1 - axis]], {**op.attrs, "axis": axis}
 

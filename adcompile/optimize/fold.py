@@ -283,7 +283,7 @@ class _Table:
                 new = slot(window.high if window.step > 0 else window.low)
                 if value.constant is not None:
                     value = builder.constant(value.constant, Scalar(self.array.type.dtype))
-                fill(builder, self.array, value, extents, [new])
+                fill(builder, self.array, value, extents[1:], [new])
             for use in self.uses:
                 if use.top is window.loop:
                     offset = offset_of(self._row(use), counter)

@@ -222,11 +222,11 @@ class _Simplifier:
         return None
 
     def _quotient(self, op: Op, factor: Value, inverse: Value) -> Value | None:
-        """x * (1 / y) becomes x / y where the inverse is not used again."""
+        """x * (1 / y) becomes x / y where the inverse is used once, and not in a loop."""
         maker = self._maker(inverse)
         if maker is None or maker.name != "div" or maker.inputs[0].constant != 1:
             return None
-        if self.uses.get(inverse) != 1 or inverse.named:
+        if self.uses.get(inverse) != 1 or inverse.named or maker not in self.builder.region.ops:
             return None
         return self._like(op, "div", factor, maker.inputs[1])
 

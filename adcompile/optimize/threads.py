@@ -179,7 +179,7 @@ class _Calls:
 
         def add(thread: Value, sums: list[Value]) -> list[Value]:
             for array, copy in zip(self.plan.sums, copies, strict=True):
-                self._add(array, copy, [thread])
+                self._add(array, copy, thread)
             return [s + builder.op("load", p, thread) for s, p in zip(sums, parts, strict=True)]
 
         return builder.loop(0, threads, 1, self.sums, add, "thread")
@@ -196,19 +196,15 @@ class _Calls:
         made.hint = f"{array.hint}_parts"
         return made
 
-    def _add(self, array: Value, copies: Value, index: list[Value]) -> None:
+    def _add(self, array: Value, copies: Value, thread: Value) -> None:
         """Add the elements of one thread's array."""
-        if len(index) > array.type.ndim:  # type: ignore[union-attr]
-            part = self.builder.op("load", copies, *index)
-            self.builder.op("accumulate_at", array, part, *index[1:])
-            return
 
-        def body(i: Value, _: list[Value]) -> list[Value]:
-            self._add(array, copies, [*index, i])
+        def add(index: list[Value], _: list[Value]) -> list[Value]:
+            part = self.builder.op("load", copies, thread, *index)
+            self.builder.op("accumulate_at", array, part, *index)
             return []
 
-        extent = self.builder.shape(array)[len(index) - 1]
-        self.builder.loop(0, extent, 1, [], body, "ijklmn"[(len(index) - 1) % 6])
+        self.builder.nest(self.builder.shape(array), add)
 
     # -- how many threads -----------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Bounds, Sum
 from adcompile.graph.builder import Builder
 from adcompile.graph.dependence import INDEX_STARTS, index_of
+from adcompile.graph.filling import fill
 from adcompile.graph.ir import RECORDS, Op, Region, Value
 from adcompile.graph.types import Scalar
 from adcompile.optimize.loads import changed, touched
@@ -326,19 +327,8 @@ class Zeros:
         index = [self.number(s) for s in prefix]
         rest = self.spans[len(prefix) + len(ranges) :]
         every = [*ranges, *((self.number(s.low), self.number(s.high)) for s in rest)]
-        self._fill(index, every)
-
-    def _fill(self, index: Sequence[Value], ranges: Sequence[tuple[Value, Value]]) -> None:
-        if not ranges:
-            zero = self.builder.constant(0, Scalar(self.array.type.dtype))
-            self.builder.op("store", self.array, zero, *index)
-            return
-
-        def body(counter: Value, _: list[Value]) -> list[Value]:
-            self._fill([*index, counter], ranges[1:])
-            return []
-
-        self.builder.loop(*ranges[0], 1, [], body, "ijklmn"[len(index) % 6])
+        zero = self.builder.constant(0, Scalar(self.array.type.dtype))
+        fill(self.builder, self.array, zero, every, index)
 
     def number(self, found: Sum) -> Value:
         """The value of a sum."""

@@ -7,9 +7,6 @@ filled with a number by a loop, for the host may not know the number.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
-
 from adcompile.graph.clone import clone_graph
 from adcompile.graph.ir import Graph, Op, Value
 from adcompile.graph.types import is_continuous
@@ -27,16 +24,6 @@ def schedule_kernel_loops(graph: Graph) -> Graph:
 
 
 class _KernelLoops(LoopScheduler):
-    def nest(self, extents: Sequence[Value], body: Callable[[Index], Any]) -> None:
-        """A loop nest without carried values, over the axes of more than one element."""
-        zero = self.builder.constant(0)
-
-        def spread(index: Index) -> None:
-            counters = iter(index)
-            body([zero if e.constant == 1 else next(counters) for e in extents])
-
-        super().nest([e for e in extents if e.constant != 1], spread)
-
     def contiguous(self, old: Value, layouts: str) -> Value:
         """The array in memory; the factors of a product stay where they are."""
         return self.value(old) if layouts == "CF" else super().contiguous(old, layouts)

@@ -365,7 +365,7 @@ class LoopScheduler(Fusion, ReductionLoops):
             body(index)
             return []
 
-        self.fold(extents, [], once)
+        self.builder.nest(extents, once)
 
     # -- writes ---------------------------------------------------------------------------------
 

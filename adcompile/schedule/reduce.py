@@ -67,28 +67,6 @@ class ReductionLoops:
 
     # -- folding --------------------------------------------------------------------------------
 
-    def fold(
-        self,
-        extents: Sequence[Value],
-        initial: list[Value],
-        body: Callable[[Index, list[Value]], list[Value]],
-        depth: int = 0,
-    ) -> list[Value]:
-        """Nested loops that carry scalars; there is none along an axis of one element."""
-
-        def level(index: Index, carried: list[Value]) -> list[Value]:
-            if len(index) == len(extents):
-                return body(index, carried)
-            extent = extents[len(index)]
-            if extent.constant == 1:
-                return level([*index, self.builder.constant(0)], carried)
-            name = "ijklmn"[(depth + len(index)) % 6]
-            return self.builder.loop(
-                0, extent, 1, carried, lambda i, c: level([*index, i], c), name
-            )
-
-        return level([], initial)
-
     def _sum(self, op: Op) -> None:
         axes, ndim = op.attrs["axes"], len(shape_of(op.inputs[0].type))
         if isinstance(op.result.type, Array) and ndim - 1 not in axes:
@@ -185,7 +163,7 @@ class ReductionLoops:
             ends: list[Value] = step(self.read(source, index), index, carried)
             return ends
 
-        return self.fold([extents[k] for k in axes], initial, body, depth=len(kept))
+        return self.builder.nest([extents[k] for k in axes], body, initial, len(kept))
 
     def reduced(self, op: Op, at: Callable[[Index], Value]) -> None:
         """The result of a reduction, of which `at` gives the elements."""
@@ -230,7 +208,7 @@ class ReductionLoops:
                 last, hint = extents[axis] - 1, "ijklmn"[len(kept) % 6]
                 self.builder.loop(last, -1, -1, [zero], lambda i, c: body([i], c), hint)
             else:
-                self.fold([extents[axis]], [zero], body, depth=len(kept))
+                self.builder.nest([extents[axis]], body, [zero], len(kept))
 
         self.nest([e for k, e in enumerate(extents) if k != axis], line)
 
@@ -295,7 +273,7 @@ class ReductionLoops:
             first, second = (converted(self.builder, self.read(v, index), dtype) for v in (a, b))
             return [carried[0] + first * second]
 
-        (total,) = self.fold(self.extents(a), [zero], body)
+        (total,) = self.builder.nest(self.extents(a), body, [zero])
         self._name(op.result, total)
 
     def _matmul_loops(self, op: Op) -> None:
@@ -320,7 +298,8 @@ class ReductionLoops:
                 first, second = (converted(self.builder, v, dtype) for v in (first, second))
                 return [carried[0] + first * second]
 
-            self.builder.op("store", new, self.fold([inner], [zero], body, len(index))[0], *index)
+            (total,) = self.builder.nest([inner], body, [zero], len(index))
+            self.builder.op("store", new, total, *index)
 
         self.nest(self.extents(out), element)
 

@@ -120,17 +120,9 @@ def _stays(loop: Op, params: Sequence[Value]) -> bool:
     return not any(base(v) in params for v in [*ends, *starts] if isinstance(v.type, Array))
 
 
-def _store_all(
-    builder: Builder, target: Value, source: Value, extents: Sequence[Value],
-    index: Sequence[Value] = (),
-) -> None:  # fmt: skip
-    assert isinstance(target.type, Array)
-    if len(index) == len(extents):
+def _store_all(builder: Builder, target: Value, source: Value, extents: Sequence[Value]) -> None:
+    def store(index: list[Value], _: list[Value]) -> list[Value]:
         builder.op("store", target, builder.op("load", source, *index), *index)
-        return
-
-    def body(i: Value, _: list[Value]) -> list[Value]:
-        _store_all(builder, target, source, extents, [*index, i])
         return []
 
-    builder.loop(0, extents[len(index)], 1, [], body, "ijklmn"[len(index) % 6])
+    builder.nest(extents, store)

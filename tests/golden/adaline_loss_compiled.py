@@ -16,15 +16,13 @@ def grad_adaline_loss(w, b, x, y):
     exact.dot_into(y_bar, x, w)
     t = 2.0 / float(b.shape[0])
     b_bar = np.empty(b.shape)
+    x_bar = np.empty((b.shape[0], w.shape[0]))
     for i in range(b.shape[0]):
         t_1 = t * (y_bar[i] + b[i] - y[i])
         b_bar[i] = t_1
         y_bar[i] = -t_1
-    x_bar = np.empty((b.shape[0], w.shape[0]))
-    for i in range(b.shape[0]):
-        t_2 = b_bar[i]
         for j in range(w.shape[0]):
-            x_bar[i, j] = t_2 * w[j]
+            x_bar[i, j] = t_1 * w[j]
     w_bar = np.empty(w.shape)
     exact.dot_into(w_bar, x.T, b_bar)
     return w_bar, b_bar, x_bar, y_bar

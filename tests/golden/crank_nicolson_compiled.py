@@ -54,25 +54,24 @@ def grad_crank_nicolson(psi, h):
         # psi = np.linalg.solve(back, forward @ psi)
         t_6 = np.linalg.solve(back.T, psi_bar)
         psi_bar = np.empty(3, np.complex128)
+        t_7 = psi_tape[np.uint64(_), 0]
+        t_8 = psi_tape[np.uint64(_), 1]
+        t_9 = psi_tape[np.uint64(_), 2]
+        t_10 = psi_tape_1[np.uint64(_), 0]
+        t_11 = psi_tape_1[np.uint64(_), 1]
+        t_12 = psi_tape_1[np.uint64(_), 2]
         for i in range(3):
-            t_7 = 0j
+            t_13 = 0j
             for j in range(3):
-                t_7 += forward[j, i] * t_6[j]
-            psi_bar[i] = t_7
-        t_8 = psi_tape[np.uint64(_), 0]
-        t_9 = psi_tape[np.uint64(_), 1]
-        t_10 = psi_tape[np.uint64(_), 2]
-        t_11 = psi_tape_1[np.uint64(_), 0]
-        t_12 = psi_tape_1[np.uint64(_), 1]
-        t_13 = psi_tape_1[np.uint64(_), 2]
-        for i in range(3):
+                t_13 += forward[j, i] * t_6[j]
+            psi_bar[i] = t_13
             t_14 = t_6[i]
-            back_bar[i, 0] -= t_14 * t_8
-            back_bar[i, 1] -= t_14 * t_9
-            back_bar[i, 2] -= t_14 * t_10
-            forward_bar[i, 0] += t_14 * t_11
-            forward_bar[i, 1] += t_14 * t_12
-            forward_bar[i, 2] += t_14 * t_13
+            back_bar[i, 0] -= t_14 * t_7
+            back_bar[i, 1] -= t_14 * t_8
+            back_bar[i, 2] -= t_14 * t_9
+            forward_bar[i, 0] += t_14 * t_10
+            forward_bar[i, 1] += t_14 * t_11
+            forward_bar[i, 2] += t_14 * t_12
     # forward = np.eye(3) - 0.05j * h
     h_bar = np.empty((3, 3))
     for i in range(3):

@@ -33,19 +33,20 @@ def grad_log_sum_exp_1(m, top_bar, m_bar, t):
             t_4 += 1.0 if t_7 else 0.0
         t_8 = device.sum_of_lanes(t_3, np.float64)
         t_9 = device.sum_of_lanes(t_4, np.float64)
-        t_10 = 0.0
+        t_10 = 1.0 / t_8
+        t_11 = 0.0
         for j in range(lane, m.shape[1], lanes):
-            t_11 = m_bar[i, j] / t_8
-            m_bar[i, j] = t_11
-            t_10 -= t_11
-        t_12 = device.sum_of_lanes(t_10, np.float64)
+            t_12 = t_10 * m_bar[i, j]
+            m_bar[i, j] = t_12
+            t_11 -= t_12
+        t_13 = device.sum_of_lanes(t_11, np.float64)
         if lane == 0:
-            top_bar[i, 0] += t_12
+            top_bar[i, 0] += t_13
         # top = m.max(axis=1, keepdims=True)
         cuda.syncthreads()
-        t_13 = top_bar[i, 0] / t_9
+        t_14 = top_bar[i, 0] / t_9
         for j in range(lane, m.shape[1], lanes):
-            m_bar[i, j] = m_bar[i, j] + (t_13 if t[i, j] else 0.0)
+            m_bar[i, j] = m_bar[i, j] + (t_14 if t[i, j] else 0.0)
 
 
 def grad_log_sum_exp(m):

@@ -35,85 +35,69 @@ def grad_mlp_loss(w1, b1, w2, b2, x, labels):
     # return cross_entropy(hidden @ w2 + b2, labels)
     t_4 = np.empty((x.shape[0], w2.shape[1]))
     exact.dot_into(t_4, hidden, w2)
-    # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
-    t_5 = np.empty((x.shape[0], w2.shape[1]))
-    t_6 = np.empty(x.shape[0])
     # return np.mean(log_sum - shifted[np.arange(len(labels)), labels])
-    t_7 = 1.0 / float(x.shape[0])
-    shifted_bar = np.zeros((x.shape[0], w2.shape[1]))
-    for i in range(x.shape[0]):
-        shifted_bar[i, labels[i]] -= t_7
+    t_5 = 1.0 / float(x.shape[0])
+    shifted_bar = np.zeros((1, w2.shape[1]))
     # shifted = logits - logits.max(axis=1, keepdims=True)
-    t_8 = np.empty((x.shape[0], w2.shape[1]), np.bool_)
-    t_9 = np.empty((x.shape[0], 1))
-    # return cross_entropy(hidden @ w2 + b2, labels)
-    t_10 = np.empty(w2.shape[1])
-    for i in range(x.shape[0]):
-        t_11 = -np.inf
-        for j in range(w2.shape[1]):
-            t_12 = t_4[i, j] + b2[j]
-            t_10[j] = t_12
-            # shifted = logits - logits.max(axis=1, keepdims=True)
-            t_11 = exact.maximum(t_11, t_12)
-        # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
-        t_13 = 0.0
-        t_14 = 0.0
-        for j in range(w2.shape[1]):
-            # shifted = logits - logits.max(axis=1, keepdims=True)
-            t_15 = t_10[j]
-            # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
-            t_16 = math.exp(t_15 - t_11)
-            t_5[i, j] = t_16
-            # shifted = logits - logits.max(axis=1, keepdims=True)
-            t_17 = t_15 == t_11
-            t_8[i, j] = t_17
-            t_13 += t_16
-            t_14 += 1.0 if t_17 else 0.0
-        t_6[i] = t_13
-        # shifted = logits - logits.max(axis=1, keepdims=True)
-        t_9[i, 0] = t_14
-    # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
-    for i in range(x.shape[0]):
-        t_6[i] = t_7 / t_6[i]
-    # shifted = logits - logits.max(axis=1, keepdims=True)
-    t_18 = np.empty((x.shape[0], w2.shape[1]))
+    t_6 = np.empty((x.shape[0], w2.shape[1]))
     # return cross_entropy(hidden @ w2 + b2, labels)
     b2_bar = np.zeros(w2.shape[1])
     # shifted = logits - logits.max(axis=1, keepdims=True)
-    t_19 = np.empty(1)
-    # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
-    for i in range(x.shape[0]):
-        t_20 = t_6[i]
-        t_21 = 0.0
-        for j in range(w2.shape[1]):
-            shifted_bar[i, j] += t_20 * t_5[i, j]
-            # shifted = logits - logits.max(axis=1, keepdims=True)
-            t_21 -= shifted_bar[i, j]
-        # shifted = logits - logits.max(axis=1, keepdims=True)
-        t_22 = t_9[i, 0]
-        for j in range(1):
-            t_19[j] = t_21 / t_22
-        t_23 = t_19[0]
-        for j in range(w2.shape[1]):
-            t_24 = shifted_bar[i, j] + (t_23 if t_8[i, j] else 0.0)
-            t_18[i, j] = t_24
-            # return cross_entropy(hidden @ w2 + b2, labels)
-            b2_bar[j] += t_24
+    t_7 = np.empty(w2.shape[1], np.bool_)
     # return cross_entropy(hidden @ w2 + b2, labels)
+    t_8 = np.empty(w2.shape[1])
+    for i in range(x.shape[0]):
+        for j in range(w2.shape[1]):
+            shifted_bar[0, j] = 0.0
+        t_9 = -np.inf
+        for j in range(w2.shape[1]):
+            t_10 = t_4[i, j] + b2[j]
+            t_8[j] = t_10
+            # shifted = logits - logits.max(axis=1, keepdims=True)
+            t_9 = exact.maximum(t_9, t_10)
+        # return np.mean(log_sum - shifted[np.arange(len(labels)), labels])
+        shifted_bar[0, labels[i]] -= t_5
+        # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
+        t_11 = 0.0
+        t_12 = 0.0
+        for j in range(w2.shape[1]):
+            # shifted = logits - logits.max(axis=1, keepdims=True)
+            t_13 = t_8[j]
+            # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
+            t_14 = math.exp(t_13 - t_9)
+            t_8[j] = t_14
+            # shifted = logits - logits.max(axis=1, keepdims=True)
+            t_15 = t_13 == t_9
+            t_7[j] = t_15
+            t_11 += t_14
+            t_12 += 1.0 if t_15 else 0.0
+        t_16 = t_5 / t_11
+        t_17 = 0.0
+        for j in range(w2.shape[1]):
+            shifted_bar[0, j] += t_16 * t_8[j]
+            # shifted = logits - logits.max(axis=1, keepdims=True)
+            t_17 -= shifted_bar[0, j]
+        # shifted = logits - logits.max(axis=1, keepdims=True)
+        t_18 = t_17 / t_12
+        for j in range(w2.shape[1]):
+            t_19 = shifted_bar[0, j] + (t_18 if t_7[j] else 0.0)
+            t_6[i, j] = t_19
+            # return cross_entropy(hidden @ w2 + b2, labels)
+            b2_bar[j] += t_19
     hidden_bar = np.empty((x.shape[0], w1.shape[1]))
-    exact.dot_into(hidden_bar, t_18, w2.T)
+    exact.dot_into(hidden_bar, t_6, w2.T)
     w2_bar = np.empty((w1.shape[1], w2.shape[1]))
-    exact.dot_into(w2_bar, hidden.T, t_18)
+    exact.dot_into(w2_bar, hidden.T, t_6)
     # hidden = 1.0 / (1.0 + np.exp(-(x @ w1 + b1)))
-    t_25 = np.empty((x.shape[0], w1.shape[1]))
+    t_20 = np.empty((x.shape[0], w1.shape[1]))
     b1_bar = np.zeros(w1.shape[1])
     for i in range(x.shape[0]):
         for j in range(w1.shape[1]):
-            t_25[i, j] = -(hidden_bar[i, j] * (-hidden[i, j] / t_1[i, j]) * t[i, j])
+            t_20[i, j] = -(hidden_bar[i, j] * (-hidden[i, j] / t_1[i, j]) * t[i, j])
         for j in range(w1.shape[1]):
-            b1_bar[j] += t_25[i, j]
+            b1_bar[j] += t_20[i, j]
     x_bar = np.empty((x.shape[0], w1.shape[0]))
-    exact.dot_into(x_bar, t_25, w1.T)
+    exact.dot_into(x_bar, t_20, w1.T)
     w1_bar = np.empty(w1.shape)
-    exact.dot_into(w1_bar, x.T, t_25)
+    exact.dot_into(w1_bar, x.T, t_20)
     return w1_bar, b1_bar, w2_bar, b2_bar, x_bar

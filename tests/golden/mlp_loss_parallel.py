@@ -20,59 +20,50 @@ def grad_mlp_loss_part_1(first, last, w1, t, b1, t_1, hidden):
             hidden[np.uint64(i), j] = 1.0 / t_3
 
 
-def grad_mlp_loss_part_2(first, last, w2, t, b2, t_1, t_2, t_3, t_4):
-    # return cross_entropy(hidden @ w2 + b2, labels)
-    t_5 = np.empty(w2.shape[1])
-    for i in range(max(first, 0), last):
-        t_6 = -np.inf
-        for j in range(w2.shape[1]):
-            t_7 = t[np.uint64(i), j] + b2[j]
-            t_5[j] = t_7
-            # shifted = logits - logits.max(axis=1, keepdims=True)
-            t_6 = exact.maximum(t_6, t_7)
-        # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
-        t_8 = 0.0
-        t_9 = 0.0
-        for j in range(w2.shape[1]):
-            # shifted = logits - logits.max(axis=1, keepdims=True)
-            t_10 = t_5[j]
-            # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
-            t_11 = math.exp(t_10 - t_6)
-            t_1[np.uint64(i), j] = t_11
-            # shifted = logits - logits.max(axis=1, keepdims=True)
-            t_12 = t_10 == t_6
-            t_2[np.uint64(i), j] = t_12
-            t_8 += t_11
-            t_9 += 1.0 if t_12 else 0.0
-        t_3[np.uint64(i)] = t_8
-        # shifted = logits - logits.max(axis=1, keepdims=True)
-        t_4[np.uint64(i), 0] = t_9
-
-
-def grad_mlp_loss_part_3(first, last, w2, t, t_1, shifted_bar, t_2, t_3, t_4, b2_bar):
+def grad_mlp_loss_part_2(first, last, w2, t, b2, labels, t_1, shifted_bar, t_2, b2_bar):
     # shifted = logits - logits.max(axis=1, keepdims=True)
-    t_5 = np.empty(1)
-    # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
+    t_3 = np.empty(w2.shape[1], np.bool_)
+    # return cross_entropy(hidden @ w2 + b2, labels)
+    t_4 = np.empty(w2.shape[1])
     for i in range(max(first, 0), last):
-        t_6 = t[np.uint64(i)]
-        t_7 = 0.0
+        t_5 = -np.inf
         for j in range(w2.shape[1]):
-            shifted_bar[np.uint64(i), j] += t_6 * t_1[np.uint64(i), j]
+            t_6 = t[np.uint64(i), j] + b2[j]
+            t_4[j] = t_6
             # shifted = logits - logits.max(axis=1, keepdims=True)
-            t_7 -= shifted_bar[np.uint64(i), j]
-        # shifted = logits - logits.max(axis=1, keepdims=True)
-        t_8 = t_2[np.uint64(i), 0]
-        for j in range(1):
-            t_5[j] = t_7 / t_8
-        t_9 = t_5[0]
+            t_5 = exact.maximum(t_5, t_6)
+        # return np.mean(log_sum - shifted[np.arange(len(labels)), labels])
+        shifted_bar[np.uint64(i), labels[np.uint64(i)]] -= t_1
+        # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
+        t_7 = 0.0
+        t_8 = 0.0
         for j in range(w2.shape[1]):
-            t_10 = shifted_bar[np.uint64(i), j] + (t_9 if t_3[np.uint64(i), j] else 0.0)
-            t_4[np.uint64(i), j] = t_10
+            # shifted = logits - logits.max(axis=1, keepdims=True)
+            t_9 = t_4[j]
+            # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
+            t_10 = math.exp(t_9 - t_5)
+            t_4[j] = t_10
+            # shifted = logits - logits.max(axis=1, keepdims=True)
+            t_11 = t_9 == t_5
+            t_3[j] = t_11
+            t_7 += t_10
+            t_8 += 1.0 if t_11 else 0.0
+        t_12 = t_1 / t_7
+        t_13 = 0.0
+        for j in range(w2.shape[1]):
+            shifted_bar[np.uint64(i), j] += t_12 * t_4[j]
+            # shifted = logits - logits.max(axis=1, keepdims=True)
+            t_13 -= shifted_bar[np.uint64(i), j]
+        # shifted = logits - logits.max(axis=1, keepdims=True)
+        t_14 = t_13 / t_8
+        for j in range(w2.shape[1]):
+            t_15 = shifted_bar[np.uint64(i), j] + (t_14 if t_3[j] else 0.0)
+            t_2[np.uint64(i), j] = t_15
             # return cross_entropy(hidden @ w2 + b2, labels)
-            b2_bar[j] += t_10
+            b2_bar[j] += t_15
 
 
-def grad_mlp_loss_part_4(first, last, w1, hidden_bar, hidden, t, t_1, t_2, b1_bar):
+def grad_mlp_loss_part_3(first, last, w1, hidden_bar, hidden, t, t_1, t_2, b1_bar):
     # hidden = 1.0 / (1.0 + np.exp(-(x @ w1 + b1)))
     for i in range(max(first, 0), last):
         for j in range(w1.shape[1]):
@@ -115,76 +106,53 @@ def grad_mlp_loss(w1, b1, w2, b2, x, labels):
     # return cross_entropy(hidden @ w2 + b2, labels)
     t5 = np.empty((x.shape[0], w2.shape[1]))
     exact.dot_into(t5, hidden, w2)
-    # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
-    t6 = np.empty((x.shape[0], w2.shape[1]))
-    t7 = np.empty(x.shape[0])
     # return np.mean(log_sum - shifted[np.arange(len(labels)), labels])
-    t8 = 1.0 / float(x.shape[0])
+    t6 = 1.0 / float(x.shape[0])
     shifted_bar = np.zeros((x.shape[0], w2.shape[1]))
-    for i in range(x.shape[0]):
-        shifted_bar[i, labels[i]] -= t8
     # shifted = logits - logits.max(axis=1, keepdims=True)
-    t9 = np.empty((x.shape[0], w2.shape[1]), np.bool_)
-    t10 = np.empty((x.shape[0], 1))
-    # return cross_entropy(hidden @ w2 + b2, labels)
-    t11 = 4 * w2.shape[1]
-    t12 = 16 * w2.shape[1]
-    threads = min(t2, x.shape[0] * (6 + t11 + t12) // 30000)
-    if threads > 1:
-        t13 = 2 * threads
-        for thread in prange(threads):
-            t14 = t13 - 1 - np.int64(thread)
-            grad_mlp_loss_part_2(x.shape[0] * np.int64(thread) // t13, x.shape[0] * (np.int64(thread) + 1) // t13, w2, t5, b2, t6, t9, t7, t10)
-            grad_mlp_loss_part_2(x.shape[0] * t14 // t13, x.shape[0] * (t14 + 1) // t13, w2, t5, b2, t6, t9, t7, t10)
-    else:
-        grad_mlp_loss_part_2(np.int64(0), x.shape[0], w2, t5, b2, t6, t9, t7, t10)
-    # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
-    for i in range(x.shape[0]):
-        t7[i] = t8 / t7[i]
-    # shifted = logits - logits.max(axis=1, keepdims=True)
-    t15 = np.empty((x.shape[0], w2.shape[1]))
+    t7 = np.empty((x.shape[0], w2.shape[1]))
     # return cross_entropy(hidden @ w2 + b2, labels)
     b2_bar = np.zeros(w2.shape[1])
-    # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
-    threads = min(t2, x.shape[0] * (8 + t11 + 3 + 6 * w2.shape[1]) // (30000 + t12))
+    t8 = 16 * w2.shape[1]
+    t9 = 4 * w2.shape[1]
+    threads = min(t2, x.shape[0] * (12 + t9 + t8 + t9 + 6 * w2.shape[1]) // (30000 + t8))
     if threads > 1:
         b2_bar_parts = np.zeros((threads, w2.shape[1]))
-        t16 = 2 * threads
+        t10 = 2 * threads
         for thread in prange(threads):
-            t17 = b2_bar_parts[np.int64(thread)]
-            t18 = t16 - 1 - np.int64(thread)
-            grad_mlp_loss_part_3(x.shape[0] * np.int64(thread) // t16, x.shape[0] * (np.int64(thread) + 1) // t16, w2, t7, t6, shifted_bar, t10, t9, t15, t17)
-            grad_mlp_loss_part_3(x.shape[0] * t18 // t16, x.shape[0] * (t18 + 1) // t16, w2, t7, t6, shifted_bar, t10, t9, t15, t17)
+            t11 = b2_bar_parts[np.int64(thread)]
+            t12 = t10 - 1 - np.int64(thread)
+            grad_mlp_loss_part_2(x.shape[0] * np.int64(thread) // t10, x.shape[0] * (np.int64(thread) + 1) // t10, w2, t5, b2, labels, t6, shifted_bar, t7, t11)
+            grad_mlp_loss_part_2(x.shape[0] * t12 // t10, x.shape[0] * (t12 + 1) // t10, w2, t5, b2, labels, t6, shifted_bar, t7, t11)
         for thread in range(threads):
             for i in range(w2.shape[1]):
                 b2_bar[i] += b2_bar_parts[thread, i]
     else:
-        grad_mlp_loss_part_3(np.int64(0), x.shape[0], w2, t7, t6, shifted_bar, t10, t9, t15, b2_bar)
-    # return cross_entropy(hidden @ w2 + b2, labels)
+        grad_mlp_loss_part_2(np.int64(0), x.shape[0], w2, t5, b2, labels, t6, shifted_bar, t7, b2_bar)
     hidden_bar = np.empty((x.shape[0], w1.shape[1]))
-    exact.dot_into(hidden_bar, t15, w2.T)
+    exact.dot_into(hidden_bar, t7, w2.T)
     w2_bar = np.empty((w1.shape[1], w2.shape[1]))
-    exact.dot_into(w2_bar, hidden.T, t15)
+    exact.dot_into(w2_bar, hidden.T, t7)
     # hidden = 1.0 / (1.0 + np.exp(-(x @ w1 + b1)))
-    t19 = np.empty((x.shape[0], w1.shape[1]))
+    t13 = np.empty((x.shape[0], w1.shape[1]))
     b1_bar = np.zeros(w1.shape[1])
-    t20 = x.shape[0] * (3 + 9 * w1.shape[1] + 3 * w1.shape[1]) // (30000 + 16 * w1.shape[1])
-    threads = min(t2, t20)
+    t14 = x.shape[0] * (3 + 9 * w1.shape[1] + 3 * w1.shape[1]) // (30000 + 16 * w1.shape[1])
+    threads = min(t2, t14)
     if threads > 1:
         b1_bar_parts = np.zeros((threads, w1.shape[1]))
-        t21 = 2 * threads
+        t15 = 2 * threads
         for thread in prange(threads):
-            t22 = b1_bar_parts[np.int64(thread)]
-            t23 = t21 - 1 - np.int64(thread)
-            grad_mlp_loss_part_4(x.shape[0] * np.int64(thread) // t21, x.shape[0] * (np.int64(thread) + 1) // t21, w1, hidden_bar, hidden, t1, t, t19, t22)
-            grad_mlp_loss_part_4(x.shape[0] * t23 // t21, x.shape[0] * (t23 + 1) // t21, w1, hidden_bar, hidden, t1, t, t19, t22)
+            t16 = b1_bar_parts[np.int64(thread)]
+            t17 = t15 - 1 - np.int64(thread)
+            grad_mlp_loss_part_3(x.shape[0] * np.int64(thread) // t15, x.shape[0] * (np.int64(thread) + 1) // t15, w1, hidden_bar, hidden, t1, t, t13, t16)
+            grad_mlp_loss_part_3(x.shape[0] * t17 // t15, x.shape[0] * (t17 + 1) // t15, w1, hidden_bar, hidden, t1, t, t13, t16)
         for thread in range(threads):
             for i in range(w1.shape[1]):
                 b1_bar[i] += b1_bar_parts[thread, i]
     else:
-        grad_mlp_loss_part_4(np.int64(0), x.shape[0], w1, hidden_bar, hidden, t1, t, t19, b1_bar)
+        grad_mlp_loss_part_3(np.int64(0), x.shape[0], w1, hidden_bar, hidden, t1, t, t13, b1_bar)
     x_bar = np.empty((x.shape[0], w1.shape[0]))
-    exact.dot_into(x_bar, t19, w1.T)
+    exact.dot_into(x_bar, t13, w1.T)
     w1_bar = np.empty(w1.shape)
-    exact.dot_into(w1_bar, x.T, t19)
+    exact.dot_into(w1_bar, x.T, t13)
     return w1_bar, b1_bar, w2_bar, b2_bar, x_bar

@@ -8,27 +8,27 @@ def grad_spectrum(x):
     # def spectrum(x):
     n = x.shape[0]
     # out = np.zeros(n, dtype=complex)
-    out_bar = np.zeros(n, np.complex128)
+    out = np.zeros(n, np.complex128)
     t_tape = np.empty((n, n), np.complex128)
+    # return np.sum(np.abs(out) ** 4)
+    out_bar = np.empty(n, np.complex128)
     for k in range(n):
         # for j in range(n):
-        out = out_bar[k]
+        out_1 = out[k]
         for j in range(n):
             # out[k] += x[j] * np.exp(-2j * np.pi * k * j / n)
             t = complex(0.0, -6.283185307179586) * float(k) * float(j)
             t_1 = float(n)
             t = cmath.exp(complex(t.real / t_1, t.imag / t_1))
             t_tape[k, j] = t
-            out += x[j] * t
+            out_1 += x[j] * t
         # out[k] += x[j] * np.exp(-2j * np.pi * k * j / n)
-        out_bar[k] = out
-    # return np.sum(np.abs(out) ** 4)
-    for i in range(n):
-        t = out_bar[i]
-        t_2 = abs(t)
-        t = t.conjugate()
+        out[k] = out_1
+        # return np.sum(np.abs(out) ** 4)
+        t_2 = abs(out_1)
+        t = out_1.conjugate()
         t_3 = 1.0 if t_2 == 0.0 else t_2
-        out_bar[i] = 4.0 * (t_2 * t_2 * t_2) * complex(t.real / t_3, t.imag / t_3)
+        out_bar[k] = 4.0 * (t_2 * t_2 * t_2) * complex(t.real / t_3, t.imag / t_3)
     # out[k] += x[j] * np.exp(-2j * np.pi * k * j / n)
     x_bar = np.zeros(n)
     # for k in range(n):

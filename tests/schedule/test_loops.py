@@ -1,6 +1,7 @@
 """Whole-array programs become few loop nests."""
 
 import numpy as np
+import pytest
 
 import adcompile as ad
 
@@ -43,3 +44,36 @@ def test_updates_in_place_need_no_buffer():
 
     source = _source(update, "f4[::1], f4[::1], f4[::1], f8", inplace=("p", "v"))
     assert "np.empty" not in source
+
+
+def soft_labels(m, labels):
+    shifted = m - np.max(m, axis=1, keepdims=True)
+    return np.sum(np.log(np.sum(np.exp(shifted), axis=1)) - shifted[np.arange(len(m)), labels])
+
+
+def of_sums(m, w):
+    return np.sum(np.exp(np.sum(m * w, axis=1)))
+
+
+def test_loops_of_different_depth_are_joined():
+    m, labels = np.random.default_rng(1).random((5, 3)), np.array([0, 2, 1, 1, 0])
+    source = ad.value_and_grad(soft_labels).source(m, labels, stage="compiled")
+    assert source.count("for i in range(m.shape[0])") == 1
+    assert "range(1)" not in source
+
+
+def test_dear_functions_of_sums_stay_in_a_loop_of_their_own():
+    m = np.random.default_rng(1).random((5, 3))
+    source = ad.jit(of_sums).source(m, m[0], stage="compiled")
+    assert source.count("for i in range(m.shape[0])") == 2
+
+
+@pytest.mark.parametrize("shape", [(1, 4), (4, 1), (1, 1)])
+def test_axes_of_one_element(shape):
+    m = np.random.default_rng(2).random(shape)
+    labels = np.zeros(shape[0], np.int64)
+    for function, args in ((soft_labels, (m, labels)), (of_sums, (m, m[0]))):
+        found = ad.value_and_grad(function)(*args)
+        wanted = ad.value_and_grad(function, target="python")(*args)
+        np.testing.assert_allclose(found[0], wanted[0], rtol=1e-12)
+        np.testing.assert_allclose(found[1], wanted[1], rtol=1e-12, atol=1e-15)
