@@ -50,7 +50,7 @@ from adcompile.optimize.copies import drop_copies
 from adcompile.optimize.factor import factor_carried
 from adcompile.optimize.first import store_first
 from adcompile.optimize.fold import fold_rows
-from adcompile.optimize.gather import gather_sums
+from adcompile.optimize.gather import gather_but_pairs, gather_sums, hand_on_sums
 from adcompile.optimize.interleave import interleave_iterations, may_interleave
 from adcompile.optimize.late import zero_late
 from adcompile.optimize.loads import hoist_loads, share_loads
@@ -146,6 +146,7 @@ _REORDERING = frozenset(
         "share_reciprocals",
         "add_once",
         "interleave_iterations",
+        "hand_on_sums",
         "skip_zeros",
         "factor_carried",
         "order_products",
@@ -163,6 +164,7 @@ def pass_names() -> list[str]:
         spread_loops,
         part_columns,
         interleave_iterations,
+        hand_on_sums,
         skip_zeros,
         factor_carried,
         order_products,
@@ -197,7 +199,8 @@ def skipped_passes(
     if target == "cuda":
         others = (_FOR_ONE_CORE - {"reuse_buffers"}) | {
             "merge_loops", "unsigned_indices", "part_columns", "interleave_iterations",
-            "skip_zeros", "factor_carried", "order_products", "save_factors", "read_chosen_rows",
+            "hand_on_sums", "skip_zeros", "factor_carried", "order_products", "save_factors",
+            "read_chosen_rows",
         }  # fmt: skip
         return off | others | _THREADS
     off |= _ONLY_KERNELS
@@ -439,7 +442,13 @@ def scheduled(graph: Graph) -> Graph:
         if early:
             _optimise_one(body, first)
             _run(body, *early)
-        _optimise_one(body, SCALAR_PASSES)
-        _run(body, skip_zeros, factor_carried, prune, order_products, save_factors, prune)
+        passes = SCALAR_PASSES
+        if _is_on(gather_sums) and _is_on(hand_on_sums):
+            passes = tuple(
+                (gather_but_pairs if run is gather_sums else run, w) for run, w in passes
+            )
+        _optimise_one(body, passes)
+        _run(body, hand_on_sums, simplify, skip_zeros, factor_carried, prune)
+        _run(body, order_products, save_factors, prune)
         _run(body, unsigned_indices)
     return loops

@@ -5,17 +5,24 @@ Enters: a graph of loops. Leaves: the same graph where a loop that adds to `a[i 
 up what the iterations around it give. The first loop has to run element by element, for iterations
 meet in one element; the second computes several at once. The few elements at either end that not
 all iterations reach have loops of their own.
+
+Where only two iterations meet, and computing their shares twice would take too long, each hands its
+share of the next element on to the next iteration: that, too, is computed for several at once, and
+needs no array of shares.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Iterator, Sequence
+from functools import reduce
 
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Bounds, Sum
 from adcompile.graph.builder import Builder
 from adcompile.graph.clone import clone_op
 from adcompile.graph.ir import Graph, Op, Region, Value
+from adcompile.graph.types import Scalar
 from adcompile.ops import memory
 from adcompile.optimize.loads import defined
 
@@ -25,21 +32,45 @@ _MOST = 12  # operations that one contribution may take: it is computed in two l
 
 def gather_sums(graph: Graph) -> None:
     """Rewrite innermost loops in place."""
+    for loop in innermost(graph):
+        loop.gather()
+
+
+def gather_but_pairs(graph: Graph) -> None:
+    """Rewrite innermost loops in place, but for sums that two iterations after one another share.
+
+    These can be handed on.
+    """
+    for loop in innermost(graph):
+        loop.gather(pairs=False)
+
+
+def hand_on_sums(graph: Graph) -> None:
+    """Rewrite in place the innermost loops that `gather_but_pairs` has left."""
+    for loop in innermost(graph):
+        loop.hand_on()
+
+
+def innermost(graph: Graph) -> Iterator[Gathering]:
+    """The innermost loops over ranges up or down."""
     aliases, bounds = Aliases(graph), Bounds(graph)
     with Builder(graph) as builder:
-        _region(graph.body, aliases, bounds, builder)
+        yield from _innermost(graph.body, aliases, bounds, builder)
 
 
-def _region(region: Region, aliases: Aliases, bounds: Bounds, builder: Builder) -> None:
+def _innermost(
+    region: Region, aliases: Aliases, bounds: Bounds, builder: Builder
+) -> Iterator[Gathering]:
     for op in list(region.ops):
         for inner in op.regions:
-            _region(inner, aliases, bounds, builder)
+            yield from _innermost(inner, aliases, bounds, builder)
         if op.name == "for" and not any(o.regions for o in op.regions[0].ops):
-            with builder.inside(region):
-                _Gathering(op, region, aliases, bounds, builder).run()
+            if op.inputs[2].constant in (1, -1):
+                with builder.inside(region):
+                    yield Gathering(op, region, aliases, bounds, builder)
 
 
-class _Gathering:
+class Gathering:
     """One innermost loop."""
 
     def __init__(
@@ -52,19 +83,15 @@ class _Gathering:
         self.low = self.high = self.counter  # of the range, once it is known
         self.saved: dict[Value, Value] = {}
 
-    def run(self) -> None:
+    def gather(self, pairs: bool = True) -> None:
         """Take the sums that can be gathered out of the loop, and put loops for them beside it."""
-        step = self.loop.inputs[2].constant
-        if step not in (1, -1):
-            return
-        for array in list(dict.fromkeys(o.inputs[0] for o in self._sums())):
-            groups = self._groups(array)
-            if not groups or max(map(len, groups)) < 2:
-                continue
+        for groups in self._meeting():
             sums = [op for group in groups for op, _ in group]
             computed_twice = all(self._slice(op, op.inputs[1:2]) is not None for op in sums)
+            if not pairs and not computed_twice and _is_pair(groups):
+                continue
             with self.builder.inside(Region()) as before, self.builder.at(self.loop.location):
-                self.low, self.high = self._range(step)
+                self.low, self.high = self._range()
                 self.saved = {} if computed_twice else self._save(sums)
             with self.builder.inside(Region()) as made, self.builder.at(self.loop.location):
                 for group in groups:
@@ -73,6 +100,19 @@ class _Gathering:
             around = [*made.ops, self.loop] if computed_twice else [self.loop, *made.ops]
             self.region.ops[place : place + 1] = [*before.ops, *around]
             self.body.ops = [op for op in self.body.ops if op not in sums]
+
+    def hand_on(self) -> None:
+        """Let each iteration hand its share of an element on to the next, which adds up both."""
+        for groups in self._meeting():
+            if _is_pair(groups):
+                self._hand_on(groups[0])
+
+    def _meeting(self) -> Iterator[list[list[tuple[Op, int]]]]:
+        """For each array that iterations add to in one element: the sums, as `_groups` has them."""
+        for array in list(dict.fromkeys(o.inputs[0] for o in self._sums())):
+            groups = self._groups(array)
+            if groups and max(map(len, groups)) > 1:
+                yield groups
 
     def _save(self, sums: Sequence[Op]) -> dict[Value, Value]:
         """Arrays of what each iteration adds, where that is too long to be computed twice."""
@@ -188,10 +228,10 @@ class _Gathering:
 
     # -- the new loops --------------------------------------------------------------------------
 
-    def _range(self, step: int) -> tuple[Value, Value]:
+    def _range(self) -> tuple[Value, Value]:
         """The first item of the range, from below, and the one after the last."""
         start, stop = self.loop.inputs[:2]
-        if step == 1:
+        if self.loop.inputs[2].constant == 1:
             return start, stop
         return self.builder.op("add", stop, 1), self.builder.op("add", start, 1)
 
@@ -231,6 +271,42 @@ class _Gathering:
 
         self.builder.loop(start, stop, 1, [], body, self.counter.hint or "i")
 
+    def _hand_on(self, group: list[tuple[Op, int]]) -> None:
+        """Add to the elements that no later iteration adds to; the last has a loop of its own."""
+        builder, body, up = self.builder, self.body, self.loop.inputs[2].constant == 1
+        last = (min if up else max)(offset for _, offset in group)
+        now = [op for op, offset in group if offset == last]
+        later = [op for op, offset in group if offset != last]
+        array, number = now[0].inputs[0], Scalar(now[0].inputs[0].type.dtype)
+        handed, rest = Value(number, array.hint), Value(number, array.hint)
+
+        def add_rest(iteration: Value, _: list[Value]) -> list[Value]:
+            place = self._copied(now[0], iteration, now[0].inputs[2:])
+            builder.op("accumulate_at", array, rest, *place)
+            return []
+
+        with builder.inside(Region()) as before, builder.at(self.loop.location):
+            low, high = self._range()
+            none = builder.constant(0, number)
+        with builder.inside(Region()) as after, builder.at(now[0].location):
+            if up:  # one iteration beyond the last, if there is any
+                beyond = builder.op("maximum", low + 1, high), high + 1
+            else:
+                beyond = low - 1, builder.op("minimum", low, high - 1)
+            builder.loop(*beyond, 1, [], add_rest, self.counter.hint or "i")
+        with builder.inside(Region()) as sums, builder.at(now[0].location):
+            total = reduce(operator.add, (op.inputs[1] for op in now), handed)
+            builder.op("accumulate_at", array, total, *now[0].inputs[2:])
+            share = reduce(operator.add, (op.inputs[1] for op in later))
+        body.ops = [op for op in body.ops if op not in (*now, *later)] + sums.ops
+        body.params.append(handed)
+        body.yields.append(share)
+        self.loop.inputs.append(none)
+        self.loop.outputs.append(rest)
+        rest.op = self.loop
+        place = self.region.ops.index(self.loop)
+        self.region.ops[place : place + 1] = [*before.ops, self.loop, *after.ops]
+
     def _contribution(self, op: Op, iteration: Value) -> Value:
         """What an iteration adds by one of the sums."""
         saved = self.saved.get(op.inputs[1])
@@ -246,3 +322,12 @@ class _Gathering:
         makers = self._slice(op, values) or []
         self.builder.region.ops += [clone_op(maker, mapping) for maker in makers]
         return [mapping.get(v, v) for v in values]
+
+
+def _is_pair(groups: list[list[tuple[Op, int]]]) -> bool:
+    """Whether iterations add to an element and to the next, as numbers of its own dtype."""
+    if len(groups) != 1:
+        return False
+    dtypes = {op.inputs[1].type.dtype for op, _ in groups[0]}
+    offsets = [offset for _, offset in groups[0]]
+    return max(offsets) - min(offsets) == 1 and dtypes == {groups[0][0][0].inputs[0].type.dtype}
