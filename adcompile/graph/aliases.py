@@ -30,9 +30,9 @@ class Aliases:
         for group in graph.overlapping:
             self.roots.update(dict.fromkeys(group, self.roots[group[0]]))
         self._scan(graph.body, (), None, 0)
-        while self._spread(graph.body):
-            pass
-        for op in graph.body.walk():
+        ops = list(graph.body.walk())
+        self._spread([pair for op in ops for pair in flows(op) if pair[0] in self.roots])
+        for op in ops:
             self._writes += [(op, self.roots[value]) for value in op.written]
         self.written = frozenset(r for _, roots in self._writes for r in roots)
 
@@ -66,16 +66,16 @@ class Aliases:
         if isinstance(value.type, (Array, StackOf)):
             self.roots[value] = frozenset()
 
-    def _spread(self, region: Region) -> bool:
-        """One round of handing roots on through control flow and views."""
-        changed = False
-        for op in region.walk():
-            for target, source in flows(op):
+    def _spread(self, pairs: list[tuple[Value, Value]]) -> None:
+        """Hand roots on through control flow and views."""
+        changed = True
+        while changed:
+            changed = False
+            for target, source in pairs:
                 known = self.roots.get(source, frozenset())
-                if target in self.roots and not known <= self.roots[target]:
+                if not known <= self.roots[target]:
                     self.roots[target] |= known
                     changed = True
-        return changed
 
     def may_be_written_after(self, op: Op, value: Value) -> bool:
         """Whether memory of `value` may be written once `op` has run."""

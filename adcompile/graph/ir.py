@@ -200,9 +200,7 @@ class Op:
 
     def walk(self) -> Iterator[Op]:
         """This operation, and all inside its regions."""
-        yield self
-        for region in self.regions:
-            yield from region.walk()
+        return _walk([self])
 
     @property
     def used(self) -> list[Value]:
@@ -243,8 +241,20 @@ class Region:
 
     def walk(self) -> Iterator[Op]:
         """All operations, nested ones after the one that holds them."""
-        for op in self.ops:
-            yield from op.walk()
+        return _walk(self.ops)
+
+
+def _walk(ops: Sequence[Op]) -> Iterator[Op]:
+    """Without recursion: half of what passes do is to walk."""
+    pending = [iter(ops)]
+    while pending:
+        for op in pending[-1]:
+            yield op
+            if op.regions:
+                pending += [iter(region.ops) for region in reversed(op.regions)]
+                break
+        else:
+            pending.pop()
 
 
 @dataclass(eq=False)

@@ -33,26 +33,17 @@ _FARTHEST = 30  # operations between two loops
 
 def merge_loops(graph: Graph) -> None:
     """Join loops in place, the outer ones first."""
-    with Builder(graph) as builder:
-        _Merging(graph).count_up(graph.body, builder)
-    while _Merging(graph).any(graph.body):
-        pass
+    _Merging(graph).run()
 
 
 def merge_sums(graph: Graph) -> None:
     """Join loops that only add to elements of arrays; the order of sums changes."""
-    with Builder(graph) as builder:
-        _Merging(graph, only_sums=True).count_up(graph.body, builder)
-    while _Merging(graph, only_sums=True).any(graph.body):
-        pass
+    _Merging(graph, only_sums=True).run()
 
 
 def merge_kernels(graph: Graph) -> None:
     """Join loops that become kernels, in place: what one stores is at hand where it is read."""
-    with Builder(graph) as builder:
-        _MergingKernels(graph).count_up(graph.body, builder)
-    while _MergingKernels(graph).any(graph.body):
-        pass
+    _MergingKernels(graph).run()
 
 
 class _Merging:
@@ -61,6 +52,14 @@ class _Merging:
         self.aliases, self.bounds = Aliases(graph), Bounds(graph)
         self._touches: dict[Op, frozenset[Value]] = {}
         self._changes: dict[Op, frozenset[Value]] = {}
+
+    def run(self) -> None:
+        """Join whatever may be joined."""
+        with Builder(self.graph) as builder:
+            self.count_up(self.graph.body, builder)
+        self.bounds = Bounds(self.graph)
+        while self.any(self.graph.body):
+            self.bounds = Bounds(self.graph)
 
     def _touched(self, op: Op) -> frozenset[Value]:
         if op not in self._touches:
@@ -129,6 +128,8 @@ class _Merging:
         if not self._worth(first, second):
             return False
         _join(first, second, region, late)
+        for known in (self._touches, self._changes):
+            known.pop(first, None)
         return True
 
     def _same_range(self, first: Op, second: Op, region: Region) -> bool:

@@ -35,8 +35,10 @@ def _measure(graph: Graph) -> None:
 
 
 def _region(region: Region, aliases: Aliases, bounds: Bounds) -> None:
-    for made in [op for op in region.ops if op.name == "empty"]:
-        users = [op for op in region.ops if op is not made and made.result in touched(op, aliases)]
+    new = [op for op in region.ops if op.name == "empty"]
+    touches = [(op, touched(op, aliases)) for op in region.ops] if new else []
+    for made in new:
+        users = [op for op, roots in touches if made.result in roots and op is not made]
         if len(users) == 1 and users[0].name == "for":
             _narrow(made, region, users[0], bounds)
     for op in region.ops:
