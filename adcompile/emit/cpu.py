@@ -48,8 +48,8 @@ class CpuEmitter(PythonEmitter):
             return f"[{assemble.zero(op.attrs['type'].item)} for _ in range(0)]"
         if op.name == "matmul_into":
             return "exact.dot_into({0}, {1}, {2})"
-        if op.name in ("inv", "det"):
-            return f"exact.{op.name}({{0}})"
+        if op.name in _ROUTINES:
+            return f"library.{op.name}({', '.join(f'{{{k}}}' for k in range(len(op.inputs)))})"
         if op.record.scalar is not None and is_complex(op.result.type):
             return self._complex_spelling(op)
         if op.record.kernel is not None:
@@ -141,5 +141,9 @@ def quotient(a, b):
 '''
 
 
+# as in `execute/library.py`
+_ROUTINES = frozenset(
+    {"solve", "svd", "argsort", "cholesky", "slogdet", "eigh", "qr", "pinv", "inv", "det"}
+)
 _LOG2_E = "np.float32(1.4426950408889634)"
 _CASTS = {"float64": "float({0})", "int64": "int({0})", "bool": "bool({0})"}

@@ -23,6 +23,7 @@ _RESERVED = frozenset(
         "cmath",
         "scipy",
         "exact",
+        "library",
         "range",
         "len",
         "abs",

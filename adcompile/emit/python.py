@@ -35,6 +35,7 @@ _MODULES = (
     ("from adcompile.execute.toolkit import cuda", "cuda."),
     ("from adcompile.execute import device", "device."),
     ("from adcompile.execute import exact", "exact."),
+    ("from adcompile.execute import library", "library."),
     ("from adcompile.execute import machine", "machine."),
 )
 _ALWAYS_INLINE = frozenset({"constant", "dim"})

@@ -19,9 +19,8 @@ from numba.extending import lower_builtin as _lower
 from numba.extending import type_callable as _typing
 
 from adcompile.execute.products import dot_into
-from adcompile.execute.small_matrices import det, inv
 
-__all__ = ["det", "dot_into", "inv", "maximum", "minimum", "times"]
+__all__ = ["dot_into", "maximum", "minimum", "times"]
 
 _HAS_INSTRUCTION = _llvm.llvm_version_info[0] >= 17  # earlier ones do not compile it for x86
 
