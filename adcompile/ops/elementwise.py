@@ -180,9 +180,19 @@ def _masked(value: Value, depth: int = 12, buffers: bool = True) -> bool:
         return buffers and _collects_masked(_root(op.inputs[0]))
     if op.name in ("sum", "mean"):
         return _masked(op.inputs[0], depth - 1, False)
-    counted = op.inputs[:2] if op.name in ("mul", "add", "sub") else op.inputs[:1]
+    if op.name in ("add", "sub"):  # both terms have to be zero
+        return all(_adds_nothing(v) or _masked(v, depth - 1, buffers) for v in op.inputs)
+    counted = op.inputs[:2] if op.name == "mul" else op.inputs[:1]
     through = op.name in _CUTS_THROUGH and any(_masked(v, depth - 1, buffers) for v in counted)
     return through or op.name == "scale"
+
+
+def _adds_nothing(value: Value) -> bool:
+    """Whether a term is zero, or may have begun as zero: in a buffer, or carried by a loop."""
+    op = value.op
+    if op is not None and op.name != "load":
+        return bool(value.constant == 0)
+    return (value if op is None else _root(op.inputs[0])) not in current().graph.params
 
 
 def _root(array: Value) -> Value:

@@ -119,32 +119,30 @@ def _simpson_backward(a, b, fa, fm, fb, whole, tolerance, w, y_bar, t_stack, t_s
     fb_bar += t_20
     fm_bar += t_20
     right_bar += t_20 * 4
-    h_bar = (second_bar * t_6 if second_bar != 0 else second_bar) * 0.08333333333333333
+    h_bar = second_bar * t_6 * 0.08333333333333333
     # first = h / 12 * (fa + 4 * left + fm)
     t = first_bar * t
     fm_bar += t
     fa_bar += t
     left_bar += t * 4
-    h_bar += (first_bar * t_3 if first_bar != 0 else first_bar) * 0.08333333333333333
+    h_bar += first_bar * t_3 * 0.08333333333333333
     # h = b - a
     b_bar += h_bar
     # f = lambda t: math.exp(-w * t) * math.sin(3.0 * t * w)
-    t = (right_bar * t_4 if right_bar != 0 else right_bar) * np.cos(t_13)
+    t = right_bar * t_4 * np.cos(t_13)
     w_bar += t * t_8
     t_21 = t * w * 3.0
-    t = right_bar * t_5
-    t = t * t_4 if t != 0 else t
+    t = right_bar * t_5 * t_4
     w_bar -= t * t_12
     # left, right = f(0.5 * (a + m)), f(0.5 * (m + b))
     t = (t_21 + t * t_9) * 0.5
     m_bar += t
     b_bar += t
     # f = lambda t: math.exp(-w * t) * math.sin(3.0 * t * w)
-    t = (left_bar * t_1 if left_bar != 0 else left_bar) * np.cos(t_15)
+    t = left_bar * t_1 * np.cos(t_15)
     w_bar += t * t_11
     t_22 = t * w * 3.0
-    t = left_bar * t_2
-    t = t * t_1 if t != 0 else t
+    t = left_bar * t_2 * t_1
     w_bar -= t * t_14
     # left, right = f(0.5 * (a + m)), f(0.5 * (m + b))
     m_bar += (t_22 + t * t_9) * 0.5
@@ -272,33 +270,31 @@ def _simpson_backward_1(a, b, fa, fm, fb, whole, tolerance, w, y_bar, t_stack, t
     fb_bar += t_20
     fm_bar += t_20
     right_bar += t_20 * 4
-    h_bar = (second_bar * t_6 if second_bar != 0 else second_bar) * 0.08333333333333333
+    h_bar = second_bar * t_6 * 0.08333333333333333
     # first = h / 12 * (fa + 4 * left + fm)
     t = first_bar * t
     fm_bar += t
     fa_bar += t
     left_bar += t * 4
-    h_bar += (first_bar * t_3 if first_bar != 0 else first_bar) * 0.08333333333333333
+    h_bar += first_bar * t_3 * 0.08333333333333333
     # h = b - a
     b_bar += h_bar
     a_bar -= h_bar
     # f = lambda t: math.exp(-w * t) * math.sin(3.0 * t * w)
-    t = (right_bar * t_4 if right_bar != 0 else right_bar) * np.cos(t_13)
+    t = right_bar * t_4 * np.cos(t_13)
     w_bar += t * t_8
     t_21 = t * w * 3.0
-    t = right_bar * t_5
-    t = t * t_4 if t != 0 else t
+    t = right_bar * t_5 * t_4
     w_bar -= t * t_12
     # left, right = f(0.5 * (a + m)), f(0.5 * (m + b))
     t = (t_21 + t * t_9) * 0.5
     m_bar += t
     b_bar += t
     # f = lambda t: math.exp(-w * t) * math.sin(3.0 * t * w)
-    t = (left_bar * t_1 if left_bar != 0 else left_bar) * np.cos(t_15)
+    t = left_bar * t_1 * np.cos(t_15)
     w_bar += t * t_11
     t_22 = t * w * 3.0
-    t = left_bar * t_2
-    t = t * t_1 if t != 0 else t
+    t = left_bar * t_2 * t_1
     w_bar -= t * t_14
     # left, right = f(0.5 * (a + m)), f(0.5 * (m + b))
     t = (t_22 + t * t_9) * 0.5

@@ -22,7 +22,7 @@ def grad_creating(x, n):
     # c = np.eye(n) * x + np.ones_like(b)
     x_bar = np.sum(c_bar * t_3)
     # b = np.full(n, x) * np.arange(n) + np.linspace(0.0, x, n)
-    x_bar += np.sum(np.where(b_bar != 0, b_bar * t_2, 0.0))
+    x_bar += np.sum(b_bar * t_2)
     x_bar += np.sum(b_bar * t_1)
     # a = np.zeros(n) + np.ones(n) * x
     x_bar += np.sum(b * t)

@@ -57,8 +57,8 @@ def grad_lu_determinant(a):
             array_bar += np.where(t_10 != 0, t_10 * t_8, 0.0)
             # a[i, k] /= a[k, k]
             t_11 = np.sum(t_10 * t_7) + a_bar[i, k]
-            a_bar[i, k] = t_11 * (1.0 / t_9) if t_11 != 0 else t_11
-            a_bar[k, k] += t_11 * (-t_8 / t_9) if t_11 != 0 else t_11
+            a_bar[i, k] = t_11 / t_9
+            a_bar[k, k] += t_11 * (-t_8 / t_9)
         # det *= a[k, k]
         det_bar_1 = det_bar * t
         a_bar[k, k] += det_bar * det_1
