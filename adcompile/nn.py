@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import scipy
 
 from adcompile.api import stop_gradient
+from adcompile.ops.special_spellings import expit
 
 
 def linear(x: Any, w: Any, b: Any) -> Any:
@@ -26,7 +26,7 @@ def relu(x: Any) -> Any:
 
 def sigmoid(x: Any) -> Any:
     """`1 / (1 + exp(-x))`, elementwise; SciPy's `expit`."""
-    return scipy.special.expit(x)
+    return expit(x)
 
 
 def softmax(x: Any, axis: int = -1) -> Any:

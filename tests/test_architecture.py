@@ -60,7 +60,7 @@ _MAY_IMPORT = {
         "function",
         "sparse",
     },
-    "nn": {"api", "errors"},
+    "nn": {"api", "errors", "ops"},
     "optim": {"api", "errors", "execute"},
     "train": {"api", "nn", "optim", "errors", "execute"},
     "cli": {"train", "errors"},

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from adcompile.errors import UnsupportedOperation
@@ -52,6 +53,14 @@ for _spelling, _record in (
     ("erf", "erf"), ("erfc", "erfc"), ("gamma", "gamma"), ("lgamma", "gammaln"),
 ):  # fmt: skip
     CALLS[getattr(math, _spelling)] = _function(_record, strong=False)
+
+
+def expit(x: Any) -> Any:
+    """SciPy's function of this name, which is imported when it is called: that takes long."""
+    return import_module("scipy.special").expit(x)
+
+
+CALLS[expit] = _function("expit")
 
 
 def _of_order(name: str, order: int | None = None) -> Callable[..., Value]:
