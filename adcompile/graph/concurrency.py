@@ -36,10 +36,12 @@ class Plan:
     """What a worker needs for itself.
 
     sums      arrays to which all iterations only add
+    near      those of them where only near iterations meet: how far these are from each other
     scratch   arrays that every iteration fills for itself
     """
 
     sums: list[Value] = field(default_factory=list)
+    near: dict[Value, int] = field(default_factory=dict)
     scratch: list[Value] = field(default_factory=list)
 
 
@@ -88,6 +90,9 @@ class Concurrency:
             if all(_only_adds(op, array) for op in touching):
                 if not self._apart(touching, array, loop, own):
                     plan.sums.append(array)
+                    distance = self._distance(touching, array, loop, own)
+                    if distance is not None:
+                        plan.near[array] = distance
             elif self._device and self._apart(touching, array, loop, own):
                 continue
             elif self._scratch.is_scratch(array, loop):
@@ -131,6 +136,26 @@ class Concurrency:
             for used in [[(op, p) for op, p in zip(touching, places, strict=True) if p]]
             for axis in range(root.type.ndim)
         )
+
+    def _distance(self, adding: list[Op], root: Value, loop: Op, own: set[Value]) -> int | None:
+        """How many iterations lie between two that add to one element, at most, if that is known.
+
+        Along one axis the indices are the counter and a number, as in a stencil.
+        """
+        counter = loop.regions[0].params[0]
+        assert isinstance(root.type, Array)
+        for axis in range(root.type.ndim):
+            indices = [(op.inputs[2 + axis], self._home[op]) for op in adding]
+            sums = [self.bounds.sum_of(value, region) for value, region in indices]
+            gaps = [one.plus(sums[0], -1) for one in sums]
+            if (
+                all(self.bounds.never_negative(value, region) for value, region in indices)
+                and sums[0].factors.get(counter) == 1
+                and not any(_varies(a, own) for a in sums[0].factors if a is not counter)
+                and not any(gap.factors for gap in gaps)
+            ):
+                return max(g.constant for g in gaps) - min(g.constant for g in gaps)
+        return None
 
     def _places(self, op: Op, root: Value, touching: list[Op]) -> list[Value | None] | None:
         """The indices along the axes of an array; none for what goes through a view of it.

@@ -3,7 +3,9 @@
 Enters: a graph of loops. Leaves: the same graph where such a loop is a procedure of a range of its
 iterations: one thread calls it once for all of them, several call it for blocks. Where all
 iterations add to one array or number, each thread adds to its own; these are added up in order, so
-that the same number of threads always gives the same result.
+that the same number of threads always gives the same result. Where only near iterations add to one
+element, as the adjoint of a stencil does, threads share the array: first they do every other block,
+then the blocks between.
 """
 
 from __future__ import annotations
@@ -16,7 +18,6 @@ from adcompile.graph.ir import Graph, Note, Op, Region, Value
 from adcompile.graph.magnitude import DEAR, Product, is_small_beside, magnitudes
 from adcompile.graph.outline import outlined
 from adcompile.graph.outside import COUNTING, outside
-from adcompile.graph.types import Scalar
 from adcompile.ops.memory import FULL, full
 
 WORTH = 30_000  # operations that a thread must have to do: about 10 microseconds
@@ -98,8 +99,12 @@ def _line(loop: Op) -> int:
 
 def _shares(plan: Plan) -> str:
     why = "its iterations stand alone"
-    if plan.sums:
-        why += ", each thread adds to its own " + ", ".join(f"`{v.hint}`" for v in plan.sums)
+    own = [f"`{v.hint}`" for v in plan.sums if v not in plan.near]
+    if own:
+        why += ", each thread adds to its own " + ", ".join(own)
+    if plan.near:
+        names = ", ".join(f"`{v.hint}`" for v in plan.near)
+        why += f", blocks side by side add to {names} one after the other"
     return why
 
 
@@ -130,12 +135,13 @@ class _Calls:
         if loop.inputs[2].constant == -1:  # alone, iterations may run in any order
             self.start, self.stop = self.stop + 1, self.start + 1
         self.sums = loop.inputs[3:]
+        self.own = [v for v in plan.sums if v not in plan.near]
         name = f"{builder.graph.name}_part_{number}"
         self.procedure, self.captured = outlined(loop, name, plan.scratch, known.bounds, builder)
         body = self.procedure.graph
         arrays = body.params[len(body.params) - len(self.captured) :]
         body.owned = [
-            inner for outer, inner in zip(self.captured, arrays, strict=True) if outer in plan.sums
+            inner for outer, inner in zip(self.captured, arrays, strict=True) if outer in self.own
         ]
         self.trips = builder.op("maximum", self.stop - self.start, 0)
         self.threads = self._threads()
@@ -150,35 +156,42 @@ class _Calls:
         So that a loop whose later iterations take more, or less, is shared evenly.
         """
         builder, threads = self.builder, self.threads
-        copies = [self._copies(v) for v in self.plan.sums]
+        copies = [self._copies(v) for v in self.own]
         parts = [full(builder, [threads], 0, v.type.dtype) for v in self.sums]
         for part, value in zip(parts, self.loop.outputs, strict=True):
             part.hint = f"{value.hint or 'total'}_parts"
-        blocks = 2 * threads
+        turns = 2 if self.plan.near else 1
+        blocks = 2 * turns * threads
 
         def end(block: Value) -> Value:
             return self.start + builder.op("floordiv", self.trips * block, blocks)
 
-        def work(thread: Value, _: list[Value]) -> list[Value]:
-            own = dict(zip(self.plan.sums, copies, strict=True))
+        def work(thread: Value, turn: int) -> None:
+            own = dict(zip(self.own, copies, strict=True))
             arguments = []
             for value in self.captured:
                 if value in own:
                     spec = ("index", *[FULL] * value.type.ndim)  # type: ignore[union-attr]
                     value = builder.op("slice", own[value], thread, spec=spec)
                 arguments.append(value)
-            sums = [builder.constant(0, Scalar(v.type.dtype)) for v in self.sums]
-            for block in (thread, blocks - 1 - thread):
+            sums = [builder.op("load", part, thread) for part in parts]
+            first = thread if turns == 1 else turns * thread + turn
+            for block in (first, blocks - turns + 2 * turn - first):
                 sums = self._call(end(block), end(block + 1), sums, arguments)
             for part, value in zip(parts, sums, strict=True):
                 builder.op("store", part, value, thread)
-            return []
 
-        builder.loop(0, threads, 1, [], work, "thread")
-        builder.region.ops[-1].attrs["parallel"] = True
+        for turn in range(turns):
+
+            def take_turn(thread: Value, _: list[Value], turn: int = turn) -> list[Value]:
+                work(thread, turn)
+                return []
+
+            builder.loop(0, threads, 1, [], take_turn, "thread")
+            builder.region.ops[-1].attrs["parallel"] = True
 
         def add(thread: Value, sums: list[Value]) -> list[Value]:
-            for array, copy in zip(self.plan.sums, copies, strict=True):
+            for array, copy in zip(self.own, copies, strict=True):
                 self._add(array, copy, thread)
             return [s + builder.op("load", p, thread) for s, p in zip(sums, parts, strict=True)]
 
@@ -212,13 +225,16 @@ class _Calls:
         """As many as there are, if each has enough to do."""
         builder = self.builder
         least = builder.constant(WORTH)
-        for array in self.plan.sums:
+        for array in self.own:
             size = builder.constant(PER_ELEMENT)
             for extent in builder.shape(array):
                 size = size * extent
             least = least + size
         work = self.trips * self._work(self.loop.regions[0])
         share = builder.op("floordiv", work, least)
+        if self.plan.near:  # blocks are so long that those of one turn do not meet
+            widest = 4 * max(1, *self.plan.near.values())
+            share = builder.op("minimum", share, builder.op("floordiv", self.trips, widest))
         threads: Value = builder.op("minimum", builder.op("threads"), share)
         threads.hint, threads.named = "threads", True
         return threads

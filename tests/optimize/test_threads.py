@@ -314,3 +314,110 @@ def test_loops_that_are_small_beside_others_stay():
 
     source = ad.jit(two, parallel=True).source(U, U, stage="compiled")
     assert source.count("in prange(") == 1
+
+
+# -- sums of near iterations -----------------------------------------------------------------------
+
+
+def rods(u):
+    """Neighbours in one dimension, on both sides, with a gap."""
+    total = 0.0
+    for i in range(1, len(u) - 2):
+        total += np.sin(u[i - 1] * u[i]) * np.exp(u[i + 2])
+    return total
+
+
+def plate(m):
+    total = 0.0
+    for i in range(1, m.shape[0] - 1):
+        for j in range(1, m.shape[1] - 1):
+            around = m[i - 1, j] + m[i + 1, j] + m[i, j - 1] + m[i, j + 1]
+            total += np.sin(around - 4.0 * m[i, j]) * m[i, j]
+    return total
+
+
+def downwards(u, w):
+    """Elements that all iterations share beside the neighbours."""
+    total = 0.0
+    for i in range(len(u) - 2, -1, -1):
+        total += np.sin(u[i] * u[i + 1] * w[i % 3]) + w[1]
+    return total
+
+
+def far_and_near(u, k):
+    """How far the second element is from the first is not known."""
+    total = 0.0
+    for i in range(len(u) - k):
+        total += np.sin(u[i] * u[i + k])
+    return total
+
+
+NEAR = [(rods, (U[:43],)), (plate, (np.outer(U[:43], U[:7]),)), (downwards, (SMALL, U[:3]))]
+
+
+@pytest.mark.parametrize(("function", "args"), NEAR)
+@pytest.mark.parametrize("threads", [2, 3])
+def test_blocks_of_one_turn_do_not_meet(function, args, threads):
+    wrt = tuple(range(len(args)))
+    # elements gather what near iterations add, in a line: then none meet
+    derived = ad.value_and_grad(function, wrt, parallel=True, passes={"gather_sums": False})
+    with spread_everywhere():
+        source = derived.source(*args, stage="compiled")
+    source = in_any_order(source.replace("machine.threads()", str(threads)))
+    space, turns = {}, []
+    exec(compile(source, "<compiled>", "exec"), space)
+    part, backwards_of = space[f"{derived.__name__}_part_1"], space["_backwards"]
+
+    def turn(number):
+        turns.append({})
+        for thread in backwards_of(number):
+            turns[-1]["now"] = turns[-1][thread] = set()
+            yield thread
+
+    def watched(first, last, *rest):
+        shared = [a for a in rest if isinstance(a, np.ndarray) and a.shape == args[0].shape]
+        before = [a.copy() for a in shared]
+        result = part(first, last, *rest)
+        for number, (a, b) in enumerate(zip(shared, before, strict=True)):
+            turns[-1]["now"].update((number, *map(int, k)) for k in np.argwhere(a != b))
+        return result
+
+    space["_backwards"], space[f"{derived.__name__}_part_1"] = turn, watched
+    found = space[derived.__name__](*args)
+    wanted = ad.value_and_grad(function, wrt, target="python")(*args)
+    np.testing.assert_allclose(flat(found), flat(wanted), rtol=1e-12, atol=1e-14)
+    assert len(turns) == 2
+    for own in turns:
+        touched = [own[thread] for thread in range(threads)]
+        assert all(touched) and sum(map(len, touched)) == len(set.union(*touched))
+
+
+def test_where_near_iterations_meet_no_array_is_copied():
+    source = ad.grad(plate, parallel=True).source(np.ones((9, 9)), stage="compiled")
+    assert "np.zeros((threads, " not in source and source.count("prange(threads)") == 2
+    passes = {"gather_sums": False}
+    downwards_on_threads = ad.grad(downwards, (0, 1), parallel=True, passes=passes)
+    shared = downwards_on_threads.source(SMALL, U[:3], stage="compiled")
+    assert shared.count("np.zeros((threads, ") == 1
+    far = ad.grad(far_and_near, parallel=True).source(SMALL, 3, stage="compiled")
+    assert "np.zeros((threads, " in far and far.count("prange(threads)") == 1
+    assert "one after the other" in str(ad.grad(plate, parallel=True).explain(np.ones((9, 9))))
+
+
+def test_near_sums_on_threads():
+    m = np.outer(U[:600], U[:500])
+    wanted = ad.value_and_grad(plate)(m)
+    derived = ad.value_and_grad(plate, parallel=True)
+    found = [derived(m) for _ in range(20)]
+    np.testing.assert_allclose(found[0][1], wanted[1], rtol=1e-9, atol=1e-12)
+    for value, gradient in found[1:]:
+        assert value == found[0][0]
+        np.testing.assert_array_equal(gradient, found[0][1])
+
+
+@pytest.mark.parametrize("rows", range(8))
+def test_fewer_rows_than_blocks(rows):
+    m = np.outer(SMALL[:rows], U[:20_000])
+    found = ad.value_and_grad(plate, parallel=True)(m)
+    wanted = ad.value_and_grad(plate)(m)
+    np.testing.assert_allclose(found[1], wanted[1], rtol=1e-9, atol=1e-12)
