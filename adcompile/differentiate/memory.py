@@ -85,9 +85,20 @@ class MemoryReverse:
         if not self.activity.active(target):
             return
         shadow = self.shadow(target)
-        if self.activity.active(value):
-            self.accumulate(value, match(self.builder.op("copy", shadow), value))
-        self.builder.op("assign", shadow, 0.0)
+        if not self.activity.active(value):
+            self.builder.op("assign", shadow, 0.0)
+            return
+        cotangent = self.builder.op("copy", shadow)
+        shares = bool(self._memory(target) & self._memory(value))
+        if shares:  # what comes to elements that were both written and read stays
+            self.builder.op("assign", shadow, 0.0)
+        self.accumulate(value, match(cotangent, value))
+        if not shares:
+            self.builder.op("assign", shadow, 0.0)
+
+    def _memory(self, value: Value) -> frozenset[Value]:
+        """The arrays that a value may be a view of."""
+        return self.shadows.aliases.roots.get(value, frozenset())
 
     def _reverse_accumulate(self, op: Op) -> None:
         target, value = op.inputs

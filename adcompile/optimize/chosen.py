@@ -91,24 +91,27 @@ def _read_extents(chosen: Op, region: Region) -> None:
     """Read the extents of chosen rows from the matrix and from the indices."""
     for op in region.walk():
         if op.name == "dim":
-            array, axis = op.inputs[0], op.attrs["axis"]
-            maker = array.op
-            if maker is not None and maker.name == "transpose":
-                array, axis = maker.inputs[0], maker.attrs["axes"][axis]
+            array, axis = _turned_back(op.inputs[0], op.attrs["axis"])
             if array is chosen.result:
                 op.inputs, op.attrs = [chosen.inputs[1 - axis]], {**op.attrs, "axis": axis}
+
+
+def _turned_back(array: Value, axis: int) -> tuple[Value, int]:
+    """What was transposed, once or several times, and its axis that became `axis`."""
+    while (maker := array.op) is not None and maker.name == "transpose":
+        array, axis = maker.inputs[0], maker.attrs["axes"][axis]
+    return array, axis
 
 
 def _sum_of_products(rows: Value, product: Op, builder: Builder) -> Value:
     a, b = product.inputs
     matrix, vector = (a, b) if len(shape_of(a.type)) == 2 else (b, a)
-    turned = matrix.op is not None and matrix.op.name == "transpose"
-    by_columns = (matrix is a) != turned
-    factor = vector if by_columns else expand_dims(vector, 1)
+    _, summed = _turned_back(matrix, 1 if matrix is a else 0)
+    factor = vector if summed == 1 else expand_dims(vector, 1)
     products = builder.op("mul", rows, factor)
     # of extents that a check has found equal each value keeps those that were known without it
     products.type = rows.type
-    result: Value = builder.op("sum", products, axes=(1 if by_columns else 0,), keepdims=False)
+    result: Value = builder.op("sum", products, axes=(summed,), keepdims=False)
     result.type = product.result.type
     result.hint, result.named = product.result.hint, product.result.named
     return result

@@ -11,6 +11,7 @@ from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
 from adcompile.graph.equal import are_same
 from adcompile.graph.ir import Graph, Op, Region, Value
+from adcompile.graph.types import is_continuous
 from adcompile.optimize.loads import changed
 
 
@@ -35,9 +36,10 @@ def _stored(add: Op, region: Region, aliases: Aliases) -> Value | None:
         if aliases.roots[array] & changed(op, aliases):
             if op.name == "store" and op.inputs[0] is array and are_same(op.inputs[2:], index):
                 stored = op.inputs[1]
-                # in memory as they are
+                # in memory as they are; of small integers the compiler adds wider ones
                 alike = stored.type.dtype == number.type.dtype == array.type.dtype
-                return stored if alike else None
+                plain = is_continuous(array.type) or array.type.dtype == "int64"
+                return stored if alike and plain else None
             return None
     return None
 

@@ -148,15 +148,16 @@ class LoopScheduler(Fusion, ReductionLoops):
         result: Value = self.builder.op("load", reached.base, *reached.place(list(index)))
         return result
 
-    def read_stretched(self, old: Value, index: Index) -> Value:
-        """The element behind an index of a shape that `old` broadcasts to."""
+    def read_stretched(self, old: Value, index: Index, copy: Value | None = None) -> Value:
+        """The element, also in a copy, behind an index of a shape that `old` broadcasts to."""
         shape = shape_of(old.type)
         own = index[len(index) - len(shape) :] if shape else []
         zero = self.builder.constant(0)
-        return self.read(
-            old,
-            [zero if self.builder.resolve(d) == 1 else i for d, i in zip(shape, own, strict=True)],
-        )
+        own = [zero if self.builder.resolve(d) == 1 else i for d, i in zip(shape, own, strict=True)]
+        if copy is None:
+            return self.read(old, own)
+        result: Value = self.builder.op("load", copy, *own)
+        return result
 
     def _element(self, op: Op, index: Index) -> Value:
         """The scalar an operation gives at one index."""
@@ -391,16 +392,16 @@ class LoopScheduler(Fusion, ReductionLoops):
 
     def _assign(self, op: Op) -> None:
         target, value = op.inputs
+        copy = None  # for this write alone: a view stays one
         if isinstance(value.type, Array) and not self._reads_in_place(value, target):
             self._note("temporary", op, "what is written is read in another order")
-            copied = self._copied(value)
-            self.values[value] = copied
-            self.accesses.pop(value, None)
+            copy = self._copied(value)
         reached = self.access(target)
         name = "store" if op.name == "assign" else "accumulate_at"
 
         def body(index: Index) -> None:
-            element = converted(self.builder, self.read_stretched(value, index), target.type.dtype)
+            read = self.read_stretched(value, index, copy)
+            element = converted(self.builder, read, target.type.dtype)
             self.builder.op(name, reached.base, element, *reached.place(index))
 
         self.nest(reached.extents, body)

@@ -21,15 +21,16 @@ def grad_slices(x):
     y_bar = 2.0 * y
     # y[-1, ::-1] = y[0]
     array_bar = y_bar[-1, ::-1]
-    array_bar_1 = y_bar[0]
-    array_bar_1 += array_bar.copy()
+    t = array_bar.copy()
     array_bar[...] = 0.0
+    array_bar = y_bar[0]
+    array_bar += t
     # y[::2] += y[1::2] * 0.5
-    array_bar_2 = y_bar[::2]
-    array_bar_3 = y_bar[1::2]
-    array_bar_3 += array_bar_2 * 0.5
+    array_bar_1 = y_bar[::2]
+    array_bar_2 = y_bar[1::2]
+    array_bar_2 += array_bar_1 * 0.5
     # y[1:5] = x
-    array_bar_4 = y_bar[1:5]
-    x_bar += array_bar_4.copy()
-    array_bar_4[...] = 0.0
+    array_bar_3 = y_bar[1:5]
+    x_bar += array_bar_3.copy()
+    array_bar_3[...] = 0.0
     return x_bar,

@@ -32,6 +32,12 @@ def steps(w, x, y, rows):
     return np.sum(w)
 
 
+def turned_twice(w, x, y, rows):
+    """The derivative reads the transpose of the transpose."""
+    chosen = x[rows]
+    return np.sum((chosen.T @ (chosen @ w)) ** 2) + np.sum((w @ chosen.T.T.T) * len(chosen.T.T))
+
+
 def of_the_rows(x, w, y, rows):
     return np.sum(np.tanh(x[rows] @ w))
 
@@ -62,7 +68,7 @@ def arguments(count=9, width=4, dtype=np.float64, seed=3):
     return 0.1 * rng.random(width).astype(dtype), 0.1 * x.astype(dtype), y.astype(dtype), rows
 
 
-READ = [squares, from_the_left, transposed, normed]
+READ = [squares, from_the_left, transposed, normed, turned_twice]
 OTHERS = [of_matrices, handed_on, steps]
 
 
@@ -114,6 +120,12 @@ def test_no_rows():
 
 def test_single_precision():
     _compare(squares, arguments(dtype=np.float32), 1e-5)
+
+
+@pytest.mark.parametrize("count, width", [(4, 4), (7, 4)])
+def test_transposes_of_transposes(count, width):
+    """With as many rows as columns no check finds sums over the wrong axis."""
+    _compare(turned_twice, arguments(count, width), 1e-12)
 
 
 def test_the_order_of_sums_stays_without_fastmath():

@@ -93,3 +93,22 @@ def test_values_and_derivatives(function, options):
     found = derived(X[::-1].copy(), X)
     np.testing.assert_allclose(found[0], wanted[0], rtol=1e-14)
     np.testing.assert_allclose(found[1], wanted[1], rtol=1e-13)
+
+
+@pytest.mark.parametrize("dtype, number", [(np.uint8, 200), (np.int32, 2_000_000_000)])
+def test_small_integers_overflow_in_memory(dtype, number):
+    """The compiler adds them as larger ones, which only a store cuts off."""
+
+    def counted(x, counts):
+        counts = counts.copy()
+        total = 0.0
+        for i in range(len(x)):
+            counts[i] = number
+            counts[i] += counts[-1]
+            total += counts[i] * x[i]
+        return total
+
+    counts = np.full(6, number, dtype)
+    with np.errstate(over="ignore"):
+        wanted = counted(X, counts)
+    np.testing.assert_allclose(ad.jit(counted)(X, counts), wanted, rtol=1e-12)

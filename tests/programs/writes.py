@@ -119,3 +119,30 @@ def extents_equal_in_two_places(x, v, w, m):
     for _ in range(2):
         a[w + b > -0.5] = np.sin(x)
     return np.sum(a * b) + np.sum(a) * x
+
+
+@program(X)
+def moved_along(x):
+    x[1:] = x[:-1]
+    x[::-1] = x
+    x[:3] = x[2:]
+    return np.sum(x**2 * np.arange(1, 6))
+
+
+@program(M[:, :3])
+def turned_in_its_place(m):
+    m.T[:] = m
+    m[0, 1] = 5.0 * m[0, 2]
+    m[:] = m[::-1]
+    return np.sum(m**2 * np.arange(9).reshape(3, 3))
+
+
+@program(M)
+def rows_by_turns(m):
+    row = m[1]
+    m[0] += row
+    row += m[0] ** 2
+    m[2] = row
+    m[2] += m[1]
+    m[1] += m[2]
+    return np.sum(m**2 * np.arange(12).reshape(3, 4)) + np.sum(row)
