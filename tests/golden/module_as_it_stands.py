@@ -16,7 +16,7 @@ def grad_module_as_it_stands(model, x, t):
     if output_w.shape[1] != output_b.shape[0]:
         raise ValueError('output_w.shape[1] and output_b.shape[0] must be equal: add (line N)')
     t_1 = x @ hidden_w + hidden_b
-    # return scipy.special.expit(x)
+    # return expit(x)
     t_2 = scipy.special.expit(t_1)
     # return x @ self.w + self.b
     t_3 = t_2 @ output_w + output_b
@@ -33,7 +33,7 @@ def grad_module_as_it_stands(model, x, t):
     # return x @ self.w + self.b
     output_b_bar = np.sum(shifted_bar, axis=0)
     output_w_bar = t_2.T @ shifted_bar
-    # return scipy.special.expit(x)
+    # return expit(x)
     t_6 = shifted_bar @ output_w.T * (t_2 * scipy.special.expit(-t_1))
     # return x @ self.w + self.b
     hidden_b_bar = np.sum(t_6, axis=0)
