@@ -59,6 +59,8 @@ class CpuEmitter(PythonEmitter):
                 return _extremum(op)
             if op.name == "mul" and op.attrs.get("ordered"):
                 return "exact.times({0}, {1})"
+            if op.name in _OVERFLOWING and op.result.type.dtype in _SMALL:
+                return f"np.{op.result.type.dtype}({op.record.scalar})"
             return op.record.scalar
         if op.name == "copy" and isinstance(op.result.type, Array):
             return "{0}.copy()"
@@ -141,6 +143,11 @@ def quotient(a, b):
 '''
 
 
+# the compiler computes small integers as those of 64 bits, which do not overflow where they do
+_SMALL = frozenset({"int8", "int16", "int32", "uint8", "uint16", "uint32"})
+_OVERFLOWING = frozenset(
+    {"add", "sub", "mul", "neg", "square", "pow", "abs", "floordiv", "left_shift", "invert"}
+)
 # as in `execute/library.py`
 _ROUTINES = frozenset(
     {"solve", "svd", "argsort", "cholesky", "slogdet", "eigh", "qr", "pinv", "inv", "det"}
