@@ -180,8 +180,10 @@ def _masked(value: Value, depth: int = 12, buffers: bool = True) -> bool:
         return buffers and _collects_masked(_root(op.inputs[0]))
     if op.name in ("sum", "mean"):
         return _masked(op.inputs[0], depth - 1, False)
-    if op.name in ("add", "sub"):  # both terms have to be zero
-        return all(_adds_nothing(v) or _masked(v, depth - 1, buffers) for v in op.inputs)
+    if op.name in ("add", "sub"):  # both terms have to be zero, and one by a mask
+        cut = [_masked(v, depth - 1, buffers) for v in op.inputs]
+        rest = [v for v, masked in zip(op.inputs, cut, strict=True) if not masked]
+        return any(cut) and all(map(_adds_nothing, rest))
     counted = op.inputs[:2] if op.name == "mul" else op.inputs[:1]
     through = op.name in _CUTS_THROUGH and any(_masked(v, depth - 1, buffers) for v in counted)
     return through or op.name == "scale"
