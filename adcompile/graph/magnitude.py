@@ -19,17 +19,21 @@ DEAR = dict.fromkeys(("exp", "log", "pow", "sin", "cos", "tan", "tanh", "erf", "
 
 def magnitudes(loop: Op, region: Region, bounds: Bounds) -> list[Product]:
     """The products of extents for the innermost loops of a nest that stands in `region`."""
-    body = loop.regions[0]
+    own, inside = trips(loop, region, bounds), _inside(loop.regions[0], bounds)
+    return [own + product for product in inside] or [own]
+
+
+def trips(loop: Op, region: Region, bounds: Bounds) -> Product:
+    """How often a loop that stands in `region` runs its body."""
     own: Product = Counter()
     if loop.name == "for":
         start, stop, step = (bounds.sum_of(v, region) for v in loop.inputs[:3])
-        trips = stop.plus(start, -1) if step.constant > 0 else start.plus(stop, -1)
-        atoms = [atom for atom, factor in trips.factors.items() if factor > 0][:1]
+        count = stop.plus(start, -1) if step.constant > 0 else start.plus(stop, -1)
+        atoms = [atom for atom, factor in count.factors.items() if factor > 0][:1]
         own.update(_if_any(atom, region, bounds) for atom in atoms)
     else:
         own[loop] += 1
-    inside = _inside(body, bounds)
-    return [own + product for product in inside] or [own]
+    return own
 
 
 def _if_any(atom: Atom, region: Region, bounds: Bounds) -> Atom:

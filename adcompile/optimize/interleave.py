@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from adcompile.graph.bounds import Bounds
 from adcompile.graph.builder import Builder
 from adcompile.graph.clone import clone_op
 from adcompile.graph.concurrency import Concurrency, Plan
@@ -95,7 +96,7 @@ def _lanes(loop: Op, region: Region, builder: Builder) -> Lanes | None:
     if not isinstance(plan, Plan):
         return None
     plan.scratch += empty_loop(loop, region, builder)
-    lanes = Lanes(loop, plan)
+    lanes = Lanes(loop, plan, Bounds(builder.graph))
     return lanes if lanes.possible() else None
 
 

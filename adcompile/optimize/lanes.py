@@ -12,12 +12,13 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from adcompile.graph.bounds import Bounds
 from adcompile.graph.closures import free_values
 from adcompile.graph.concurrency import Plan
 from adcompile.graph.dependence import INDEX_STARTS, index_of
 from adcompile.graph.folds import fold_of
 from adcompile.graph.ir import Op, Region, Value
-from adcompile.graph.magnitude import DEAR
+from adcompile.graph.magnitude import DEAR, Product, is_small_beside, magnitudes, trips
 from adcompile.graph.types import Scalar, is_complex, is_continuous
 
 UNROLLED = 16  # steps of which LLVM may make straight code
@@ -81,8 +82,8 @@ class Lanes:
     turned    arrays, with the axis that will be their last: there lanes lie side by side in memory
     """
 
-    def __init__(self, loop: Op, plan: Plan) -> None:
-        self.loop, self.body, self.plan = loop, loop.regions[0], plan
+    def __init__(self, loop: Op, plan: Plan, bounds: Bounds) -> None:
+        self.loop, self.body, self.plan, self.bounds = loop, loop.regions[0], plan, bounds
         self.varying = set(self.body.params)
         self.turned: dict[Value, int] = {}
         self._vary(self.body)
@@ -137,12 +138,24 @@ class Lanes:
         return not any(v in self.plan.scratch for v in (*elements, *yielded))
 
     def worth(self) -> bool:
-        """Whether chains of many steps are in the body that can be vectorised."""
+        """Whether chains of many steps are in the body that can be vectorised.
+
+        They must not be little beside other loops, which the compiler vectorises as they are.
+        """
         chains = [op for op in self.loops(self.body) if self._is_chain(op)]
-        return any(not self._is_unrolled(op) for op in chains) and all(
+        sizes = dict(self._sizes(self.body, Counter()))
+        large = [c for c in chains if not any(is_small_beside(sizes[c], s) for s in sizes.values())]
+        return any(not self._is_unrolled(op) for op in large) and all(
             self._is_plain(op) and self._outweighs_memory(op) and self._tests(op) <= TESTS
             for op in chains
         )
+
+    def _sizes(self, region: Region, around: Product) -> Iterator[tuple[Op, list[Product]]]:
+        """How much work the loops are that all lanes go through in step."""
+        for op in region.ops:
+            if self.in_step(op):
+                yield op, [around + p for p in magnitudes(op, region, self.bounds)]
+                yield from self._sizes(op.regions[0], around + trips(op, region, self.bounds))
 
     def _tests(self, loop: Op) -> int:
         """How many pairs of arrays are compared before each run of a loop over the lanes."""

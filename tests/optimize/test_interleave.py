@@ -367,3 +367,22 @@ def test_single_precision():
     assert slope.dtype == np.float32
     np.testing.assert_allclose(value, wanted[0], rtol=1e-5)
     np.testing.assert_allclose(slope, wanted[1], rtol=1e-3, atol=1e-4)
+
+
+def short_chain(x, w):
+    """The chain is little beside the loop after it, which is vectorised as it is."""
+    total = 0.0
+    for i in range(len(x)):
+        y = x[i]
+        for c in range(w.shape[0]):
+            y = np.sin(y) * w[c, 0] + y
+        for c in range(w.shape[0]):
+            for j in range(w.shape[1]):
+                total += np.exp(w[c, j] * y)
+    return total
+
+
+def test_chains_that_are_little_of_the_work():
+    w = np.linspace(0.1, 0.5, 12).reshape(3, 4)
+    source = ad.value_and_grad(short_chain).source(U, w, stage="compiled")
+    assert "lane" not in source
