@@ -43,7 +43,7 @@ from adcompile.optimize.branches import share_branches
 from adcompile.optimize.buffers import reuse_buffers
 from adcompile.optimize.carried import write_carried
 from adcompile.optimize.checks import hoist_checks
-from adcompile.optimize.chosen import read_chosen_rows
+from adcompile.optimize.chosen import may_choose_rows, read_chosen_rows
 from adcompile.optimize.columns import may_part, part_columns
 from adcompile.optimize.common import share_common, share_indices
 from adcompile.optimize.copies import drop_copies
@@ -126,7 +126,8 @@ _FOR_ONE_CORE = frozenset(
         "reuse_buffers",
     }
 )
-_FOR_KERNELS: dict[Callable[[Graph], None], Callable[[Graph], None]] = {merge_loops: merge_kernels}
+_Pass = Callable[[Graph], None]
+_FOR_KERNELS: dict[_Pass, _Pass] = {merge_loops: merge_kernels}
 _ONLY_KERNELS = frozenset({"merge_kernels", "drop_overwritten"})
 # before memory that iterations can share is: with a test whether there is a loop to ask about
 _EARLY: tuple[tuple[Callable[[Graph], None], Callable[[Graph], bool]], ...] = (
@@ -248,6 +249,11 @@ def optimise(graph: Graph, passes: Passes = PASSES) -> Graph:
         drop_unused_parameters(graph)
         prune(graph)
     return graph
+
+
+def _replaced(passes: Passes, others: Mapping[_Pass, _Pass]) -> Passes:
+    """The passes, with others in the place of some."""
+    return [(others.get(run, run), why) for run, why in passes]
 
 
 def _optimise_one(graph: Graph, passes: Passes) -> None:
@@ -404,7 +410,7 @@ def in_kernels(graph: Graph) -> Graph:
     passes = [p for p in SCALAR_PASSES if p[0].__name__ not in _FOR_ONE_CORE]
     # first arrays that take the place of others, while each loop makes one
     _optimise_one(loops, [p for p in passes if p[0] not in _FOR_KERNELS])
-    _optimise_one(loops, [(_FOR_KERNELS.get(run, run), why) for run, why in passes])
+    _optimise_one(loops, _replaced(passes, _FOR_KERNELS))
     _run(loops, drop_overwritten)
     launch_kernels(loops)
     tidying = [p for p in SCALAR_PASSES if p[0] in _TIDYING]
@@ -425,8 +431,9 @@ def in_loops(graph: Graph) -> Graph:
 
 def scheduled(graph: Graph) -> Graph:
     """The graph of loops that the compiler sees."""
-    graph, _ = clone_graph(graph)
-    _run(graph, read_chosen_rows, prune)
+    if _is_on(read_chosen_rows) and may_choose_rows(graph):
+        graph, _ = clone_graph(graph)
+        _run(graph, read_chosen_rows, prune)
     loops = schedule_loops(graph)
     graphs = [loops]
     # while arrays of one iteration are still made inside it, and iterations add to zeros
@@ -442,12 +449,9 @@ def scheduled(graph: Graph) -> Graph:
         if early:
             _optimise_one(body, first)
             _run(body, *early)
-        passes = SCALAR_PASSES
-        if _is_on(gather_sums) and _is_on(hand_on_sums):
-            passes = tuple(
-                (gather_but_pairs if run is gather_sums else run, w) for run, w in passes
-            )
-        _optimise_one(body, passes)
+        handed_on = _is_on(gather_sums) and _is_on(hand_on_sums)
+        others: dict[_Pass, _Pass] = {gather_sums: gather_but_pairs} if handed_on else {}
+        _optimise_one(body, _replaced(SCALAR_PASSES, others))
         _run(body, hand_on_sums, simplify, skip_zeros, factor_carried, prune)
         _run(body, order_products, save_factors, prune)
         _run(body, unsigned_indices)

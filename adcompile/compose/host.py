@@ -56,12 +56,7 @@ class Host:
 
     def over_elements(self, array: Value, body: Callable[[list[Value]], None]) -> None:
         """Run `body` for each index of an array: one loop per axis."""
-
-        def element(index: list[Value], _: list[Value]) -> list[Value]:
-            body(index)
-            return []
-
-        self.builder.nest(self.builder.shape(array), element)
+        self.builder.each(self.builder.shape(array), body)
 
     def put(self, target: Value, index: Sequence[Value], value: Value, last: bool) -> None:
         """Write a scalar or array into `target` at an index of its first or last axes."""

@@ -8,6 +8,7 @@ Python the names are those of NumPy.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,63 +17,53 @@ from numba.core import types as _numba_types
 from numba.extending import lower_builtin as _lower
 from numba.extending import type_callable as _typing
 
+from adcompile.execute import routines
 from adcompile.execute.cpu import compile_source
+from adcompile.execute.routines import argsort, cholesky, eigh, pinv, qr, slogdet, solve, svd
 
 _types: Any = _numba_types  # its names come from star imports
-_SOURCE = Path(__file__).with_name("routines.py").read_text(encoding="utf-8")
 
 
-def solve(a: Any, b: Any) -> Any:
-    """The solution x of `a @ x = b`."""
-    return np.linalg.solve(a, b)
+def inv(a: Any) -> Any:
+    """The inverse of a square matrix."""
+    return np.linalg.inv(a)
 
 
-def svd(a: Any) -> Any:
-    """As many singular values and vectors as the smaller extent."""
-    return np.linalg.svd(a, full_matrices=False)
+def det(a: Any) -> Any:
+    """The determinant of a square matrix."""
+    return np.linalg.det(a)
 
 
-def argsort(a: Any) -> Any:
-    """The order that sorts a vector; equal elements stay in theirs."""
-    return np.argsort(a, kind="stable")
-
-
-def _of_one(name: str) -> Callable[[Any], Any]:
-    def plain(a: Any) -> Any:
-        return getattr(np.linalg, name)(a)
-
-    plain.__name__ = plain.__qualname__ = name
-    return plain
-
-
-cholesky, slogdet, eigh, qr, pinv, inv, det = map(
-    _of_one, ("cholesky", "slogdet", "eigh", "qr", "pinv", "inv", "det")
-)
 ROUTINES = {
     function.__name__: function
     for function in (solve, svd, argsort, cholesky, slogdet, eigh, qr, pinv, inv, det)
 }
 
 
+@cache
+def _routine(name: str) -> Any:
+    source = Path(routines.__file__).read_text(encoding="utf-8")
+    return _types.Dispatcher(compile_source(source, name, fastmath=False))
+
+
+# Numba's decorators have no types of their own, hence the comments beside them
 def _compile_calls(function: Callable[..., Any]) -> None:
     """Let compiled code call the routine with the name of a function."""
-
-    def routine() -> Any:
-        return _types.Dispatcher(compile_source(_SOURCE, function.__name__, fastmath=False))
+    name, operands = function.__name__, 2 if function is solve else 1
 
     @_typing(function)  # type: ignore[untyped-decorator]
     def typed(context: Any) -> Any:
         def of_one(a: Any) -> Any:
-            return routine().get_call_type(context, (a,), {})
+            return _routine(name).get_call_type(context, (a,), {})
 
         def of_two(a: Any, b: Any) -> Any:
-            return routine().get_call_type(context, (a, b), {})
+            return _routine(name).get_call_type(context, (a, b), {})
 
-        return of_two if function is solve else of_one
+        return of_one if operands == 1 else of_two
 
-    @_lower(function, *[_types.Any] * (2 if function is solve else 1))  # type: ignore[untyped-decorator]
+    @_lower(function, *[_types.Any] * operands)  # type: ignore[untyped-decorator]
     def call(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return context.get_function(routine(), signature)(builder, values)
+        return context.get_function(_routine(name), signature)(builder, values)
 
 
 for _function in ROUTINES.values():

@@ -348,6 +348,20 @@ class Builder:
 
         return level([], list(initial))
 
+    def each(
+        self,
+        ranges: Sequence[Value | tuple[Value, Value]],
+        body: Callable[[list[Value]], Any],
+        depth: int = 0,
+    ) -> None:
+        """A nest that carries nothing: `body(index)` appends what is done for one element."""
+
+        def once(index: list[Value], _: list[Value]) -> list[Value]:
+            body(index)
+            return []
+
+        self.nest(ranges, once, depth=depth)
+
 
 def _refuse_complex(record: Record, values: Sequence[Value]) -> None:
     if not record.takes_complex and any(is_complex(v.type) for v in values):

@@ -17,12 +17,7 @@ def fill(
     index: Sequence[Value] = (),
 ) -> None:  # fmt: skip
     """Append the stores into all elements, or into those of the rows with an index."""
-
-    def store(rest: list[Value], _: list[Value]) -> list[Value]:
-        builder.op("store", array, value, *index, *rest)
-        return []
-
-    builder.nest(ranges, store, depth=len(index))
+    builder.each(ranges, lambda rest: builder.op("store", array, value, *index, *rest), len(index))
 
 
 def settle_memory(region: Region, made: dict[Value, Value], builder: Builder) -> None:

@@ -33,7 +33,7 @@ def _call(name: str, *inputs: Any) -> Value:
     return result
 
 
-def _late(name: str) -> Callable[..., Any]:
+def late(name: str) -> Callable[..., Any]:
     """A function of `scipy.special`, which takes longer to import than all of this package."""
 
     def apply(*inputs: Any) -> Any:
@@ -50,7 +50,7 @@ def _special(name: str, partials: Any, *, kernel: Any = None, math_name: str = "
     shown = f"scipy.special.{name}({arguments})"
     scalar = f"math.{math_name}({arguments})" if math_name else shown
     elementwise(
-        name, _late(name), scalar, result="float", partials=partials,
+        name, late(name), scalar, result="float", partials=partials,
         show=(lambda op: scalar if isinstance(op.result.type, Scalar) else shown)
         if math_name else shown,
         kernel=kernel, expand=(lambda inputs, attrs: expand(*inputs)) if expand else None, **more,
@@ -196,7 +196,7 @@ def _ordered(
 
     def evaluate(n: Any, x: Any) -> Any:
         short = names.get(int(n))
-        found = _late(short)(x) if short else _late(name)(int(n), x)
+        found = late(short)(x) if short else late(name)(int(n), x)
         return np.asarray(found).astype(np.asarray(x).dtype)[()]
 
     def show(op: Op) -> str:

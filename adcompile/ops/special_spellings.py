@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any
 
 from adcompile.errors import UnsupportedOperation
 from adcompile.graph.builder import current
 from adcompile.graph.ir import RECORDS, Value
 from adcompile.graph.types import Scalar, is_continuous, shape_of
+from adcompile.ops.special import late
 from adcompile.ops.spellings import CALLS, LATE, as_value, normal_axes, static
 
 _NAMES = LATE["scipy.special"]
@@ -55,11 +55,7 @@ for _spelling, _record in (
     CALLS[getattr(math, _spelling)] = _function(_record, strong=False)
 
 
-def expit(x: Any) -> Any:
-    """SciPy's function of this name, which is imported when it is called: that takes long."""
-    return import_module("scipy.special").expit(x)
-
-
+expit = late("expit")  # for functions of ours that are to be compiled without importing SciPy's
 CALLS[expit] = _function("expit")
 
 

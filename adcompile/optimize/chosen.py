@@ -26,6 +26,11 @@ def read_chosen_rows(graph: Graph) -> None:
     replace(graph, mapping)
 
 
+def may_choose_rows(graph: Graph) -> bool:
+    """Whether there are rows to ask about."""
+    return any(map(_chooses_rows, graph.body.walk()))
+
+
 def _region(region: Region, builder: Builder, mapping: dict[Value, Value]) -> None:
     for op in list(region.ops):
         for inner in op.regions:

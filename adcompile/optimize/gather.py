@@ -32,7 +32,7 @@ _MOST = 12  # operations that one contribution may take: it is computed in two l
 
 def gather_sums(graph: Graph) -> None:
     """Rewrite innermost loops in place."""
-    for loop in innermost(graph):
+    for loop in _loops(graph):
         loop.gather()
 
 
@@ -41,17 +41,17 @@ def gather_but_pairs(graph: Graph) -> None:
 
     These can be handed on.
     """
-    for loop in innermost(graph):
+    for loop in _loops(graph):
         loop.gather(pairs=False)
 
 
 def hand_on_sums(graph: Graph) -> None:
     """Rewrite in place the innermost loops that `gather_but_pairs` has left."""
-    for loop in innermost(graph):
+    for loop in _loops(graph):
         loop.hand_on()
 
 
-def innermost(graph: Graph) -> Iterator[Gathering]:
+def _loops(graph: Graph) -> Iterator[_Gathering]:
     """The innermost loops over ranges up or down."""
     aliases, bounds = Aliases(graph), Bounds(graph)
     with Builder(graph) as builder:
@@ -60,17 +60,17 @@ def innermost(graph: Graph) -> Iterator[Gathering]:
 
 def _innermost(
     region: Region, aliases: Aliases, bounds: Bounds, builder: Builder
-) -> Iterator[Gathering]:
+) -> Iterator[_Gathering]:
     for op in list(region.ops):
         for inner in op.regions:
             yield from _innermost(inner, aliases, bounds, builder)
         if op.name == "for" and not any(o.regions for o in op.regions[0].ops):
             if op.inputs[2].constant in (1, -1):
                 with builder.inside(region):
-                    yield Gathering(op, region, aliases, bounds, builder)
+                    yield _Gathering(op, region, aliases, bounds, builder)
 
 
-class Gathering:
+class _Gathering:
     """One innermost loop."""
 
     def __init__(

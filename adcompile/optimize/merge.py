@@ -238,7 +238,7 @@ class _Merging:
         if not one & other:
             return False
         if any(_loops(loop) for loop in (first, second)):
-            return _folds(first) and _folds(second) and _is_little_beside(first, second)
+            return _folds(first) and _folds(second) and _keeps_vectors(first, second)
         if _folds(first) != _folds(second) and not all(
             map(_is_cheap, (*first.walk(), *second.walk()))
         ):
@@ -349,10 +349,10 @@ def _folds(loop: Op) -> bool:
     return all(is_fold(body, p, e) for p, e in zip(body.params[1:], body.yields, strict=True))
 
 
-def _is_little_beside(first: Op, second: Op) -> bool:
+def _keeps_vectors(first: Op, second: Op) -> bool:
     """Whether of two loops the one with fewer loops inside computes no more of what is dear.
 
-    The compiler computes it for several iterations at once as long as there is no loop inside.
+    The compiler computes that for several iterations at once, unless there is a loop inside.
     """
     shallow, deep = sorted((first, second), key=_loops)
     if _loops(shallow) == _loops(deep):

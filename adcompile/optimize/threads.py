@@ -11,6 +11,7 @@ then the blocks between.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from adcompile.graph.builder import Builder
 from adcompile.graph.concurrency import Concurrency, Plan
@@ -166,7 +167,7 @@ class _Calls:
         def end(block: Value) -> Value:
             return self.start + builder.op("floordiv", self.trips * block, blocks)
 
-        def work(thread: Value, turn: int) -> None:
+        def work(turn: int, thread: Value, _: list[Value]) -> list[Value]:
             own = dict(zip(self.own, copies, strict=True))
             arguments = []
             for value in self.captured:
@@ -175,19 +176,15 @@ class _Calls:
                     value = builder.op("slice", own[value], thread, spec=spec)
                 arguments.append(value)
             sums = [builder.op("load", part, thread) for part in parts]
-            first = thread if turns == 1 else turns * thread + turn
+            first = turns * thread + turn
             for block in (first, blocks - turns + 2 * turn - first):
                 sums = self._call(end(block), end(block + 1), sums, arguments)
             for part, value in zip(parts, sums, strict=True):
                 builder.op("store", part, value, thread)
+            return []
 
         for turn in range(turns):
-
-            def take_turn(thread: Value, _: list[Value], turn: int = turn) -> list[Value]:
-                work(thread, turn)
-                return []
-
-            builder.loop(0, threads, 1, [], take_turn, "thread")
+            builder.loop(0, threads, 1, [], partial(work, turn), "thread")
             builder.region.ops[-1].attrs["parallel"] = True
 
         def add(thread: Value, sums: list[Value]) -> list[Value]:
@@ -212,12 +209,11 @@ class _Calls:
     def _add(self, array: Value, copies: Value, thread: Value) -> None:
         """Add the elements of one thread's array."""
 
-        def add(index: list[Value], _: list[Value]) -> list[Value]:
+        def add(index: list[Value]) -> None:
             part = self.builder.op("load", copies, thread, *index)
             self.builder.op("accumulate_at", array, part, *index)
-            return []
 
-        self.builder.nest(self.builder.shape(array), add)
+        self.builder.each(self.builder.shape(array), add)
 
     # -- how many threads -----------------------------------------------------------------------
 

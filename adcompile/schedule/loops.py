@@ -361,12 +361,7 @@ class LoopScheduler(Fusion, ReductionLoops):
 
     def nest(self, extents: Sequence[Value], body: Callable[[Index], Any]) -> None:
         """A loop nest without carried values."""
-
-        def once(index: Index, _: list[Value]) -> list[Value]:
-            body(index)
-            return []
-
-        self.builder.nest(extents, once)
+        self.builder.each(extents, body)
 
     # -- writes ---------------------------------------------------------------------------------
 

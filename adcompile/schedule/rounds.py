@@ -121,8 +121,4 @@ def _stays(loop: Op, params: Sequence[Value]) -> bool:
 
 
 def _store_all(builder: Builder, target: Value, source: Value, extents: Sequence[Value]) -> None:
-    def store(index: list[Value], _: list[Value]) -> list[Value]:
-        builder.op("store", target, builder.op("load", source, *index), *index)
-        return []
-
-    builder.nest(extents, store)
+    builder.each(extents, lambda i: builder.op("store", target, builder.op("load", source, *i), *i))
