@@ -57,7 +57,34 @@ def over_rows(x, n):
     return total
 
 
-FUNCTIONS = [rebound, written, inside_a_loop, nested, over_rows]
+def read_before(x, n):
+    s, t = x * 0.5, x[0]
+    if n > 1:
+        t = np.tanh(x[1] * s[n % 3])
+    for _ in range(2):
+        for i in ad.checkpoint(range(n)):
+            if s[0] * i > 5.0:
+                t *= 2.0
+            else:
+                s += 0.1 * np.where(x > 2.0, x, x[0])
+            t *= 0.7
+    return t + np.sum(s * x)
+
+
+def called_again(x, n):
+    s, t = x * 0.5, x[0]
+    if n != 1:
+        t = np.tanh(x[1] * s[0])
+    for i in ad.checkpoint(range(n)):
+        if s[0] * i > 5.0:
+            t *= 2.0
+        else:
+            s += 0.1 * np.where(x > 2.0, x, x[0])
+        t *= 0.7
+    return t + (called_again(s, n - 1) if n > 0 else np.sum(s * x))
+
+
+FUNCTIONS = [rebound, written, inside_a_loop, nested, over_rows, read_before, called_again]
 
 
 def _slope(f, x, v, h=1e-6):

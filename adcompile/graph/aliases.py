@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adcompile.graph.ir import Graph, Op, Region, Value
-from adcompile.graph.types import Array, StackOf
+from adcompile.graph.types import Array, Scalar, StackOf
 
 Path = tuple[tuple[Op | None, int, int], ...]  # (owner, region number, position) from the outside
+
+_OUTSIDE = Value(StackOf(Scalar("bool")), "outside")  # all that another graph has put on stacks
 
 
 class Aliases:
@@ -25,13 +27,16 @@ class Aliases:
         self._paths: dict[Op, Path] = {}
         self._writes: list[tuple[Op, frozenset[Value]]] = []
         self._root_path: dict[Value, Path] = {}
+        self._pushed: dict[Value, list[Value]] = {}
+        self.roots[_OUTSIDE] = frozenset([_OUTSIDE])
         for value in graph.params:
             self._fresh(value, graph.body, ())
         for group in graph.overlapping:
             self.roots.update(dict.fromkeys(group, self.roots[group[0]]))
         self._scan(graph.body, (), None, 0)
         ops = list(graph.body.walk())
-        self._spread([pair for op in ops for pair in flows(op) if pair[0] in self.roots])
+        pairs = [pair for op in ops for pair in (*flows(op), *self._popped(op))]
+        self._spread([pair for pair in pairs if pair[0] in self.roots])
         for op in ops:
             self._writes += [(op, self.roots[value]) for value in op.written]
         self.written = frozenset(r for _, roots in self._writes for r in roots)
@@ -46,6 +51,8 @@ class Aliases:
         for position, op in enumerate(region.ops):
             path = (*outer, (owner, number, position))
             self._paths[op] = path
+            if op.name == "push":
+                self._pushed.setdefault(op.inputs[0], []).append(op.inputs[1])
             for k, inner in enumerate(op.regions):
                 self._around[inner] = region
                 self._owners[inner] = op
@@ -60,6 +67,12 @@ class Aliases:
                     self.roots[value] = self.roots.get(op.inputs[0], frozenset([value]))
                 else:
                     self._fresh(value, region, path)
+
+    def _popped(self, op: Op) -> Iterator[tuple[Value, Value]]:
+        """What comes from a stack is what was put there, which others may still use."""
+        if op.name == "pop" and isinstance(op.result.type, Array):
+            for pushed in self._pushed.get(op.inputs[0], [_OUTSIDE]):
+                yield op.result, pushed
 
     def _bare(self, value: Value, home: Region) -> None:
         self.home[value] = home

@@ -4,7 +4,9 @@ import numpy as np
 
 from adcompile import pipeline
 from adcompile.graph.aliases import Aliases
-from adcompile.graph.types import parse_types
+from adcompile.graph.builder import Builder
+from adcompile.graph.ir import Graph, Region
+from adcompile.graph.types import StackOf, parse_types
 from adcompile.graph.verify import verify
 
 
@@ -74,3 +76,18 @@ def test_sides_of_a_branch_do_not_follow_each_other():
     graph, aliases = _graph(function, "f8[:], f8")
     (load,) = _ops(graph, "load")
     assert not aliases.may_be_written_after(load, graph.params[0])
+
+
+def test_what_comes_from_a_stack_may_be_in_use():
+    graph = Graph("made", (), Region())
+    array = parse_types("f8[:]")[0]
+    with Builder(graph) as builder:
+        a = builder.parameter(array, "a")
+        given = builder.parameter(StackOf(array), "given")
+        own = builder.op("stack", type=StackOf(array))
+        builder.op("push", own, a)
+        popped, outside, other = (builder.op("pop", s, type=array) for s in (own, given, given))
+    aliases = Aliases(graph)
+    assert aliases.roots[popped] == {a, popped}
+    assert aliases.roots[outside] & aliases.roots[other]
+    assert not aliases.roots[outside] & aliases.roots[popped]
