@@ -82,6 +82,7 @@ from adcompile.schedule.one_thread import for_one_thread
 
 PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
     (inline_calls, "put the operations of functions with a derivative of their own in place"),
+    (prune, "remove what rules compute for numbers that have no derivative"),
     (simplify, "fold constants, drop neutral elements and needless broadcasts"),
     (prune, "remove what no result needs"),
     (share_common, "compute equal expressions once"),

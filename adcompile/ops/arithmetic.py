@@ -17,6 +17,12 @@ from adcompile.graph.types import Array, Scalar, Type, is_complex, is_continuous
 from adcompile.ops.elementwise import Attrs, elementwise, match, of_kind
 from adcompile.ops.memory import refuse_narrowing
 
+
+def _quotient_partials(y: Value, inverse: Value) -> tuple[Value, Value]:
+    """By one division, which also serves other quotients by the same number."""
+    return inverse, -y * inverse
+
+
 elementwise(
     "add", np.add, "{0} + {1}", partials=lambda y, a, b: (1.0, 1.0), result="number", cheap=True,
     takes_complex=True,
@@ -30,8 +36,8 @@ elementwise(
     takes_complex=True,
 )  # fmt: skip
 elementwise(
-    "div", np.true_divide, "{0} / {1}", partials=lambda y, a, b: (1.0 / b, -y / b), result="float",
-    domain=(0.5, 2.0), takes_complex=True,
+    "div", np.true_divide, "{0} / {1}", result="float", domain=(0.5, 2.0), takes_complex=True,
+    partials=lambda y, a, b: _quotient_partials(y, 1.0 / b),
 )  # fmt: skip
 elementwise(
     "neg", np.negative, "-{0}", partials=lambda y, x: (-1.0,), result="number", cheap=True,

@@ -58,6 +58,8 @@ class _Simplifier:
                 self._drop_unchanged(op)
                 for inner in op.regions:
                     self._region(inner)
+                if op.name == "if":
+                    self._join_outputs(op)
                 with self.builder.at(op.location):
                     new = self._rewritten(op)
                 if new is None:
@@ -90,6 +92,25 @@ class _Simplifier:
                     del region.params[first + k]
                 self.mapping[op.outputs[k]] = initial
                 del op.inputs[skip + k], body.yields[k], op.outputs[k]
+
+    def _join_outputs(self, op: Op) -> None:
+        """A number that a branch leaves twice is left once, wherever either of them is defined."""
+        sides = [region.yields for region in op.regions]
+        for k in reversed(range(1, len(op.outputs))):
+            for j in range(k):
+                pairs = [(side[j], side[k]) for side in sides]
+                number = isinstance(op.outputs[k].type, Scalar)
+                if (
+                    number
+                    and op.outputs[j].type == op.outputs[k].type
+                    and _same_where_defined(pairs)
+                ):
+                    for side, (one, other) in zip(sides, pairs, strict=True):
+                        side[j] = other if _is_undefined(one) else one
+                        del side[k]
+                    self._take(op.outputs[k], op.outputs[j])
+                    del op.outputs[k]
+                    break
 
     def _rewritten(self, op: Op) -> Value | None:
         if len(op.outputs) != 1 or op.regions:
@@ -223,10 +244,14 @@ class _Simplifier:
 
     def _quotient(self, op: Op, factor: Value, inverse: Value) -> Value | None:
         """x * (1 / y) becomes x / y where the inverse is used once, and not in a loop."""
-        maker = self._maker(inverse)
+        maker, ops = inverse.op, self.builder.region.ops
         if maker is None or maker.name != "div" or maker.inputs[0].constant != 1:
             return None
-        if self.uses.get(inverse) != 1 or inverse.named or maker not in self.builder.region.ops:
+        if self.uses.get(inverse) != 1 or inverse.named or maker not in ops:
+            return None
+        if self._maker(inverse) is None and any(
+            later.written or later.regions for later in ops[ops.index(maker) :]
+        ):
             return None
         return self._like(op, "div", factor, maker.inputs[1])
 
@@ -396,6 +421,18 @@ def _known_broadcast(shapes: list[tuple[object, ...]]) -> tuple[object, ...] | N
             return None
         result.append(dims.pop() if dims else 1)
     return tuple(result)
+
+
+def _same_where_defined(pairs: list[tuple[Value, Value]]) -> bool:
+    same = [one is other for one, other in pairs]
+    return any(same) and all(
+        s or _is_undefined(one) or _is_undefined(other)
+        for s, (one, other) in zip(same, pairs, strict=True)
+    )
+
+
+def _is_undefined(value: Value) -> bool:
+    return value.op is not None and value.op.name == "undefined"
 
 
 def _power_of_two(value: Value) -> bool:

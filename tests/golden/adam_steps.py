@@ -48,13 +48,13 @@ def grad_adam_steps(w, rate):
     v_bar = np.zeros(w.shape)
     rate_bar = 0.0
     for t in range(3, 0, -1):
-        t_8 = t_tape[t]
         g = g_tape[t]
         w_2 = w_tape[t]
         # w = w - rate * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.99**t)) + 1e-3)
-        t_9 = -w_bar
-        t_10 = t_9 * (1.0 / t_8)
-        v_bar = v_bar + t_9 * (-t_tape_1[t] / t_8) * (0.5 / t_tape_2[t]) / t_tape_3[t]
+        t_8 = -w_bar
+        t_9 = 1.0 / t_tape[t]
+        t_10 = t_8 * t_9
+        v_bar = v_bar + t_8 * (-t_tape_1[t] * t_9) * (0.5 / t_tape_2[t]) / t_tape_3[t]
         rate_bar += np.sum(t_10 * t_tape_4[t])
         m_bar = m_bar + t_10 * rate / t_tape_5[t]
         # v = 0.99 * v + 0.01 * g * g

@@ -21,15 +21,16 @@ def grad_attention(q, k, v):
     t_4 = 2.0 * (t_3 @ v)
     t_5 = t_4 @ v.T
     v_bar = t_3.T @ t_4
-    p_bar = t_5 / t_2
-    p_bar = p_bar + np.sum(t_5 * (-t_3 / t_2), axis=1, keepdims=True)
+    t_6 = 1.0 / t_2
+    p_bar = t_5 * t_6
+    p_bar = p_bar + np.sum(t_5 * (-t_3 * t_6), axis=1, keepdims=True)
     # p = np.exp(s - np.max(s, axis=1, keepdims=True))
     s_bar = p_bar * p
-    t_6 = s == t_1
-    t_7 = np.sum(-s_bar, axis=1, keepdims=True) / np.sum(np.where(t_6, 1.0, 0.0), axis=1, keepdims=True)
-    s_bar = s_bar + np.where(t_6, t_7, 0.0)
+    t_7 = s == t_1
+    t_8 = np.sum(-s_bar, axis=1, keepdims=True) / np.sum(np.where(t_7, 1.0, 0.0), axis=1, keepdims=True)
+    s_bar = s_bar + np.where(t_7, t_8, 0.0)
     # s = q @ k.T / math.sqrt(2.0)
-    t_8 = s_bar * 0.7071067811865475
-    q_bar = t_8 @ t.T
-    k_bar = (q.T @ t_8).T
+    t_9 = s_bar * 0.7071067811865475
+    q_bar = t_9 @ t.T
+    k_bar = (q.T @ t_9).T
     return q_bar, k_bar.copy(), v_bar

@@ -27,19 +27,20 @@ def grad_augmented(v, x):
     t_5 = v_1[2]
     # v[0] /= v[3]
     v_bar[0] = 0.0
-    v_bar[3] += t_3 * (-(t_1 / t_2) / t_2)
+    t_6 = 1.0 / t_2
+    v_bar[3] += t_3 * (-(t_1 / t_2) * t_6)
     # v[2] *= v[1]
-    t_6 = v_bar[2]
-    v_bar[2] = t_6 * t_4
-    v_bar[1] += t_6 * t_5
+    t_7 = v_bar[2]
+    v_bar[2] = t_7 * t_4
+    v_bar[1] += t_7 * t_5
     # v[1] += x * v[0]
-    t_7 = v_bar[1]
-    x_bar = t_7 * t_1
-    v_bar[0] += t_3 / t_2 + t_7 * x
+    t_8 = v_bar[1]
+    x_bar = t_8 * t_1
+    v_bar[0] += t_3 * t_6 + t_8 * x
     # v -= np.sqrt(v)
-    t_8 = 0.5 / t
+    t_9 = 0.5 / t
     t = -v_bar
-    v_bar += np.where(t != 0, t * t_8, 0.0)
+    v_bar += np.where(t != 0, t * t_9, 0.0)
     # v *= v
     t = v_bar.copy()
     v_bar[...] = 0.0

@@ -98,13 +98,14 @@ def grad_binomial_tree(spot, strike, volatility, rate):
         t_37 = t_36 * (0.0 if t_32 == 0 else t_32 * up ** (t_31 - 5)) if t_36 != 0 else t_36
         up_bar += t_37
     # p = (math.exp(rate / 4.0) - 1.0 / up) / (up - 1.0 / up)
-    t_38 = p_bar / t_2
-    t_39 = p_bar * (-p / t_2)
-    up_bar += t_39
-    t_40 = -t_1 / up
-    up_bar += -t_39 * t_40
-    up_bar += -t_38 * t_40
-    rate_bar += t_38 * t * 0.25
+    t_38 = 1.0 / t_2
+    t_39 = p_bar * t_38
+    t_40 = p_bar * (-p * t_38)
+    up_bar += t_40
+    t_41 = -t_1 / up
+    up_bar += -t_40 * t_41
+    up_bar += -t_39 * t_41
+    rate_bar += t_39 * t * 0.25
     # up = math.exp(volatility / 2.0)
     volatility_bar = up_bar * up * 0.5
     return spot_bar, strike_bar, volatility_bar, rate_bar

@@ -32,7 +32,7 @@ def grad_bisection(x):
     # return middle - (middle**3 + x[0] * middle - target) / slope
     target_bar = 1.0 / slope
     # slope = 3 * middle**2 + x[0]
-    t = -target_bar * middle - -((middle ** 3 + t * middle - target) / slope) / slope
+    t = -target_bar * middle - -((middle ** 3 + t * middle - target) / slope) * target_bar
     x_bar = np.zeros(x.shape)
     x_bar[0] += t
     # target = np.sum(x)

@@ -18,7 +18,7 @@ def grad_broadcasting(m, v):
     array_bar += np.sum(t_2 * t, axis=0)
     v_bar = np.sum(t_2 * m[0], axis=1, keepdims=True)[:, 0]
     a_bar = 1.0 / t_1
-    a_bar = a_bar + -(a / t_1) / t_1 * (2.0 * a)
+    a_bar = a_bar + -(a / t_1) * a_bar * (2.0 * a)
     # a = m * v[:, None] + v.reshape(4, 1) - m.mean(axis=0)
     m_bar += np.broadcast_to((np.sum(-a_bar, axis=0) / 4)[None], (4, m.shape[1]))
     v_bar = v_bar + np.sum(a_bar, axis=1, keepdims=True).reshape(4)

@@ -50,20 +50,21 @@ def grad_cholesky(a):
                 low_bar[i, j] = 0.0
                 s_bar = t_5 * (0.5 / t_4)
             else:
-                t_6 = t_tape[i, j]
                 # low[i, j] = s / low[j, j]
-                t_7 = low_bar[i, j]
+                t_6 = low_bar[i, j]
+                t_7 = t_tape[i, j]
                 t_8 = low[i, j]
                 low_bar[i, j] = 0.0
-                s_bar = t_7 / t_6
-                low_bar[j, j] += t_7 * (-t_8 / t_6)
+                t_9 = 1.0 / t_7
+                s_bar = t_6 * t_9
+                low_bar[j, j] += t_6 * (-t_8 * t_9)
             # for k in range(j):
             for k in range(j - 1, -1, -1):
                 # s -= low[i, k] * low[j, k]
-                t_9 = -s_bar
-                t_10 = t_9 * t_tape_1[i, j, k]
-                low_bar[j, k] += t_9 * t_tape_2[i, j, k]
-                low_bar[i, k] += t_10
+                t_10 = -s_bar
+                t_11 = t_10 * t_tape_1[i, j, k]
+                low_bar[j, k] += t_10 * t_tape_2[i, j, k]
+                low_bar[i, k] += t_11
             # s = a[i, j]
             a_bar[i, j] += s_bar
     # a = a @ a.T + np.eye(n)

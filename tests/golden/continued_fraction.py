@@ -11,8 +11,8 @@ def continued_fraction_forward(a, i, t_stack, t_stack_1):
         # return a[i] + 1.0 / continued_fraction(a, i + 1)
         t = continued_fraction_forward(a, i + 1, t_stack, t_stack_1)
         t_1 = 1.0 / t
-        t_stack.append(t_1)
-        t_stack_1.append(t)
+        t_stack.append(t)
+        t_stack_1.append(t_1)
         t = a[i] + t_1
     return t
 
@@ -27,7 +27,7 @@ def continued_fraction_backward(a, i, y_bar, a_bar, t_stack, t_stack_1):
         t = t_stack.pop()
         t_1 = t_stack_1.pop()
         # return a[i] + 1.0 / continued_fraction(a, i + 1)
-        continued_fraction_backward(a, i + 1, y_bar * (-t / t_1), a_bar, t_stack, t_stack_1)
+        continued_fraction_backward(a, i + 1, y_bar * (-t_1 / t), a_bar, t_stack, t_stack_1)
         a_bar[i] += y_bar
 
 

@@ -21,8 +21,9 @@ def grad_elementwise_chain(x, y):
     z_bar = np.maximum(x, y) / (1.0 + t_4) * z
     z_bar = 2.0 * z_bar
     # z = np.tanh(x * y) + np.exp(-x) / (1.0 + np.square(y))
-    y_bar = y_bar + z_bar * (-t_3 / t_2) * (2.0 * y)
-    x_bar = x_bar - z_bar / t_2 * t_1
+    t_7 = 1.0 / t_2
+    y_bar = y_bar + z_bar * (-t_3 * t_7) * (2.0 * y)
+    x_bar = x_bar - z_bar * t_7 * t_1
     t = z_bar * (1.0 - t * t)
     x_bar = x_bar + t * y
     y_bar = y_bar + t * x

@@ -34,12 +34,12 @@ def grad_gauss_seidel(a, b):
         # for i in range(len(b)):
         for i in range(b.shape[0] - 1, -1, -1):
             # x[i] = s / (a[i, i] + 4.0)
-            t = a[i, i] + 4.0
-            t_1 = x_bar[i]
-            t_2 = t_tape[_, i]
+            t = x_bar[i]
+            t_1 = t_tape[_, i]
             x_bar[i] = 0.0
-            s_bar = t_1 / t
-            a_bar[i, i] += t_1 * (-t_2 / t)
+            t_2 = 1.0 / (a[i, i] + 4.0)
+            s_bar = t * t_2
+            a_bar[i, i] += t * (-t_1 * t_2)
             # for j in range(len(b)):
             for j in range(b.shape[0] - 1, -1, -1):
                 if j != i:

@@ -33,9 +33,10 @@ def grad_gaussian_process(x, y, scale, noise):
     # k = np.exp(-0.5 * ((x[:, None] - x[None, :]) / scale) ** 2) + noise * np.eye(len(x))
     noise_bar = np.sum(k_bar * t_2)
     t_7 = k_bar * t_1 * -0.5 * (2.0 * t)
-    t_8 = -t / scale
-    t = t_7 / scale
-    scale_bar = np.sum(t_7 * t_8)
+    t_8 = 1.0 / scale
+    t_9 = -t * t_8
+    t = t_7 * t_8
+    scale_bar = np.sum(t_7 * t_9)
     x_bar = np.sum(-t, axis=0, keepdims=True)[0]
     x_bar = x_bar + np.sum(t, axis=1, keepdims=True)[:, 0]
     return x_bar, y_bar, scale_bar, noise_bar

@@ -46,20 +46,21 @@ def grad_gram_schmidt(a):
         array_bar_1 = q_bar[:, j]
         t_5 = array_bar_1.copy()
         array_bar_1[...] = 0.0
-        t_6 = np.sum(np.where(t_5 != 0, t_5 * (-t_tape_1[j] / t_4), 0.0))
-        array_bar_1 += np.where(t_5 != 0, t_5 * (1.0 / t_4), 0.0)
-        array_bar_1 += (t_6 * (0.5 / t_4) if t_6 != 0 else t_6) * (2.0 * t_tape_2[j])
+        t_6 = 1.0 / t_4
+        t_7 = np.sum(np.where(t_5 != 0, t_5 * (-t_tape_1[j] * t_6), 0.0))
+        array_bar_1 += np.where(t_5 != 0, t_5 * t_6, 0.0)
+        array_bar_1 += (t_7 * (0.5 / t_4) if t_7 != 0 else t_7) * (2.0 * t_tape_2[j])
         # for k in range(j):
         for k in range(j - 1, -1, -1):
             # q[:, j] -= np.sum(q[:, k] * a[:, j]) * q[:, k]
-            t_7 = -array_bar_1
-            t_8 = np.sum(t_7 * t_tape_3[j, k])
+            t_8 = -array_bar_1
+            t_9 = np.sum(t_8 * t_tape_3[j, k])
             array_bar_2 = q_bar[:, k]
-            array_bar_2 += t_7 * t_tape_4[j, k]
-            t_9 = t_8 * t_tape_5[j, k]
-            array_bar_2 += t_8 * a[:, j]
+            array_bar_2 += t_8 * t_tape_4[j, k]
+            t_10 = t_9 * t_tape_5[j, k]
+            array_bar_2 += t_9 * a[:, j]
             array_bar_3 = a_bar[:, j]
-            array_bar_3 += t_9
+            array_bar_3 += t_10
     # q = a.copy()
     a_bar += q_bar
     return a_bar,

@@ -40,8 +40,8 @@ def grad_hidden_markov(a, start, seen):
         # total += np.log(scale)
         scale_bar = 1.0 / scale
         # alpha = alpha / scale
-        alpha_bar_1 = alpha_bar / scale
-        scale_bar += np.sum(alpha_bar * (-alpha_1 / scale))
+        alpha_bar_1 = alpha_bar * scale_bar
+        scale_bar += np.sum(alpha_bar * (-alpha_1 * scale_bar))
         # scale = np.sum(alpha)
         alpha_bar = alpha_bar_1 + scale_bar
         # alpha = (alpha @ a) * a[:, seen[t]]

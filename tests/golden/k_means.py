@@ -42,7 +42,7 @@ def grad_k_means(points, centres):
     # for _ in range(2):
     for _ in range(1, -1, -1):
         # centres = total / (count[:, None] + 0.1)
-        total_bar = centres_bar * (1.0 / t_tape[_])
+        total_bar = centres_bar / t_tape[_]
         # for i in range(len(points)):
         for i in range(points.shape[0] - 1, -1, -1):
             near = near_tape[_, i]

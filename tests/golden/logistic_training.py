@@ -11,8 +11,8 @@ def grad_logistic_training(x, w, y):
         raise ValueError('x.shape[0] and y.shape[0] must be equal: sub (line N)')
     t_tape = np.empty((3, x.shape[0]))
     t_tape_1 = np.empty((3, x.shape[1], x.shape[0]))
-    p_tape = np.empty((3, x.shape[0]))
     t_tape_2 = np.empty((3, x.shape[0]))
+    p_tape = np.empty((3, x.shape[0]))
     t_tape_3 = np.empty((3, x.shape[0]))
     w_tape = np.empty((3, x.shape[1]))
     for _ in range(3):

@@ -49,16 +49,17 @@ def grad_lu_determinant(a):
         for i in range(n - 1, k, -1):
             t_7 = t_stack.pop()
             t_8 = t_tape_1[k, i - t_6]
-            t_9 = t_tape_2[k, i - t_6]
             # a[i, k + 1 :] -= a[i, k] * a[k, k + 1 :]
             array_bar = a_bar[i, k + 1:]
-            t_10 = -array_bar
+            t_9 = -array_bar
             array_bar = a_bar[k, k + 1:]
-            array_bar += np.where(t_10 != 0, t_10 * t_8, 0.0)
+            t_10 = t_tape_2[k, i - t_6]
+            array_bar += np.where(t_9 != 0, t_9 * t_8, 0.0)
             # a[i, k] /= a[k, k]
-            t_11 = np.sum(t_10 * t_7) + a_bar[i, k]
-            a_bar[i, k] = t_11 / t_9
-            a_bar[k, k] += t_11 * (-t_8 / t_9)
+            t_11 = np.sum(t_9 * t_7) + a_bar[i, k]
+            t_12 = 1.0 / t_10
+            a_bar[i, k] = t_11 * t_12
+            a_bar[k, k] += t_11 * (-t_8 * t_12)
         # det *= a[k, k]
         det_bar_1 = det_bar * t
         a_bar[k, k] += det_bar * det_1

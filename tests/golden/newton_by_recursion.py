@@ -32,8 +32,9 @@ def _newton_backward(x, y_bar, step_stack):
         a_bar, y_bar = _newton_backward(x - step, y_bar, step_stack)
         step_bar = -y_bar
     # step = (x * x - a) / (2 * x)
-    t_1 = -step / t
-    t = step_bar / t
+    t = 1.0 / t
+    t_1 = -step * t
+    t = step_bar * t
     x_bar = y_bar + step_bar * t_1 * 2
     a_bar -= t
     t *= x

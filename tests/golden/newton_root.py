@@ -23,7 +23,8 @@ def grad_newton_root(x):
         t = t_stack.pop()
         # y = 0.5 * (y + x / y)
         y_bar = x_bar * 0.5
-        x_bar_1 += y_bar / y_1
-        x_bar = y_bar + y_bar * (-t / y_1)
+        t_1 = 1.0 / y_1
+        x_bar_1 += y_bar * t_1
+        x_bar = y_bar + y_bar * (-t * t_1)
     x_bar = x_bar_1 + x_bar
     return x_bar,

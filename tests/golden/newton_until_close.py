@@ -24,14 +24,13 @@ def grad_newton_until_close(a):
     a_bar_1 = 0.0
     for k in range(count):
         x_1 = x_stack.pop()
-        # step = (x * x - a) / (2 * x)
-        t = 2 * x_1
         step = step_stack.pop()
         # x = x - step
         step_bar = -a_bar
         # step = (x * x - a) / (2 * x)
-        t_1 = -step / t
-        t = step_bar / t
+        t = 1.0 / (2 * x_1)
+        t_1 = -step * t
+        t = step_bar * t
         x_bar = a_bar + step_bar * t_1 * 2
         a_bar_1 -= t
         t *= x_1

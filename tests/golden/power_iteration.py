@@ -37,12 +37,13 @@ def grad_power_iteration(a, v):
         v_4 = v_tape_1[_]
         v_5 = v_tape_2[_]
         # v = v / np.sqrt(np.sum(v * v))
-        v_bar_1 = v_bar / t
-        t = np.sum(v_bar * (-v_3 / t)) * (0.5 / t)
+        t_1 = 1.0 / t
+        v_bar_1 = v_bar * t_1
+        t = np.sum(v_bar * (-v_3 * t_1)) * (0.5 / t)
         v_bar = v_bar_1 + t * v_4
         v_bar = v_bar + t * v_4
         # v = a @ v
-        t_1 = np.outer(v_bar, v_5)
+        t_2 = np.outer(v_bar, v_5)
         v_bar = a.T @ v_bar
-        a_bar += t_1
+        a_bar += t_2
     return a_bar, v_bar

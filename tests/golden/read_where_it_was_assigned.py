@@ -10,14 +10,12 @@ def grad_read_where_it_was_assigned(x, v, on):
     if t:
         if on:
             # late = np.tanh(v[1] - s)
-            late_1 = np.tanh(v_1[1] - s)
+            late = np.tanh(v_1[1] - s)
             # if on:
-            late = late_1
             t_2 = True
         else:
             late = 0.0
             t_2 = False
-            late_1 = 0.0
         # v *= np.sin(v)
         t_1 = np.sin(v_1)
         v_3 = v_1.copy()
@@ -27,14 +25,11 @@ def grad_read_where_it_was_assigned(x, v, on):
             # s = np.tanh(s + late)
             if not t_2:
                 raise UnboundLocalError('`late` has no value on one side of an `if` (line N)')
-            s_2 = np.tanh(s + late)
-            s_1 = s_2
+            s_1 = np.tanh(s + late)
         else:
             s_1 = s
-            s_2 = 0.0
         # return s * np.sum(v)
         s_bar = np.sum(v_1)
-        late = late_1
     else:
         s_bar = 0.0
     # return s * np.sum(v)
@@ -45,7 +40,7 @@ def grad_read_where_it_was_assigned(x, v, on):
         v_bar += np.full(v.shape, s_1, np.float64)
         if on:
             # s = np.tanh(s + late)
-            late_bar = s_bar * (1.0 - s_2 * s_2)
+            late_bar = s_bar * (1.0 - s_1 * s_1)
             s_bar_2 = late_bar
         else:
             s_bar_2 = s_bar

@@ -7,7 +7,7 @@ def grad_remainders(x, y):
     t = x // y
     # return x / y
     x_bar = 1.0 / y
-    y_bar = -(x / y) / y
+    y_bar = -(x / y) * x_bar
     # return x % y + (x // y) * x + abs(-x) + divided(x, y)
     x_bar -= np.sign(-x)
     x_bar += t

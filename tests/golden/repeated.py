@@ -13,7 +13,7 @@ def grad_repeated(x, y):
     # x /= y
     x_6 = x_5 / y
     x_bar = 1.0 / y
-    y_bar = -x_6 / y
+    y_bar = -x_6 * x_bar
     # x *= y
     x_bar_1 = x_bar * y
     y_bar += x_bar * x_3

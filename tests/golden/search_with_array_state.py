@@ -36,8 +36,9 @@ def grad_search_with_array_state(x):
         t = t_stack.pop()
         # state = 0.5 * (state + x / state)
         state_bar = state_bar * 0.5
-        x_bar += state_bar / state_1
-        state_bar = state_bar + state_bar * (-t / state_1)
+        t_1 = 1.0 / state_1
+        x_bar += state_bar * t_1
+        state_bar = state_bar + state_bar * (-t * t_1)
     # state = x.copy()
     x_bar += state_bar
     return x_bar,

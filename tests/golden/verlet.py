@@ -50,13 +50,13 @@ def grad_verlet(x, v):
             # for j in range(len(x)):
             for j in range(x.shape[0] - 1, -1, -1):
                 if i != j:
-                    t = t_tape[_, i, j]
                     d = d_tape[_, i, j]
                     # f[i] += d / (np.sum(d * d) + 0.5) ** 1.5
                     array_bar = f_bar[i]
                     t_2 = array_bar.copy()
-                    d_bar = np.where(t_2 != 0, t_2 * (1.0 / t), 0.0)
-                    t = np.sum(np.where(t_2 != 0, t_2 * (-t_tape_1[_, i, j] / t), 0.0)) * (1.5 * t_tape_2[_, i, j] ** 0.5)
+                    t = 1.0 / t_tape[_, i, j]
+                    d_bar = np.where(t_2 != 0, t_2 * t, 0.0)
+                    t = np.sum(np.where(t_2 != 0, t_2 * (-t_tape_1[_, i, j] * t), 0.0)) * (1.5 * t_tape_2[_, i, j] ** 0.5)
                     d_bar = d_bar + t * d
                     d_bar = d_bar + t * d
                     # d = x[j] - x[i]

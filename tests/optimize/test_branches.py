@@ -5,11 +5,14 @@ import pytest
 
 import adcompile as ad
 from adcompile import pipeline
+from adcompile.graph.builder import Builder
 from adcompile.graph.interpret import interpret
+from adcompile.graph.ir import Graph, Region
 from adcompile.graph.types import parse_types
 from adcompile.graph.verify import verify
 from adcompile.optimize.branches import share_branches
 from adcompile.optimize.common import share_common
+from adcompile.optimize.simplify import simplify
 
 
 def beside(x, y):
@@ -78,3 +81,26 @@ def test_values_stay(function):
     for x, y in np.random.default_rng(0).standard_normal((20, 2)):
         assert interpret(graph, x, y) == pytest.approx(function(x, y), rel=1e-15)
         assert gradient(x, y) == pytest.approx(plain(x, y), rel=1e-12)
+
+
+def test_outputs_of_a_branch_are_joined():
+    graph = Graph("made", (), Region())
+    number = parse_types("f8")[0]
+    with Builder(graph) as builder:
+        x = builder.parameter(number, "x")
+        c = builder.op("gt", x, 0.0)
+
+        def first():
+            root, none = builder.op("sqrt", x), builder.op("undefined", type=number)
+            return [root, root, x, none]
+
+        def second():
+            none = builder.op("undefined", type=number)
+            return [builder.op("exp", x), none, x, x]
+
+        outputs = builder.branch(c, first, second)
+        graph.body.yields = list(outputs)
+    simplify(graph)
+    one, same, other, late = graph.body.yields
+    assert one is same and other is late and one is not other
+    assert len(graph.body.ops[-1].outputs) == 2

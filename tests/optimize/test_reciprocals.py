@@ -23,6 +23,14 @@ def ratios(x, y):
     return total
 
 
+def projected(x, y):
+    total = 0.0
+    for i in range(len(x)):
+        depth = 2.0 + x[i] * y[i]
+        total += (x[i] / depth) ** 2 * (y[i] / depth)
+    return total
+
+
 def steps(x, y):
     """49 * (1 / 49) is less than 1."""
     total = 0.0
@@ -32,7 +40,7 @@ def steps(x, y):
     return total
 
 
-@pytest.mark.parametrize("function", [potential, ratios, steps])
+@pytest.mark.parametrize("function", [potential, ratios, projected, steps])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_results_stay(function, dtype):
     rng = np.random.default_rng(0)
@@ -57,6 +65,11 @@ def _divisions(function, **options):
 
 def test_one_division_besides_the_users_own():
     assert _divisions(potential) == 2
+
+
+@pytest.mark.parametrize("options", [{}, {"fastmath": False}])
+def test_quotients_by_one_number_share_their_derivatives_division(options):
+    assert _divisions(projected, **options) == 3
 
 
 @pytest.mark.parametrize("options", [{"fastmath": False}, {"passes": {"share_reciprocals": False}}])
