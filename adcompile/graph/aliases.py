@@ -33,11 +33,13 @@ class Aliases:
             self._fresh(value, graph.body, ())
         for group in graph.overlapping:
             self.roots.update(dict.fromkeys(group, self.roots[group[0]]))
+        self._flows: list[tuple[Value, Value]] = []
+        self._writing: list[Op] = []
+        self._pops: list[Op] = []
         self._scan(graph.body, (), None, 0)
-        ops = list(graph.body.walk())
-        pairs = [pair for op in ops for pair in (*flows(op), *self._popped(op))]
+        pairs = (*self._flows, *self._popped())
         self._spread([pair for pair in pairs if pair[0] in self.roots])
-        for op in ops:
+        for op in self._writing:
             self._writes += [(op, self.roots[value]) for value in op.written]
         self.written = frozenset(r for _, roots in self._writes for r in roots)
 
@@ -51,8 +53,7 @@ class Aliases:
         for position, op in enumerate(region.ops):
             path = (*outer, (owner, number, position))
             self._paths[op] = path
-            if op.name == "push":
-                self._pushed.setdefault(op.inputs[0], []).append(op.inputs[1])
+            self._note(op)
             for k, inner in enumerate(op.regions):
                 self._around[inner] = region
                 self._owners[inner] = op
@@ -68,11 +69,23 @@ class Aliases:
                 else:
                     self._fresh(value, region, path)
 
-    def _popped(self, op: Op) -> Iterator[tuple[Value, Value]]:
+    def _note(self, op: Op) -> None:
+        """Keep what an operation writes, and which of its arrays are the memory of others."""
+        record = op.record
+        if record.writes or "procedure" in op.attrs:
+            self._writing.append(op)
+        if op.regions or record.view:
+            self._flows += flows(op)
+        elif record.name == "push":
+            self._pushed.setdefault(op.inputs[0], []).append(op.inputs[1])
+        elif record.name == "pop":
+            self._pops.append(op)
+
+    def _popped(self) -> Iterator[tuple[Value, Value]]:
         """What comes from a stack is what was put there, which others may still use."""
-        if op.name == "pop" and isinstance(op.result.type, Array):
-            for pushed in self._pushed.get(op.inputs[0], [_OUTSIDE]):
-                yield op.result, pushed
+        for op in self._pops:
+            for value in self._pushed.get(op.inputs[0], [_OUTSIDE]):
+                yield op.result, value
 
     def _bare(self, value: Value, home: Region) -> None:
         self.home[value] = home

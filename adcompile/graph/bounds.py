@@ -61,24 +61,25 @@ class Bounds:
             self._stores[value] = None
         for op in region.ops:
             self._note_stores(op, region)
-            for inner in op.regions:
-                if op.name == "for":
-                    self._loops[inner.params[0]] = op
-                    for k, value in enumerate(inner.params[1:]):
-                        self._carried[value] = (op, k)
-                self._scan(inner, same, extents, (*around, op) if op.name == "for" else around)
-            for k, value in enumerate(op.outputs):
-                self._number[value] = len(self._number)
-                if op.name == "for":
+            if op.record.name == "for":
+                self._loops[op.regions[0].params[0]] = op
+                for k, value in enumerate(op.regions[0].params[1:]):
                     self._carried[value] = (op, k)
+                for k, value in enumerate(op.outputs):
+                    self._carried[value] = (op, k)
+                self._scan(op.regions[0], same, extents, (*around, op))
+            else:
+                for inner in op.regions:
+                    self._scan(inner, same, extents, around)
+            for value in op.outputs:
+                self._number[value] = len(self._number)
 
     def _note_stores(self, op: Op, region: Region) -> None:
         """What is stored in arrays that are used for nothing but to read and write elements."""
-        stored = self._stores
-        for k, value in enumerate(op.inputs):
-            if k or op.name not in ("load", "store", "dim"):
-                stored[value] = None
-        known = stored.setdefault(op.inputs[0], []) if op.name == "store" else None
+        stored, name = self._stores, op.record.name
+        others = op.inputs[1:] if name in ("load", "store", "dim") else op.inputs
+        stored.update(dict.fromkeys(others))
+        known = stored.setdefault(op.inputs[0], []) if name == "store" else None
         if known is not None:
             known.append((op.inputs[1], region))
 

@@ -47,6 +47,8 @@ class _Liveness:
         return before != (len(self.values), len(self.roots), len(self.ops))
 
     def _visit(self, op: Op) -> None:
+        if op in self.ops and not op.regions:
+            return
         for region in op.regions:
             self._round(region)
         if not self._is_live(op):
