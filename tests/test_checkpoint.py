@@ -130,6 +130,51 @@ def test_refusals():
         ad.grad(two_names)(np.ones(4))
 
 
+def given_from_outside(x):
+    a, q = x.copy(), x + 0.6
+    for _ in ad.checkpoint(range(3)):
+        a = q
+    a *= -0.7
+    return np.sum(q)
+
+
+def given_at_times(x):
+    a, q = x.copy(), x + 0.6
+    for i in ad.checkpoint(range(3)):
+        if i == 1:
+            a = q
+    q *= -0.7
+    return np.sum(a)
+
+
+def part_given(x):
+    a, q = x[1:] * 2.0, x + 0.6
+    for _ in range(2):
+        for _ in ad.checkpoint(range(3)):
+            a = q[1:]
+        a[0] *= 3.0
+    return np.sum(q * q)
+
+
+def twins(x):
+    a, b = x + 0.6, x * 2.0
+    for _ in ad.checkpoint(range(3)):
+        b = a * 0.5
+        a = b
+    a *= -0.7
+    return np.sum(b * b)
+
+
+@pytest.mark.parametrize(
+    "function", [given_from_outside, given_at_times, part_given, twins], ids=lambda f: f.__name__
+)
+@pytest.mark.parametrize("transform", [ad.jit, ad.grad])
+def test_arrays_that_the_loop_gives_another_name(transform, function):
+    """Segments hand copies on, so that a write under one name would not be seen under another."""
+    with pytest.raises(ad.NotDifferentiable, match="two names may share its memory"):
+        transform(function, target="python")(X)
+
+
 _MEMORY = """
 import resource
 import numpy as np

@@ -18,7 +18,6 @@ from adcompile.differentiate.residuals import settle
 from adcompile.differentiate.shadows import Shadows
 from adcompile.differentiate.structured import Adjoints, StructuredReverse
 from adcompile.differentiate.sweeps import SplitRun, Sweep, Sweeps
-from adcompile.differentiate.transfers import separate_transfers
 from adcompile.errors import NotDifferentiable
 from adcompile.graph.builder import Builder
 from adcompile.graph.calls import Rule, inline_calls
@@ -27,6 +26,7 @@ from adcompile.graph.ir import RECORDS, Graph, Note, Op, Parameter, Region, Valu
 from adcompile.graph.procedures import overlaps
 from adcompile.graph.prune import prune
 from adcompile.graph.trees import leaves
+from adcompile.graph.transfers import separate_transfers
 from adcompile.graph.types import Array, Scalar, StackOf, is_complex, is_continuous
 from adcompile.ops.elementwise import match, of_kind
 from adcompile.ops.memory import zeros_like

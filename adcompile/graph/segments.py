@@ -17,6 +17,7 @@ from adcompile.graph.clone import clone_region
 from adcompile.graph.closures import closed, free_values
 from adcompile.graph.ir import Graph, Note, Op, Parameter, Region, Value
 from adcompile.graph.rewrite import replace
+from adcompile.graph.transfers import separate_transfers
 from adcompile.graph.types import Scalar, StackOf
 
 
@@ -26,7 +27,7 @@ def cut_segments(graph: Graph) -> None:
         found = _innermost(graph.body)
         if found is None:
             return
-        aliases = Aliases(graph)
+        aliases = separate_transfers(graph, found)
         with Builder(graph) as builder:
             _cut(builder, graph.body, found, aliases)
 

@@ -29,12 +29,16 @@ class _Copy(NamedTuple):
     made: Op
 
 
-def separate_transfers(graph: Graph) -> Aliases:
-    """Give each transferred array memory of its own; gives the aliases of the result."""
+def separate_transfers(graph: Graph, loop: Op | None = None) -> Aliases:
+    """Give each transferred array memory of its own; gives the aliases of the result.
+
+    With a loop, only what it hands on, and what changes hands inside.
+    """
+    chosen = None if loop is None else {loop, *(o for r in loop.regions for o in r.walk())}
     made: list[_Copy] = []
     while True:
         aliases = Aliases(graph)
-        if not _Transfers(graph, aliases).separate_one(made):
+        if not _Transfers(graph, aliases).separate_one(made, chosen):
             return _without_needless(graph, made, aliases)
 
 
@@ -69,15 +73,18 @@ class _Transfers:
     def _owner(self, value: Value) -> Value:
         return self.owners.get(value, value)
 
-    def separate_one(self, made: list[_Copy]) -> bool:
+    def separate_one(self, made: list[_Copy], chosen: set[Op] | None) -> bool:
         """Insert one copy; gives whether there was need. What may be dropped joins `made`."""
         for region, position, op in self._structured(self.graph.body):
+            if chosen is not None and op not in chosen:
+                continue
             for k, output in enumerate(op.outputs):
                 if not self.aliases.roots.get(output, frozenset()) & self.aliases.written:
                     continue
                 for inner in op.regions if op.name == "if" else op.regions[:1]:
                     if self._leaves_shared(inner, k):
                         self._refuse_shared(op, inner.yields[k], output)
+                        self._refuse_twins(op, inner, k)
                         inner.yields[k] = _copy(inner, len(inner.ops), inner.yields[k], op)
                         if op.name == "if":
                             made.append(_Copy(op, output, inner.yields, k, inner, inner.ops[-1]))
@@ -99,9 +106,13 @@ class _Transfers:
                 yield from self._structured(inner)
 
     def _leaves_shared(self, region: Region, k: int) -> bool:
-        owner = self._owner(region.yields[k])
-        twice = [self._owner(v) for v in region.yields].count(owner) > 1
-        return self.aliases.home.get(owner) is not region or twice
+        elsewhere = self.aliases.home.get(self._owner(region.yields[k])) is not region
+        return elsewhere or bool(self._twins(region, k))
+
+    def _twins(self, region: Region, k: int) -> list[int]:
+        """The other names under which a region hands on the array that it yields as the k-th."""
+        owners = [self._owner(v) for v in region.yields]
+        return [j for j, owner in enumerate(owners) if j != k and owner is owners[k]]
 
     def passes_through(self, copy: _Copy) -> bool:
         """Whether an array of the region around may be handed on without a copy."""
@@ -117,6 +128,34 @@ class _Transfers:
     def _refuse_shared(self, op: Op, value: Value, output: Value) -> None:
         if self._is_reached(op, value, output):
             _refuse(op, output)
+
+    def _refuse_twins(self, op: Op, region: Region, k: int) -> None:
+        first = self._names(op, k)
+        for j in self._twins(region, k):
+            second = self._names(op, j)
+            if self._meet(first, second) or self._meet(second, first):
+                _refuse(op, op.outputs[k])
+
+    def _names(self, op: Op, k: int) -> set[Value]:
+        """The names under which an array is known that an operation carries or gives."""
+        skip = 1 if op.name == "for" else 0
+        params = [r.params[k + skip] for r in op.regions if op.name != "if"]
+        return self._derived([op.outputs[k], *params], [])
+
+    def _meet(self, writing: set[Value], reading: set[Value]) -> bool:
+        """Whether anything is read under one name after it was written under another."""
+        writes = [
+            (op, value) for op in self.graph.body.walk() for value in op.written if value in writing
+        ]
+        if writes and any(v in reading for v in (*self.graph.outputs, *self.graph.kept)):
+            return True
+        return any(
+            self.aliases.follows(write, op)
+            or any(self.aliases.repeats(write, op, root) for root in self.aliases.roots[value])
+            for op in (self.graph.body.walk() if writes else ())
+            if op.name != "dim" and not op.regions and any(v in reading for v in op.inputs)
+            for write, value in writes
+        )
 
     def _is_reached(self, op: Op, value: Value, output: Value) -> bool:
         """Whether another name reaches the array after it changed hands."""

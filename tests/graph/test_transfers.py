@@ -80,10 +80,25 @@ def swapped_once(x):
     return np.sum(a * a) + np.sum(u)
 
 
+def twin_that_is_not_read_again(x):
+    a, b = x + 0.6, x * 2.0
+    for _ in range(3):
+        b = a * x
+        a = b
+    b[1:] *= x[0]
+    return np.sum(b * x)
+
+
 @pytest.mark.share(2)
 @pytest.mark.parametrize(
     "function",
-    [written_on_one_side, swapped_at_times, branches_and_loops, swapped_once],
+    [
+        written_on_one_side,
+        swapped_at_times,
+        branches_and_loops,
+        swapped_once,
+        twin_that_is_not_read_again,
+    ],
     ids=lambda f: f.__name__,
 )
 def test_against_differences(function):
@@ -101,3 +116,52 @@ def test_against_differences(function):
         return np.sum(gradient(x) * v)
 
     np.testing.assert_allclose(ad.grad(along)(x, v), found, rtol=1e-9, atol=1e-12)
+
+
+def _twins_of_a_loop(x):
+    a, b = x + 0.6, x * 2.0
+    for _ in range(3):
+        b = a * 0.5
+        a = b
+    a *= -0.7
+    return np.sum(b)
+
+
+def _twins_of_a_while(x):
+    a, b = x + 0.6, x * 2.0
+    i = 0
+    while i < 3:
+        i += 1
+        b = a * 0.5
+        a = b
+    b[0] = 3.0 * x[1]
+    return np.sum(a * a)
+
+
+def _twins_of_a_branch(x):
+    a, b = x + 0.6, x * 2.0
+    if x[0] > 0.0:
+        b = a * 0.5
+        a = b
+    a[0] = 0.0
+    return np.sum(b)
+
+
+def _twins_in_a_loop(x):
+    a, b = x + 0.6, x * 2.0
+    for _ in range(2):
+        for _ in range(3):
+            b = a * 0.5
+            a = b
+        a *= -0.7
+    return np.sum(b)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [_twins_of_a_loop, _twins_of_a_while, _twins_of_a_branch, _twins_in_a_loop],
+    ids=lambda f: f.__name__,
+)
+def test_one_array_handed_on_under_two_names_is_refused_if_that_shows(function):
+    with pytest.raises(ad.NotDifferentiable, match="two names may share its memory"):
+        ad.grad(function, target="python")(np.ones(3))
