@@ -95,6 +95,9 @@ class TapeSizes:
         """The value that holds an extent, as seen from a forward region."""
         found = extent_in(dim, self._regions_to(home))
         assert found is not None
+        if isinstance(found, Value) and found.op is not None and found.op.name == "dim":
+            if found.op.inputs[0] not in self.mirror.home:  # that of a tape's part, made since
+                return self._outer_extent(dim, home)
         return self.builder.value(found)
 
     def _outer_extent(self, dim: Dim, home: Region) -> Value:

@@ -376,3 +376,13 @@ def partial_sum_read_in_a_branch(x, v, on):
             while t < 3.0:
                 t += 0.5 + s * s
     return t
+
+
+@program(V, 0.5)
+def rolled_in_a_branch(x, t):
+    s = 0.0
+    if t > 0.0:
+        b = np.roll(x, 1)
+        for _ in range(3):
+            s = np.dot(x * t, b * t) * (1.0 + s)
+    return s
