@@ -25,8 +25,8 @@ from adcompile.graph.clone import clone_graph, inline
 from adcompile.graph.ir import RECORDS, Graph, Note, Op, Parameter, Region, Value
 from adcompile.graph.procedures import overlaps
 from adcompile.graph.prune import prune
-from adcompile.graph.trees import leaves
 from adcompile.graph.transfers import separate_transfers
+from adcompile.graph.trees import leaves
 from adcompile.graph.types import Array, Scalar, StackOf, is_complex, is_continuous
 from adcompile.ops.elementwise import match, of_kind
 from adcompile.ops.memory import zeros_like

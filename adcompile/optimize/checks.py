@@ -13,6 +13,8 @@ from adcompile.graph.ir import Graph, Op, Region, Value
 def hoist_checks(graph: Graph) -> None:
     """Move checks of arguments to the start; drop repeated ones."""
     params = set(graph.params)
+    for region in graph.regions:
+        region.ops = [op for op in region.ops if op.name != "check_equal" or len(_extents(op)) > 1]
     early: list[Op] = []
     seen: set[frozenset[object]] = set()
     _collect(graph.body, params, early, seen)
@@ -41,12 +43,16 @@ def _collect(
                 _collect(inner, params, early, seen)
         if op.name != "check_equal":
             continue
-        key = frozenset(_extent_key(v) for v in op.inputs)
-        if len(key) == 1 or key in seen:
+        key = _extents(op)
+        if key in seen:
             region.ops.remove(op)
         elif all(_of_argument(v, params) for v in op.inputs):
             seen.add(key)
             early.append(op)
+
+
+def _extents(check: Op) -> frozenset[object]:
+    return frozenset(_extent_key(v) for v in check.inputs)
 
 
 def _extent_key(value: Value) -> object:

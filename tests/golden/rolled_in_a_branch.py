@@ -21,8 +21,6 @@ def grad_rolled_in_a_branch(x, t):
             t_tape_3[_] = t_3
             t_4 = b * t
             t_tape_2[_] = t_4
-            if x.shape[0] != x.shape[0]:
-                raise ValueError('x.shape[0] and x.shape[0] must be equal: `@` (line N)')
             t_5 = t_3 @ t_4
             t_tape_1[_] = t_5
             t_6 = 1.0 + s
