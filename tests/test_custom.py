@@ -203,3 +203,26 @@ def test_writing_an_argument_is_refused(decorator):
 
     with pytest.raises(ad.UnsupportedSyntax, match="writes its argument `a`"):
         ad.grad(function)(np.ones(3))
+
+
+@pytest.mark.parametrize("decorator", [ad.checkpoint, ad.custom_jvp, ad.custom_vjp])
+def test_writing_an_argument_that_was_returned_is_refused(decorator):
+    @decorator
+    def same(a):
+        return a[:2], np.sum(a)
+
+    def function(x):
+        a = x * 2.0
+        part, total = same(a)
+        a[0] = x[1]
+        return np.sum(part) * total
+
+    def written(x):
+        part, total = same(x * 2.0)
+        part[0] = x[1]
+        return np.sum(part) * total
+
+    with pytest.raises(ad.UnsupportedOperation, match="`same` may return the memory of `a`"):
+        ad.jit(function, target="python")(np.ones(3))
+    with pytest.raises(ad.UnsupportedOperation, match="may return the memory of"):
+        ad.jit(written, target="python")(np.ones(3))

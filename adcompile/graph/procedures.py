@@ -143,12 +143,13 @@ def note_sharing(procedures: Sequence[Procedure]) -> None:
     while changed:
         changed = False
         for procedure in procedures:
-            found = _shared(procedure.graph)
+            found = shared_results(procedure.graph)
             changed |= found != procedure.shares
             procedure.shares = found
 
 
-def _shared(graph: Graph) -> list[frozenset[int]]:
+def shared_results(graph: Graph) -> list[frozenset[int]]:
+    """For each result the positions of arguments whose memory it may be, as in `Procedure`."""
     memory = python_memory(graph)
     place = {v: k for k, v in enumerate(graph.params)}
     outputs = [memory.get(v, frozenset()) for v in graph.outputs]

@@ -8,12 +8,12 @@ global array is written.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from adcompile.errors import UnsupportedOperation
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.ir import Graph, Op, Region, Value, count_uses
-from adcompile.graph.procedures import Procedure, python_memory
+from adcompile.graph.procedures import Procedure, python_memory, shared_results
 from adcompile.graph.types import Array
 
 
@@ -28,7 +28,12 @@ def refuse_stale_views(graph: Graph, procedures: Collection[Procedure] = ()) -> 
     for op in graph.body.walk():
         _refuse_global(op, aliases)
         if op.attrs.get("procedure") in procedures:
-            _refuse_shared(op, aliases, memory)
+            procedure: Procedure = op.attrs["procedure"]
+            _refuse_written(op, aliases, memory)
+            _refuse_shared(op, procedure.name, procedure.shares, aliases)
+        elif op.name == "call":
+            called: Graph = op.attrs["graph"]
+            _refuse_shared(op, called.name, shared_results(called), aliases)
         if not _may_be_view(op) or op in copied:
             continue
         source = op.inputs[0]
@@ -71,27 +76,30 @@ def _refuse_global(op: Op, aliases: Aliases) -> None:
             )
 
 
-def _refuse_shared(op: Op, aliases: Aliases, memory: dict[Value, frozenset[Value]]) -> None:
-    """Of a procedure, arguments are different arrays if it writes one, and results are fresh."""
-    procedure = op.attrs["procedure"]
+def _refuse_written(op: Op, aliases: Aliases, memory: dict[Value, frozenset[Value]]) -> None:
+    """What a procedure writes, it knows by one name."""
     nothing: frozenset[Value] = frozenset()
     for written in op.written:
         for k, other in enumerate(op.inputs):
             if other is not written or op.inputs.index(other) != k:
                 if memory.get(written, nothing) & memory.get(other, nothing):
                     raise UnsupportedOperation(
-                        f"`{procedure.name}` calls itself and writes `{written.hint or 'an array'}`"
-                        ", which it may also know by another name",
+                        f"`{op.attrs['procedure'].name}` calls itself and writes "
+                        f"`{written.hint or 'an array'}`, which it may also know by another name",
                         op.location,
                         "pass the array once, with the indices of its parts, or a copy of it",
                     )
-    for output, places in zip(op.outputs, procedure.shares, strict=True):
+
+
+def _refuse_shared(op: Op, name: str, shares: Sequence[frozenset[int]], aliases: Aliases) -> None:
+    """Results that a call gives are arrays of their own, which in Python may be arguments."""
+    for output, places in zip(op.outputs, shares, strict=True):
         for k in places:
             partner = op.inputs[k] if k >= 0 else op.outputs[-1 - k]
             if any(aliases.may_be_written_after(op, v) for v in (output, partner)):
                 raise UnsupportedOperation(
-                    f"`{procedure.name}` calls itself and may return the memory of "
-                    f"`{partner.hint or 'an array'}`, and one of them is written",
+                    f"`{name}` may return the memory of `{partner.hint or 'an array'}`, and one of "
+                    "them is written",
                     op.location,
                     "return a copy: a.copy()",
                 )

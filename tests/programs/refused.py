@@ -94,7 +94,7 @@ def _scaled(a, b, n):
         _scaled(a, b, n - 1)
 
 
-@refused("f8[:]", "`_itself` calls itself and may return the memory of `y`, and one of them is "
+@refused("f8[:]", "`_itself` may return the memory of `y`, and one of them is "
          "written", "_itself(y, 3)")  # fmt: skip
 def writes_what_was_returned(x):
     y = x * 1.0
