@@ -427,7 +427,7 @@ class _Settlement(TapeSizes):
         stack.op.note = self._saved(value, home)
         self.before_loop.setdefault(outermost, []).extend(made.ops)
         with self.builder.inside(Region()) as saving:
-            self.builder.op("push", stack, value)
+            self.builder.op("push", stack, self._unshared(value))
         self._insert_after(value, home, saving.ops)
         with self.builder.inside(Region()) as loading:
             saved: Value = self.builder.op("pop", stack, type=value.type)
@@ -436,6 +436,15 @@ class _Settlement(TapeSizes):
         self.front.setdefault(reverse, []).extend(loading.ops)
         reverse.extents = {**loading.extents, **reverse.extents}
         return saved
+
+    def _unshared(self, value: Value) -> Value:
+        """A copy of what a later iteration, or the caller, may write."""
+        aliases, run = self.mirror.aliases, self.mirror.run
+        results = run.yields if run is not None else []
+        given = (r for v in results for r in aliases.roots.get(v, ()))
+        shown = aliases.roots.get(value, frozenset()) & {*aliases.written, *given}
+        copy: Value = self.builder.op("copy", value) if shown else value
+        return copy
 
     def _push(self, value: Value, home: Region) -> Value:
         """Save on a stack that the runs of a procedure share.
@@ -447,7 +456,7 @@ class _Settlement(TapeSizes):
         stack.location = value.location
         self.mirror.stacks.append(stack)
         with self.builder.inside(home), self.builder.at(value.location):
-            self.builder.op("push", stack, value)
+            self.builder.op("push", stack, self._unshared(value))
         with self.builder.inside(Region()) as loading:
             saved: Value = self.builder.op("pop", stack, type=value.type)
         saved.hint, saved.named = value.hint, True

@@ -9,7 +9,7 @@ is known by one name before and by one after.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from adcompile.errors import NotDifferentiable
@@ -84,7 +84,7 @@ class _Transfers:
                 for inner in op.regions if op.name == "if" else op.regions[:1]:
                     if self._leaves_shared(inner, k):
                         self._refuse_shared(op, inner.yields[k], output)
-                        self._refuse_twins(op, inner, k)
+                        self._refuse_twins(op, inner.yields, k)
                         inner.yields[k] = _copy(inner, len(inner.ops), inner.yields[k], op)
                         if op.name == "if":
                             made.append(_Copy(op, output, inner.yields, k, inner, inner.ops[-1]))
@@ -92,6 +92,7 @@ class _Transfers:
                 place = k + 3 if op.name == "for" else k
                 if op.name != "if" and self._enters_shared(op.inputs[place], region):
                     self._refuse_shared(op, op.inputs[place], output)
+                    self._refuse_twins(op, op.inputs[place - k :], k)
                     op.inputs[place] = _copy(region, position, op.inputs[place], op)
                     copied = region.ops[position]
                     made.append(_Copy(op, output, op.inputs, place, region, copied))
@@ -107,11 +108,11 @@ class _Transfers:
 
     def _leaves_shared(self, region: Region, k: int) -> bool:
         elsewhere = self.aliases.home.get(self._owner(region.yields[k])) is not region
-        return elsewhere or bool(self._twins(region, k))
+        return elsewhere or bool(self._twins(region.yields, k))
 
-    def _twins(self, region: Region, k: int) -> list[int]:
-        """The other names under which a region hands on the array that it yields as the k-th."""
-        owners = [self._owner(v) for v in region.yields]
+    def _twins(self, values: Sequence[Value], k: int) -> list[int]:
+        """The other places at which the k-th of the values that are handed on is handed on."""
+        owners = [self._owner(v) for v in values]
         return [j for j, owner in enumerate(owners) if j != k and owner is owners[k]]
 
     def passes_through(self, copy: _Copy) -> bool:
@@ -129,9 +130,10 @@ class _Transfers:
         if self._is_reached(op, value, output):
             _refuse(op, output)
 
-    def _refuse_twins(self, op: Op, region: Region, k: int) -> None:
+    def _refuse_twins(self, op: Op, values: Sequence[Value], k: int) -> None:
+        """Refuse one array under two names that both are used, so that it shows."""
         first = self._names(op, k)
-        for j in self._twins(region, k):
+        for j in self._twins(values, k):
             second = self._names(op, j)
             if self._meet(first, second) or self._meet(second, first):
                 _refuse(op, op.outputs[k])

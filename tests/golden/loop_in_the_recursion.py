@@ -15,7 +15,7 @@ def _smoothed_forward(x, n, t_stack, y_stack):
         t = _smoothed_forward(y, n - 1, t_stack, y_stack)
         t_stack.append(t)
         # y = x.copy()
-        y_stack.append(y)
+        y_stack.append(y.copy())
         t *= x[0]
     return t
 

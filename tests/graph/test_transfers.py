@@ -89,10 +89,37 @@ def twin_that_is_not_read_again(x):
     return np.sum(b * x)
 
 
+def saved_and_written_in_the_next_round(x):
+    a, b = x * 1.0, x * 2.0
+    m = 0
+    while m < 2:
+        m += 1
+        for i in range(2):
+            a[i] += 0.5
+        a = b.copy()
+        b = a * a
+    return np.sum(a)
+
+
+def _halved(x, n):
+    y = np.sin(x)
+    if n > 0:
+        y = y * _halved(x * 0.5, n - 1)
+    return y * y
+
+
+def written_by_the_caller(x):
+    y = _halved(x, 2)
+    y[0] = 3.0
+    return np.sum(y)
+
+
 @pytest.mark.share(2)
 @pytest.mark.parametrize(
     "function",
     [
+        saved_and_written_in_the_next_round,
+        written_by_the_caller,
         written_on_one_side,
         swapped_at_times,
         branches_and_loops,
@@ -157,9 +184,46 @@ def _twins_in_a_loop(x):
     return np.sum(b)
 
 
+def _twins_at_the_start(x):
+    a = x * 1.0
+    b = a
+    for _ in range(2):
+        b[1:] += 0.5
+        a, b = b, a
+    return np.sum(a * x)
+
+
+def _a_view_at_the_start(x):
+    a = x * 1.0
+    b = a[::-1]
+    m = 0
+    while m < 2:
+        m += 1
+        a, b = b, a
+        b[1:] = b[:-1]
+    return np.sum(a * x)
+
+
+def _added_to_under_another_name(x):
+    a = x * 1.0
+    c = a
+    for _ in range(2):
+        c += 0.3
+        a = a
+    return np.sum(a * x)
+
+
 @pytest.mark.parametrize(
     "function",
-    [_twins_of_a_loop, _twins_of_a_while, _twins_of_a_branch, _twins_in_a_loop],
+    [
+        _twins_at_the_start,
+        _a_view_at_the_start,
+        _added_to_under_another_name,
+        _twins_of_a_loop,
+        _twins_of_a_while,
+        _twins_of_a_branch,
+        _twins_in_a_loop,
+    ],
     ids=lambda f: f.__name__,
 )
 def test_one_array_handed_on_under_two_names_is_refused_if_that_shows(function):
