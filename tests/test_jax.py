@@ -23,6 +23,9 @@ _NOT_IN_JAX = {
         ],
         "its functions write arrays of their callers",
     ),
+    **dict.fromkeys(
+        ["rows_by_turns", "turned_in_its_place"], "they write an array through another name"
+    ),
     "chosen_at": "no derivative of a product through repeated indices",
 }  # fmt: skip
 _CASES = [(f, a) for f, a in CORPUS if f.__name__ not in _NOT_IN_JAX]

@@ -8,33 +8,39 @@ from adcompile.execute import device
 
 
 @cuda.jit
-def grad_attention_1(n, n_1, s, t, s_bar, t_1, t_2):
+def grad_attention_1(n, n_1, s, s_bar, t, t_1, t_2, t_3):
     # s = q @ k.T / math.sqrt(2.0)
     for i in range(cuda.blockIdx.x, n, cuda.gridDim.x):
         lane = cuda.threadIdx.x
         lanes = cuda.blockDim.x
-        t_3 = -np.inf
+        t_4 = -np.inf
         for j in range(lane, n_1, lanes):
-            t_4 = s[i, j] / 1.4142135623730951
-            s[i, j] = t_4
+            t_5 = s[i, j] / 1.4142135623730951
+            s[i, j] = t_5
             # p = np.exp(s - np.max(s, axis=1, keepdims=True))
-            t_3 = device.maximum(t_3, t_4)
-        t_5 = device.maximum_of_lanes(t_3, np.float64)
+            t_4 = device.maximum(t_4, t_5)
+        t_6 = device.maximum_of_lanes(t_4, np.float64)
         # p = np.exp(s - np.max(s, axis=1, keepdims=True))
-        if lane == 0:
-            t[i, 0] = t_5
-        t_6 = 0.0
+        t_7 = 0.0
+        t_8 = 0.0
         for j in range(lane, n_1, lanes):
-            t_7 = math.exp(s[i, j] - t_5)
-            s_bar[i, j] = t_7
-            # return np.sum((p / np.sum(p, axis=1, keepdims=True) @ v) ** 2)
-            t_6 += t_7
-        t_8 = device.sum_of_lanes(t_6, np.float64)
+            t_9 = s[i, j]
+            t_10 = math.exp(t_9 - t_6)
+            s_bar[i, j] = t_10
+            t_11 = t_9 == t_6
+            t[i, j] = t_11
+            t_7 += t_10
+            t_8 += 1.0 if t_11 else 0.0
+        t_12 = device.sum_of_lanes(t_7, np.float64)
+        t_13 = device.sum_of_lanes(t_8, np.float64)
         # return np.sum((p / np.sum(p, axis=1, keepdims=True) @ v) ** 2)
-        if lane == 0:
-            t_1[i, 0] = t_8
         for j in range(lane, n_1, lanes):
-            t_2[i, j] = s_bar[i, j] / t_8
+            t_1[i, j] = s_bar[i, j] / t_12
+        t_14 = 1.0 / t_12
+        if lane == 0:
+            t_2[i, 0] = t_14
+            # p = np.exp(s - np.max(s, axis=1, keepdims=True))
+            t_3[i, 0] = t_13
 
 
 @cuda.jit
@@ -46,35 +52,27 @@ def grad_attention_2(n, n_1, t):
 
 
 @cuda.jit
-def grad_attention_3(n, t, n_1, s, t_1, t_2, t_3, t_4, s_bar):
-    # p = np.exp(s - np.max(s, axis=1, keepdims=True))
+def grad_attention_3(n, t, n_1, t_1, t_2, s_bar, t_3, t_4):
+    # return np.sum((p / np.sum(p, axis=1, keepdims=True) @ v) ** 2)
     for i in range(cuda.blockIdx.x, n, cuda.gridDim.x):
         t_5 = t[i, 0]
         lane = cuda.threadIdx.x
         lanes = cuda.blockDim.x
         t_6 = 0.0
         for j in range(lane, n_1, lanes):
-            t_7 = s[i, j] == t_5
-            t_1[i, j] = t_7
-            t_6 += 1.0 if t_7 else 0.0
-        t_8 = device.sum_of_lanes(t_6, np.float64)
-        # return np.sum((p / np.sum(p, axis=1, keepdims=True) @ v) ** 2)
-        t_9 = t_2[i, 0]
-        t_10 = 0.0
-        for j in range(lane, n_1, lanes):
-            t_10 += t_3[i, j] * (-t_4[i, j] / t_9)
-        t_11 = device.sum_of_lanes(t_10, np.float64)
+            t_6 += t_1[i, j] * (-t_2[i, j] * t_5)
+        t_7 = device.sum_of_lanes(t_6, np.float64)
         # p = np.exp(s - np.max(s, axis=1, keepdims=True))
-        t_12 = 0.0
+        t_8 = 0.0
         for j in range(lane, n_1, lanes):
-            t_13 = (t_3[i, j] / t_9 + t_11) * s_bar[i, j]
-            s_bar[i, j] = t_13
-            t_12 -= t_13
-        t_14 = device.sum_of_lanes(t_12, np.float64)
-        t_15 = t_14 / t_8
+            t_9 = (t_1[i, j] * t_5 + t_7) * s_bar[i, j]
+            s_bar[i, j] = t_9
+            t_8 -= t_9
+        t_10 = device.sum_of_lanes(t_8, np.float64)
+        t_11 = t_10 / t_3[i, 0]
         # s = q @ k.T / math.sqrt(2.0)
         for j in range(lane, n_1, lanes):
-            s_bar[i, j] = (s_bar[i, j] + (t_15 if t_1[i, j] else 0.0)) * 0.7071067811865475
+            s_bar[i, j] = (s_bar[i, j] + (t_11 if t_4[i, j] else 0.0)) * 0.7071067811865475
 
 
 @cuda.jit
@@ -97,23 +95,24 @@ def grad_attention(q, k, v):
     s = device.empty((q.shape[0], k.shape[0]), np.float64)
     device.matmul_into(s, q, t)
     # p = np.exp(s - np.max(s, axis=1, keepdims=True))
-    t_1 = device.empty((q.shape[0], 1), np.float64)
     s_bar = device.empty((q.shape[0], k.shape[0]), np.float64)
     # return np.sum((p / np.sum(p, axis=1, keepdims=True) @ v) ** 2)
-    t_2 = device.empty((q.shape[0], 1), np.float64)
+    t_1 = device.empty((q.shape[0], k.shape[0]), np.float64)
+    t_2 = device.empty((q.shape[0], v.shape[1]), np.float64)
     t_3 = device.empty((q.shape[0], k.shape[0]), np.float64)
-    # s = q @ k.T / math.sqrt(2.0)
-    grad_attention_1[device.rows(q.shape[0], k.shape[0])](q.shape[0], k.shape[0], s, t_1, s_bar, t_2, t_3)
-    # return np.sum((p / np.sum(p, axis=1, keepdims=True) @ v) ** 2)
-    t_4 = device.empty((q.shape[0], v.shape[1]), np.float64)
-    device.matmul_into(t_4, t_3, v)
-    grad_attention_2[device.elements(q.shape[0], v.shape[1])](q.shape[0], v.shape[1], t_4)
-    t_5 = device.empty((q.shape[0], k.shape[0]), np.float64)
-    device.matmul_into(t_5, t_4, device.view(v).T)
     v_bar = device.empty((k.shape[0], v.shape[1]), np.float64)
-    device.matmul_into(v_bar, device.view(t_3).T, t_4)
+    t_4 = device.empty((q.shape[0], 1), np.float64)
     # p = np.exp(s - np.max(s, axis=1, keepdims=True))
-    grad_attention_3[device.rows(q.shape[0], k.shape[0])](q.shape[0], t_1, k.shape[0], s, device.empty((q.shape[0], k.shape[0]), np.bool_), t_2, t_5, t_3, s_bar)
+    t_5 = device.empty((q.shape[0], k.shape[0]), np.bool_)
+    t_6 = device.empty((q.shape[0], 1), np.float64)
+    # s = q @ k.T / math.sqrt(2.0)
+    grad_attention_1[device.rows(q.shape[0], k.shape[0])](q.shape[0], k.shape[0], s, s_bar, t_5, t_1, t_4, t_6)
+    # return np.sum((p / np.sum(p, axis=1, keepdims=True) @ v) ** 2)
+    device.matmul_into(t_2, t_1, v)
+    grad_attention_2[device.elements(q.shape[0], v.shape[1])](q.shape[0], v.shape[1], t_2)
+    device.matmul_into(t_3, t_2, device.view(v).T)
+    device.matmul_into(v_bar, device.view(t_1).T, t_2)
+    grad_attention_3[device.rows(q.shape[0], k.shape[0])](q.shape[0], t_4, k.shape[0], t_3, t_1, s_bar, t_6, t_5)
     # s = q @ k.T / math.sqrt(2.0)
     q_bar = device.empty(q.shape, np.float64)
     device.matmul_into(q_bar, s_bar, device.view(t).T)
