@@ -15,7 +15,7 @@ from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
 from adcompile.graph.calls import inline_calls
 from adcompile.graph.clone import clone_graph, inline
-from adcompile.graph.ir import Graph, Op, Region, Value
+from adcompile.graph.ir import Graph, Op, Region, Value, is_undefined
 from adcompile.graph.procedures import (
     Procedure,
     note_effects,
@@ -83,7 +83,7 @@ class Forward:
         tangent = self.tangents.get(value)
         if tangent is not None:
             return match(tangent, value)
-        if value.op is not None and value.op.name == "undefined":  # it has no extents either
+        if value.op is not None and is_undefined(value):  # it has no extents either
             return self.builder.op("undefined", **value.op.attrs)
         return zeros_like(self.builder, value)
 

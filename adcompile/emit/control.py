@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from adcompile.emit import assemble
-from adcompile.graph.ir import Op, Region, Value
+from adcompile.graph.ir import Op, Region, Value, is_undefined
 from adcompile.graph.types import Scalar
 from adcompile.syntax import parsed_expression
 
@@ -79,7 +79,7 @@ class ControlEmitter:
         sides = []
         for region in op.regions:
             statements = self._inner(op, region, [])
-            if statements or (region.yields[0] in self.uses and _undefined(region.yields[0])):
+            if statements or (region.yields[0] in self.uses and is_undefined(region.yields[0])):
                 break
             sides.append(self._short(region.yields[0]))
         if len(sides) < 2 or any(
@@ -98,7 +98,7 @@ class ControlEmitter:
 
     def _short(self, value: Value) -> ast.expr | None:
         node = self.read(value)
-        return None if isinstance(node, ast.Name) and _undefined(value) else node
+        return None if isinstance(node, ast.Name) and is_undefined(value) else node
 
     def _if(self, op: Op) -> None:
         test = self.read(op.inputs[0])
@@ -130,7 +130,7 @@ class ControlEmitter:
         for k, output in enumerate(op.outputs):
             if output in self.handed_on:
                 for value in (inner.yields[k] for inner in op.regions):
-                    if _undefined(value):
+                    if is_undefined(value):
                         text = assemble.zero(value.type)  # type: ignore[arg-type]
                         self.inline_always[value] = parsed_expression(text)
 
@@ -172,7 +172,7 @@ class ControlEmitter:
             return
         todo = []
         for target, value in ends:
-            absent = _undefined(value) and value not in self.inline_always
+            absent = is_undefined(value) and value not in self.inline_always
             if absent or self.names.of.get(value) == target:
                 if value not in self.pending:
                     continue
@@ -275,10 +275,6 @@ class ControlEmitter:
 
 def _scalar(value: Value) -> bool:
     return isinstance(value.type, Scalar)
-
-
-def _undefined(value: Value) -> bool:
-    return value.op is not None and value.op.name == "undefined"
 
 
 def _read_inside(op: Op, value: Value) -> bool:

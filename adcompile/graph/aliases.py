@@ -111,9 +111,7 @@ class Aliases:
         """The operations that may write memory of `value` once `op` has run."""
         roots = self.roots.get(value, frozenset())
         return [
-            write
-            for write, written in self._writes
-            if any(self._after(op, write, root) for root in roots & written)
+            write for write, written in self._writes if self.reaches(op, write, roots & written)
         ]
 
     def names_from(self, op: Op, roots: frozenset[Value]) -> Iterator[Value]:
@@ -182,10 +180,11 @@ class Aliases:
         """Whether `other` runs after `op` within one run of all loops around both."""
         return self._follows(self._paths[op], self._paths[other])
 
-    def _after(self, op: Op, write: Op, root: Value) -> bool:
-        if self.repeats(op, write, root):
-            return True
-        return write is not op and self.follows(op, write)
+    def reaches(self, op: Op, other: Op, roots: frozenset[Value]) -> bool:
+        """Whether `other` may run once `op` has, while memory of one of these roots lasts."""
+        return bool(roots) and (
+            self.follows(op, other) or any(self.repeats(op, other, root) for root in roots)
+        )
 
     def _follows(self, first: Path, second: Path) -> bool:
         for (owner_a, number_a, place_a), (owner_b, number_b, place_b) in zip(

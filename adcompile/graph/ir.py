@@ -355,6 +355,11 @@ def free_name(name: str, taken: Collection[str]) -> str:
     return name
 
 
+def is_undefined(value: Value) -> bool:
+    """Whether a value stands for a variable that one side of a branch does not assign."""
+    return value.op is not None and value.op.name == "undefined"
+
+
 def count_uses(region: Region) -> dict[Value, int]:
     """How often each value is read, in this region and all inside it.
 

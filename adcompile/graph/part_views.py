@@ -40,9 +40,7 @@ def refuse_stale_parts(graph: Graph) -> None:
 def _changes(aliases: Aliases, op: Op, write: Op) -> bool:
     """Whether a write may change the array after its part was taken."""
     written = frozenset(r for v in write.written for r in aliases.roots[v])
-    shared = aliases.roots[op.inputs[0]] & written
-    again = any(aliases.repeats(op, write, root) for root in shared)
-    return bool(shared) and (again or aliases.follows(op, write))
+    return aliases.reaches(op, write, aliases.roots[op.inputs[0]] & written)
 
 
 def _is_seen(graph: Graph, aliases: Aliases, part: Value, write: Op) -> bool:

@@ -152,8 +152,7 @@ class _Transfers:
         if writes and any(v in reading for v in (*self.graph.outputs, *self.graph.kept)):
             return True
         return any(
-            self.aliases.follows(write, op)
-            or any(self.aliases.repeats(write, op, root) for root in self.aliases.roots[value])
+            self.aliases.reaches(write, op, self.aliases.roots[value])
             for op in (self.graph.body.walk() if writes else ())
             if op.name != "dim" and not op.regions and any(v in reading for v in op.inputs)
             for write, value in writes

@@ -18,8 +18,9 @@ from adcompile.ops.elementwise import Attrs, elementwise, match, of_kind
 from adcompile.ops.memory import refuse_narrowing
 
 
-def _quotient_partials(y: Value, inverse: Value) -> tuple[Value, Value]:
+def _quotient_partials(y: Value, a: Value, b: Value) -> tuple[Value, Value]:
     """By one division, which also serves other quotients by the same number."""
+    inverse = 1.0 / b
     return inverse, -y * inverse
 
 
@@ -37,7 +38,7 @@ elementwise(
 )  # fmt: skip
 elementwise(
     "div", np.true_divide, "{0} / {1}", result="float", domain=(0.5, 2.0), takes_complex=True,
-    partials=lambda y, a, b: _quotient_partials(y, 1.0 / b),
+    partials=_quotient_partials,
 )  # fmt: skip
 elementwise(
     "neg", np.negative, "-{0}", partials=lambda y, x: (-1.0,), result="number", cheap=True,

@@ -1,7 +1,8 @@
 """Run-time shape checks: once each, and as early as their extents are known.
 
 Enters: a graph. Leaves: the same graph with the checks on arguments at its start and none twice;
-checks inside branches stay there, for the branch may not be taken.
+checks inside branches stay there, for the branch may not be taken. Those inside loops move, too, so
+that arguments which do not fit are refused even if a loop does not run.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import numpy as np
 
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
-from adcompile.graph.ir import Graph, Op, Region, Value, count_uses
+from adcompile.graph.ir import Graph, Op, Region, Value, count_uses, is_undefined
 from adcompile.graph.rewrite import final, replace
 from adcompile.graph.types import (
     Array,
@@ -95,22 +95,15 @@ class _Simplifier:
 
     def _join_outputs(self, op: Op) -> None:
         """A number that a branch leaves twice is left once, wherever either of them is defined."""
-        sides = [region.yields for region in op.regions]
         for k in reversed(range(1, len(op.outputs))):
-            for j in range(k):
-                pairs = [(side[j], side[k]) for side in sides]
-                number = isinstance(op.outputs[k].type, Scalar)
-                if (
-                    number
-                    and op.outputs[j].type == op.outputs[k].type
-                    and _same_where_defined(pairs)
-                ):
-                    for side, (one, other) in zip(sides, pairs, strict=True):
-                        side[j] = other if _is_undefined(one) else one
-                        del side[k]
-                    self._take(op.outputs[k], op.outputs[j])
-                    del op.outputs[k]
-                    break
+            twin = next((j for j in range(k) if _same_number(op, j, k)), None)
+            if twin is None:
+                continue
+            for region in op.regions:
+                other = region.yields.pop(k)
+                if is_undefined(region.yields[twin]):
+                    region.yields[twin] = other
+            self._take(op.outputs.pop(k), op.outputs[twin])
 
     def _rewritten(self, op: Op) -> Value | None:
         if len(op.outputs) != 1 or op.regions:
@@ -423,16 +416,16 @@ def _known_broadcast(shapes: list[tuple[object, ...]]) -> tuple[object, ...] | N
     return tuple(result)
 
 
-def _same_where_defined(pairs: list[tuple[Value, Value]]) -> bool:
-    same = [one is other for one, other in pairs]
-    return any(same) and all(
-        s or _is_undefined(one) or _is_undefined(other)
-        for s, (one, other) in zip(same, pairs, strict=True)
+def _same_number(branch: Op, j: int, k: int) -> bool:
+    """Whether two outputs are one number on a side, and on the other, too, if both are defined."""
+    if not isinstance(branch.outputs[k].type, Scalar):
+        return False
+    pairs = [(region.yields[j], region.yields[k]) for region in branch.regions]
+    return (
+        branch.outputs[j].type == branch.outputs[k].type
+        and any(one is other for one, other in pairs)
+        and all(one is other or any(map(is_undefined, (one, other))) for one, other in pairs)
     )
-
-
-def _is_undefined(value: Value) -> bool:
-    return value.op is not None and value.op.name == "undefined"
 
 
 def _power_of_two(value: Value) -> bool:

@@ -26,7 +26,7 @@ from adcompile.graph.closures import closed, free_values
 from adcompile.graph.dependence import index_of
 from adcompile.graph.filling import fill, settle_memory
 from adcompile.graph.folds import fold_of
-from adcompile.graph.ir import Graph, Op, Region, Value
+from adcompile.graph.ir import Graph, Op, Region, Value, is_undefined
 from adcompile.graph.procedures import Procedure, note_effects
 from adcompile.graph.rewrite import replace
 from adcompile.graph.types import Array, Scalar, is_integer
@@ -371,7 +371,7 @@ class Kernel:
 
     def _set(self, value: Value) -> Value:
         """A number that may be stored for later kernels, also where nobody will read it."""
-        if value.op is None or value.op.name != "undefined":
+        if not is_undefined(value):
             return value
         assert isinstance(value.type, Scalar)
         return self.builder.constant(0, value.type)

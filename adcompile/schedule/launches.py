@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from adcompile.errors import UnsupportedOperation
 from adcompile.graph.builder import Builder
-from adcompile.graph.ir import Graph, Note, Op, Region, Value, count_uses
+from adcompile.graph.ir import Graph, Note, Op, Region, Value, count_uses, is_undefined
 from adcompile.graph.outside import outside
 from adcompile.graph.rewrite import replace_in
 from adcompile.graph.sizes import item_size
@@ -125,7 +125,7 @@ class _Launches:
             return self.numbers[value]
         if isinstance(value.type, Array):
             return value
-        if value.op is not None and value.op.name == "undefined":
+        if is_undefined(value):
             return empty(self.builder, [1], value.type.dtype)
         return full(self.builder, [1], value, value.type.dtype)
 
