@@ -7,7 +7,9 @@ of extent 1 among them, or an error for arguments that must not share memory.
 from __future__ import annotations
 
 import operator
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from itertools import combinations
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -121,31 +123,37 @@ def refuse_overlap(
         for leaf in trees.leaves(item)
         if isinstance(leaf, np.ndarray) or hasattr(leaf, "copy_to_host")
     ]
-    for k, (name, array) in enumerate(arrays):
-        for other_name, other in arrays[k + 1 :]:
-            written = {name, other_name} & set(written_names)
-            if written and _may_share_memory(array, other):
-                raise TypeMismatch(
-                    f"`{name}` and `{other_name}` share memory, and `{function_name}` writes "
-                    f"`{written.pop()}`",
-                    hint=f"pass a copy: {other_name}.copy()",
-                )
+    for (name, _), (other_name, _) in _sharing(arrays):
+        if written := {name, other_name} & set(written_names):
+            raise TypeMismatch(
+                f"`{name}` and `{other_name}` share memory, and `{function_name}` writes "
+                f"`{written.pop()}`",
+                hint=f"pass a copy: {other_name}.copy()",
+            )
 
 
-def _may_share_memory(array: Any, other: Any) -> bool:
-    """Whether the memory of two arrays overlaps, on the host or on the device."""
-    if isinstance(array, np.ndarray) and isinstance(other, np.ndarray):
-        return np.may_share_memory(array, other)
-    if isinstance(array, np.ndarray) or isinstance(other, np.ndarray):
-        return False
-    (low, high), (other_low, other_high) = _bytes_of(array), _bytes_of(other)
-    return low < other_high and other_low < high
+def _sharing(arrays: list[tuple[str, Any]]) -> Iterator[tuple[tuple[str, Any], tuple[str, Any]]]:
+    """The pairs of arrays whose memory overlaps, on the host or on the device."""
+    on_host = [item for item in arrays if isinstance(item[1], np.ndarray)]
+    for one, other in combinations(on_host, 2):
+        if np.may_share_memory(one[1], other[1]):
+            yield one, other
+    spans = [(*_bytes_of(a), (name, a)) for name, a in arrays if not isinstance(a, np.ndarray)]
+    begun: list[tuple[int, int, tuple[str, Any]]] = []
+    for low, high, item in sorted(spans, key=itemgetter(0)):
+        begun = [span for span in begun if low < span[1]]
+        for _, _, earlier in begun:
+            yield earlier, item
+        if low < high:
+            begun.append((low, high, item))
 
 
 def _bytes_of(array: Any) -> tuple[int, int]:
     """The addresses of the first byte of an array on the device, and of that after its last."""
-    known = getattr(array, "__cuda_array_interface__", None) or array.__array_interface__
-    first = known["data"][0]
+    if (pointer := getattr(array, "device_ctypes_pointer", None)) is not None:
+        first = pointer.value or 0
+    else:
+        first = array.__array_interface__["data"][0]
     if not array.size:
         return first, first
     spans = [(n - 1) * step for n, step in zip(array.shape, array.strides, strict=True)]

@@ -18,6 +18,8 @@ from adcompile.errors import AdcompileError, DeviceError
 from adcompile.execute import device
 from adcompile.execute.cache import module_from_source
 from adcompile.execute.dispatch import numba_type
+from adcompile.execute.launches import kernels_in
+from adcompile.execute.plans import Planned
 from adcompile.execute.toolkit import SIMULATED, cuda
 
 _OLDEST = (7, 5)  # that the compilers of CUDA 13 know
@@ -25,7 +27,7 @@ _OLDEST = (7, 5)  # that the compilers of CUDA 13 know
 
 def compile_kernels(source: str, entry: str) -> Any:
     """The host function `entry`; its kernels are compiled where they are first started."""
-    return getattr(module_from_source(source, entry), entry)
+    return Planned(getattr(kernels_in(module_from_source(source, entry)), entry))
 
 
 def kernels_of(

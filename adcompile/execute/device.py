@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from adcompile.execute import arena, exact, tiled
+from adcompile.execute import arena, exact, launches, tiled
 from adcompile.execute.device_view import view
 from adcompile.execute.toolkit import SIMULATED, cuda
 
@@ -116,7 +116,10 @@ def empty(shape: tuple[int, ...], dtype: Any) -> Any:
     """An array on the device whose elements are not set."""
     used = arena.current()
     if used is None:
-        return cuda.device_array(shape, dtype)
+        made = cuda.device_array(shape, dtype)
+        if (recorder := launches.current()) is not None:
+            recorder.took(made)
+        return made
     return used.take(shape, dtype, lambda: cuda.device_array(shape, dtype))
 
 
@@ -139,8 +142,10 @@ def constant(array: np.ndarray) -> Any:
     made = empty(array.shape, array.dtype)
     if made.size:
         number = 0 if SIMULATED else cuda.get_current_device().id
-        flat = view(made).reshape(made.size)
-        _copy[elements(flat.size)](flat, _uploaded(number, array.dtype, array.tobytes()))
+        flat, table = view(made).reshape(made.size), _uploaded(number, array.dtype, array.tobytes())
+        if (recorder := launches.current()) is not None:
+            recorder.keeps(table)
+        _copy[elements(flat.size)](flat, table)
     return made
 
 
@@ -154,12 +159,14 @@ def matmul_into(out: Any, a: Any, b: Any) -> None:
     tiled.matmul_into(out, a, b, stream())
 
 
+@launches.Kernel
 @cuda.jit
 def _fill(array: Any, value: Any) -> None:
     for i in range(cuda.grid(1), array.shape[0], cuda.gridsize(1)):
         array[i] = value
 
 
+@launches.Kernel
 @cuda.jit
 def _copy(array: Any, source: Any) -> None:
     for i in range(cuda.grid(1), array.shape[0], cuda.gridsize(1)):

@@ -43,10 +43,16 @@ class view:  # noqa: N801 (read as a function: view(x)[1:], view(x).T)
         array = self._array
         if SIMULATED:
             return type(array)(change(array._ary))
-        shape, strides, offset = changed(change, array.shape, array.strides, array.dtype)
-        return cuda.devicearray.DeviceNDArray(
-            shape, strides, array.dtype, array.stream, gpu_data=array.gpu_data.view(offset)
-        )
+        return part_of(array, *changed(change, array.shape, array.strides, array.dtype))
+
+
+def part_of(array: Any, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> Any:
+    """An array in the memory of another, so many bytes behind its first element."""
+    if SIMULATED:
+        return type(array)(np.ndarray(shape, array.dtype, array._ary, offset, strides))
+    return cuda.devicearray.DeviceNDArray(
+        shape, strides, array.dtype, array.stream, gpu_data=array.gpu_data.view(offset)
+    )
 
 
 def changed(

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from adcompile.execute import launches
 from adcompile.execute.toolkit import SIMULATED, cuda
 
 _VECTOR = 16  # bytes that a thread reads from shared memory at once
@@ -106,6 +107,8 @@ def matmul_into(out: Any, a: Any, b: Any, stream: Any = 0) -> None:
         _by_vector(out, a, b, False, stream)
     elif (library := _cublas()) is None or not by_cublas(library, out, a, b, stream):
         by_tiles(out, a, b, stream)
+    elif (recorder := launches.current()) is not None:
+        recorder.launched([out, a, b], lambda: _again(library, out, a, b))
 
 
 def by_tiles(out: Any, a: Any, b: Any, stream: Any) -> None:
@@ -229,7 +232,7 @@ def tiled(
                             sums[i, j] += x[i] * y[j]
             write(out, sums, row, column, down, across)
 
-    return _kernel(threads)(kernel)
+    return launches.Kernel(_kernel(threads)(kernel))
 
 
 def _place(tile: Tile, itemsize: int) -> Any:
@@ -337,7 +340,7 @@ def rowwise(dtype: Any, shape: Rows, turned: bool, along: bool) -> Any:
             if lane == 0 and inside:
                 out[i] = partial[thread]
 
-    return _kernel(threads)(kernel)
+    return launches.Kernel(_kernel(threads)(kernel))
 
 
 @functools.cache
@@ -370,6 +373,31 @@ def by_cublas(library: Any, out: Any, a: Any, b: Any, stream: Any) -> bool:
         zero, _data(out), leading[2],
     )  # fmt: skip
     return True
+
+
+@dataclass(frozen=True)
+class _At:
+    """A matrix at an address, for all that cuBLAS asks of it."""
+
+    address: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    dtype: Any
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        return {"data": (self.address, False)}
+
+
+def _again(library: Any, *matrices: Any) -> launches.Again:
+    """A product by cuBLAS, of matrices that lie elsewhere."""
+    known = [(m.shape, m.strides, m.dtype) for m in matrices]
+
+    def again(addresses: list[int]) -> None:
+        out, a, b = (_At(a, *k) for a, k in zip(addresses, known, strict=True))
+        by_cublas(library, out, a, b, 0)
+
+    return again
 
 
 def _for_blas(out: Any, a: Any, b: Any) -> Any:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -48,3 +50,43 @@ def core_stream(stream: Any) -> Any:
     from cuda.core import Stream  # type: ignore[import-not-found, import-untyped]
 
     return Stream.from_handle(int(stream))
+
+
+def address_of(array: Any) -> int:
+    """Where the first element of an array of the device lies; 0 for one without elements."""
+    if SIMULATED:
+        return int(array._ary.ctypes.data)
+    return array.device_ctypes_pointer.value or 0
+
+
+def launcher(
+    kernel: Any, shape: tuple[Any, ...], arguments: Sequence[Any], places: Sequence[int]
+) -> tuple[Callable[..., None], list[Any], list[int]]:
+    """How a kernel that has been started like this is started without a look at its arguments.
+
+    Gives a function, what it takes, and where in that the address of the argument at each of
+    `places`, an array, stands.
+    """
+    from cuda.core import LaunchConfig, launch
+
+    types = tuple(map(kernel.typeof_pyval, arguments))
+    compiled = kernel.overloads[types]
+    words: list[Any] = []
+    begins = []
+    for kind, item in zip(types, arguments, strict=True):
+        begins.append(len(words))
+        compiled._prepare_args(kind, item, 0, [], words)
+    where = [begins[place] + _ADDRESS for place in places]
+    assert [words[w] or 0 for w in where] == [address_of(arguments[p]) for p in places]
+    code = compiled._codelibrary.get_cufunc().kernel
+    config = LaunchConfig(grid=shape[0], block=shape[1])
+    stream = _first_stream()
+    return lambda *given: launch(stream, config, code, *given), words, where
+
+
+_ADDRESS = 4  # an array is two words of its owner, two of its size, its address, shape and strides
+
+
+@cache
+def _first_stream() -> Any:
+    return core_stream(0)

@@ -65,7 +65,7 @@ def with_parts(like: Any, new: list[Any]) -> Any:
 
 def is_record(item: Any) -> bool:
     """Whether an item is an instance of a user's dataclass."""
-    return dataclasses.is_dataclass(item) and not isinstance(item, (type, Leaf))
+    return hasattr(type(item), "__dataclass_fields__") and not isinstance(item, Leaf)
 
 
 def is_container(item: Any) -> bool:

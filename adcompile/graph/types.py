@@ -10,6 +10,7 @@ import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from numbers import Number
 from typing import Any
 
@@ -279,12 +280,18 @@ def type_of(value: Any) -> Structure:
 
 def _type_on_device(value: Any) -> Structure:
     """The type of an array that a GPU holds; a number there would have to be read back."""
-    dtype, shape = np.dtype(value.dtype), tuple(value.shape)
-    check_dtype(dtype)
-    if not shape:
+    if not value.shape:
         raise TypeMismatch("a number on the device is not read back", hint="pass float(x)")
     layout = "C" if value.is_c_contiguous() else "F" if value.is_f_contiguous() else "A"
-    return Array(dtype.name, tuple(Symbol(f"n{k}") for k in range(len(shape))), layout)
+    axes = len(value.shape)
+    return Array(_checked(value.dtype), tuple(Symbol(f"n{k}") for k in range(axes)), layout)
+
+
+@cache
+def _checked(dtype: np.dtype[Any]) -> str:
+    """The name of a dtype that compiled code has, which NumPy takes long to say."""
+    check_dtype(dtype)
+    return str(dtype.name)
 
 
 def type_text(structure: Structure) -> str:

@@ -1,5 +1,8 @@
 """Times on a GPU, by events of the device: medians, in milliseconds, beside what others take.
 
+Calls are timed several in a row: what the host does for one is hidden behind the one before, unless
+it takes longer than the device.
+
 Every row names what was computed, what did it, the time, and the part of a bound that is reached
 where there is one: the copy bandwidth of this device, measured here, or another library's time.
 """
@@ -18,7 +21,8 @@ from adcompile.execute.tiled import by_tiles
 from adcompile.execute.toolkit import SIMULATED
 from adcompile.optim import sgd_update
 
-REPEATS = 30
+REPEATS = 15
+IN_A_ROW = 20
 ELEMENTS = {"full": 10**8, "quick": 10**7, "tiny": 20}
 EXTENTS = {"full": (1024, 4096), "quick": (256, 1024), "tiny": (5,)}
 LAYERS = {"full": (784, 128, 256, 10), "quick": (784, 128, 256, 10), "tiny": (4, 3, 2)}
@@ -40,7 +44,7 @@ def table(found):
 
 
 def median(call):
-    """Milliseconds of a call, by events around each repetition, after a warm-up."""
+    """Milliseconds of a call, by events around some in a row, after a warm-up."""
     return _median(call, cuda.event, cuda.synchronize)
 
 
@@ -52,10 +56,11 @@ def _median(call, event, synchronize):
     for _ in range(REPEATS):
         start, end = event(), event()
         start.record()
-        call()
+        for _ in range(IN_A_ROW):
+            call()
         end.record()
         end.synchronize()
-        times.append(start.elapsed_time(end))
+        times.append(start.elapsed_time(end) / IN_A_ROW)
     return statistics.median(times)
 
 
@@ -262,10 +267,10 @@ def _jax_network(what, sizes, batch):
         state = step(*state, x, labels)
     jax.block_until_ready(state)
     times = []
-    for _ in range(REPEATS):  # it has no events; steps in a row hide the host
+    for _ in range(REPEATS):  # it has no events
         start = time.perf_counter()
-        for _ in range(20):
+        for _ in range(IN_A_ROW):
             state = step(*state, x, labels)
         jax.block_until_ready(state)
-        times.append((time.perf_counter() - start) / 20 * 1e3)
+        times.append((time.perf_counter() - start) / IN_A_ROW * 1e3)
     return [_row(what, "JAX (jit)", statistics.median(times))]

@@ -1,6 +1,6 @@
 """These tests run in Numba's simulator of a GPU, which replaces the compiler of a whole process.
 
-With ADCOMPILE_TEST_ON_GPU=1 they run on a GPU, but for those that look into the simulator.
+With ADCOMPILE_TEST_ON_GPU=1 they run on a GPU, but for those marked `in_simulator`.
 """
 
 import os
@@ -8,7 +8,6 @@ import os
 import pytest
 from numba import config
 
-_LOOK_INTO_IT = {"test_attack.py", "test_random.py", "test_training.py"}
 _ON_GPU = os.environ.get("ADCOMPILE_TEST_ON_GPU") == "1"
 
 
@@ -18,6 +17,6 @@ class _Skipped(pytest.Module):
 
 
 def pytest_pycollect_makemodule(module_path, parent):
-    if config.ENABLE_CUDASIM or (_ON_GPU and module_path.name not in _LOOK_INTO_IT):
+    if config.ENABLE_CUDASIM or _ON_GPU:
         return None
     return _Skipped.from_parent(parent, path=module_path)

@@ -1,18 +1,33 @@
 """Runs graphs and functions in the simulator, and compares with NumPy."""
 
+import contextlib
+
 import numpy as np
+import pytest
 from numba import cuda
 
 from adcompile import pipeline
 from adcompile.execute.cuda import compile_kernels
+from adcompile.execute.toolkit import SIMULATED
 from adcompile.graph.trees import as_tuples
 from adcompile.graph.types import leaves
+
+in_simulator = pytest.mark.skipif(not SIMULATED, reason="looks into the simulator")
 
 
 def on_host(item):
     """The leaves of a result as NumPy has them."""
     found = leaves(as_tuples(item))
     return [leaf.copy_to_host() if hasattr(leaf, "copy_to_host") else leaf for leaf in found]
+
+
+def checked(seed=0):
+    """Kernels that run inside are checked for races, where a simulator runs them."""
+    if not SIMULATED:
+        return contextlib.nullcontext()
+    from tests.cuda.simulated.races import strictly
+
+    return strictly(seed)
 
 
 def run_graph(graph, args):

@@ -7,15 +7,14 @@ import adcompile as ad
 from adcompile.errors import TypeMismatch, UnsupportedOperation
 from adcompile.execute.toolkit import cuda
 from adcompile.graph.trees import as_tuples, leaves
-from tests.cuda.simulated.races import Race, strictly
-from tests.cuda.simulated.running import assert_close, on_host
+from tests.cuda.simulated.running import assert_close, checked, in_simulator, on_host
 from tests.programs.corpus import CORPUS
 
 
 def agrees(transform, function, *args, tolerance=1e-9):
     """Whether the kernels give what the readable source gives, in any order of threads."""
     wanted = leaves(as_tuples(transform(function, target="python")(*args)))
-    with strictly():
+    with checked():
         got = on_host(transform(function, target="cuda")(*args))
     assert_close(got, wanted, tolerance)
 
@@ -155,7 +154,7 @@ def test_arrays_of_the_device_that_share_memory_are_refused():
         with pytest.raises(TypeMismatch, match="share memory"):
             moves(first, second)
     assert np.array_equal(whole.copy_to_host(), x)
-    with strictly():
+    with checked():
         moves(whole, cuda.to_device(y))
         moves(whole[:3], whole[3:6])
     _moves(x, y)
@@ -213,7 +212,7 @@ def test_threads_wait_for_what_one_side_of_a_branch_writes():
 
 def _run(kernel):
     made = cuda.to_device(np.zeros(8))
-    with strictly():
+    with checked():
         cuda.jit(kernel)[1, 8](made)
 
 
@@ -235,7 +234,10 @@ def _missed(a):
         cuda.syncthreads()
 
 
+@in_simulator
 def test_races_are_found():
+    from tests.cuda.simulated.races import Race
+
     _run(_apart)
     with pytest.raises(Race):
         _run(_neighbours)

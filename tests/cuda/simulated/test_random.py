@@ -1,4 +1,4 @@
-"""Random programs on the simulated device, in an order of threads drawn for each, against NumPy."""
+"""Random programs on the device, simulated ones in an order of threads drawn for each."""
 
 import warnings
 from collections import Counter
@@ -10,8 +10,7 @@ import adcompile as ad
 from adcompile.errors import UnsupportedOperation
 from adcompile.graph.trees import leaves, mapped
 from adcompile.graph.types import is_continuous, type_of
-from tests.cuda.simulated.races import strictly
-from tests.cuda.simulated.running import assert_close, on_host
+from tests.cuda.simulated.running import assert_close, checked, on_host
 from tests.random_programs.program import draw_program
 from tests.random_programs.running import loaded, with_wrappers
 from tests.random_programs.values import copied, numbers_in, rounded
@@ -36,7 +35,7 @@ def _check(seed):
         assert error.location is not None, error
         return error.message
     wanted = numbers_in(derivative("python")(*copied(args)))
-    with strictly(seed):
+    with checked(seed):
         got = [item for item in on_host(kernels(*copied(args))) if item is not None]
     assert_close(got, wanted, 1e-8)
     return ""
