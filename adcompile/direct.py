@@ -22,6 +22,8 @@ from adcompile.graph.ir import Graph, Note
 from adcompile.graph.procedures import procedures_of
 from adcompile.graph.types import Scalar, Structure, type_text
 
+_MOST_KNOWN = 64  # kinds of calls
+
 
 class DirectCalls:
     """The part of a transformed function that runs it for the targets "python" and "cuda"."""
@@ -35,6 +37,7 @@ class DirectCalls:
     _function: Callable[..., Any]
     _direct: dict[tuple[str, ...], Callable[..., Any]]
     _stretched: dict[tuple[Any, ...], Callable[..., Any]]
+    _runs: dict[Any, Callable[..., Any]]  # for kinds of calls on the device
     _inplace: tuple[str, ...]
     _is_plain: Callable[..., bool]
     _call_structured: Callable[..., Any]
@@ -142,15 +145,31 @@ class DirectCalls:
     def _run_on_device(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         from adcompile.execute.arena import forgotten_if_it_fails
         from adcompile.execute.cuda import explained
+        from adcompile.execute.plans import kind_of
 
         with explained(), forgotten_if_it_fails():
-            self._refuse_host_arrays(args, kwargs)
-            args, kwargs = self._moved(args, kwargs)
-            types, items = self._call_types(args, kwargs), self._bound(args, kwargs)
-            run = self._stretched.get(stretched_key(items, types)) if self._stretched else None
-            run = run or self._direct_function(types)
+            complete = not kwargs and len(args) == len(self.__signature__.parameters)
+            kind = kind_of(args) if complete else None
+            run, items = self._runs.get(kind), args
+            if run is None:
+                self._refuse_host_arrays(args, kwargs)
+                args, kwargs = self._moved(args, kwargs)
+                run, items = self._for_device(args, kwargs)
             self._refuse_overlap(args, kwargs)
-            return self._restored(run(*items))
+            result = run(*items)
+            if kind is not None:
+                if len(self._runs) >= _MOST_KNOWN:
+                    self._runs.clear()
+                self._runs[kind] = run
+            return self._restored(result)
+
+    def _for_device(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        """The compiled function for arguments on the device, and what it takes."""
+        types, items = self._call_types(args, kwargs), self._bound(args, kwargs)
+        run = self._stretched.get(stretched_key(items, types)) if self._stretched else None
+        return run or self._direct_function(types), items
 
     def _moved(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]

@@ -125,6 +125,7 @@ class CompiledFunction(DirectCalls):
         self._written: set[str] = set()
         self._direct: dict[tuple[str, ...], Callable[..., Any]] = {}
         self._stretched: dict[tuple[Any, ...], Callable[..., Any]] = {}
+        self._runs: dict[Any, Callable[..., Any]] = {}
         self._recursive = False
         self._result: Structure = None
         self._structured: dict[Any, CompiledFunction] = {}
@@ -319,8 +320,8 @@ class CompiledFunction(DirectCalls):
 
     def _call_structured(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         """A call with containers: compiled once for each structure, over plain tuples."""
-        given = self._bind(args, kwargs).arguments
-        special = {n: item for n, item in given.items() if not trees.is_plain(item)}
+        bound = self._bind(args, kwargs)
+        special = {n: item for n, item in bound.arguments.items() if not trees.is_plain(item)}
         try:
             key = tuple((name, trees.fingerprint(item)) for name, item in special.items())
             found = self._structured.get(key)
@@ -331,7 +332,8 @@ class CompiledFunction(DirectCalls):
         if found is None:
             with self._lock:
                 found = self._structured.setdefault(key, self._for_structure(special))
-        return found(**{n: trees.as_tuples(v) if n in special else v for n, v in given.items()})
+        bound.arguments.update((name, trees.as_tuples(item)) for name, item in special.items())
+        return found(*bound.args, **bound.kwargs)
 
     def _for_structure(self, special: dict[str, Any]) -> CompiledFunction:
         """This function for arguments that come as plain tuples in place of these containers."""
@@ -346,7 +348,7 @@ class CompiledFunction(DirectCalls):
 
         made = copy.copy(self)
         made.__class__ = CompiledFunction
-        made._direct, made._stretched, made._structured = {}, {}, {}
+        made._direct, made._stretched, made._structured, made._runs = {}, {}, {}, {}
         made._result, made._change, made._flat = None, change, True
         made._made, made._lock = None, threading.RLock()
         made._call = made._first_plain if self.target == "cpu" else made._run_directly

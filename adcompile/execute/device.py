@@ -160,14 +160,14 @@ def matmul_into(out: Any, a: Any, b: Any) -> None:
 
 
 @launches.Kernel
-@cuda.jit
+@cuda.jit(cache=True)
 def _fill(array: Any, value: Any) -> None:
     for i in range(cuda.grid(1), array.shape[0], cuda.gridsize(1)):
         array[i] = value
 
 
 @launches.Kernel
-@cuda.jit
+@cuda.jit(cache=True)
 def _copy(array: Any, source: Any) -> None:
     for i in range(cuda.grid(1), array.shape[0], cuda.gridsize(1)):
         array[i] = source[i]

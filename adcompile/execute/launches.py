@@ -68,9 +68,14 @@ class Kernel:
 
 
 def kernels_in(module: Any) -> Any:
-    """A module whose kernels tell of their launches; functions that they call stay as they are."""
+    """A module whose kernels tell of their launches, and are kept on disk beside its text.
+
+    Functions that kernels call stay as they are.
+    """
     for name, item in list(vars(module).items()):
         if isinstance(item, _KIND) and not _is_for_threads(item):
+            if not SIMULATED:
+                item.enable_caching()
             setattr(module, name, Kernel(item))
     return module
 

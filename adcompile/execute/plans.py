@@ -215,6 +215,25 @@ class _Recording:
         return which, address - (address_of(self._memory[which - 1]) if which else 0)
 
 
+def kind_of(items: Sequence[Any]) -> Any:
+    """All that the types of a call depend on; none where it has more than arrays and numbers.
+
+    items   arrays of the device, numbers, and tuples of them
+    """
+    kinds = tuple(map(_typed, items))
+    return None if None in kinds else kinds
+
+
+def _typed(item: Any) -> Any:
+    if type(item) is tuple:
+        return kind_of(item)
+    if _is_array(item):
+        return item.shape, item.strides, item.dtype
+    if type(item) is int:
+        return int if -(2**63) <= item < 2**63 else None
+    return type(item) if isinstance(item, (bool, float, complex, np.generic)) else None
+
+
 def _bytes_of(array: Any) -> tuple[int, int]:
     """The addresses of an array's first byte and of that behind its last."""
     first = address_of(array)

@@ -152,7 +152,7 @@ def _kernel(threads: int) -> Any:
     """
     if SIMULATED:
         return cuda.jit
-    return cuda.jit(launch_bounds=(threads, 2), lto=False)
+    return cuda.jit(launch_bounds=(threads, 2), lto=False, cache=True)
 
 
 def _inlined(function: Any) -> Any:

@@ -154,3 +154,29 @@ def test_many_kinds_of_calls_are_not_all_kept(started):
         for _ in range(3):
             assert_close(on_host(run(np.ones(n), 0.5, 1)), _scaled(np.ones(n), 0.5, 1), 1e-12)
     assert len(started) == 39
+
+
+def test_types_are_found_out_once(monkeypatch):
+    run = ad.jit(_scaled, target="cuda")
+    x = cuda.to_device(np.ones(3))
+    run(x, 0.5, 2)
+    monkeypatch.setattr(run, "_call_types", lambda *_: pytest.fail("they are known"))
+    for a in (0.5, 0.25):
+        assert_close(on_host(run(x, a, 2)), _scaled(np.ones(3), a, 2), 1e-12)
+    monkeypatch.undo()
+    for args in [(x, 1, 2), (x, np.float32(0.5), 2), (cuda.to_device(np.ones(4)), 0.5, 2)]:
+        wanted = _scaled(args[0].copy_to_host(), *args[1:])
+        assert_close(on_host(run(*args)), wanted, 1e-6)
+    with pytest.raises(ad.TypeMismatch, match="64 bits"):
+        run(x, 2**70, 2)
+
+
+def test_arguments_known_to_the_type_may_still_share_memory():
+    run = ad.jit(_given_back, inplace="x", target="cuda")
+    x, y = cuda.to_device(np.zeros(4)), cuda.to_device(np.arange(4.0))
+    for _ in range(3):
+        run(x, y)
+    with pytest.raises(ad.TypeMismatch, match="share memory"):
+        run(x, x)
+    with pytest.raises(ad.TypeMismatch, match="memory of the host"):
+        run(np.zeros(4), y)
