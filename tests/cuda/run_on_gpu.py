@@ -1,8 +1,8 @@
 """All that wants a GPU, in one run: the tests on the device, a look for races, then the timings.
 
-    python tests/cuda/run_on_gpu.py [--quick] [--output FOLDER]
+    python tests/cuda/run_on_gpu.py [--quick] [--jobs N] [--output FOLDER]
 
-Needs the extra `cuda`; peers (PyTorch, JAX, cuBLAS through nvmath-python) are timed where they are
+Needs the extras `cuda` and `test`; peers (PyTorch, JAX, cuBLAS through nvmath-python) are timed where they are
 installed. Prints what it does, writes `gpu.md` and `gpu.json`, and exits with 1 if a test failed.
 """
 
@@ -17,13 +17,18 @@ from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parents[2]
 _TESTS = "tests/cuda/simulated"
-_MORE = [f"tests/cuda/test_{name}.py" for name in ("training_on_gpu", "code", "tiled_code")]
+_MORE = [
+    f"tests/cuda/test_{name}.py" for name in ("on_gpu", "training_on_gpu", "code", "tiled_code")
+]
+_LAZY = "XLA_PYTHON_CLIENT_PREALLOCATE"  # JAX takes most of the memory otherwise
+_PLUGINS = ("-p", "no:cacheprovider", "-p", "no:benchmark")
 _SMALL = "scatters or columns or softmax or memory_of_its_own or edge"  # what a sanitizer runs
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="smaller timings, no sanitizer")
+    parser.add_argument("--jobs", type=int, default=1, help="processes that run the tests")
     parser.add_argument("--output", type=Path, default=Path("."), help="folder for the tables")
     options = parser.parse_args()
     os.chdir(_ROOT)
@@ -35,9 +40,11 @@ def main():
     except DeviceError as error:
         print(error, file=sys.stderr)
         return 1
-    failed = [] if _run(*_pytest(_TESTS, *_MORE)) else ["tests"]
+    together = ["-n", str(options.jobs)] if options.jobs > 1 else []
+    failed = [] if _run(*_pytest(*together, _TESTS, *_MORE)) else ["tests"]
     if not options.quick:
         failed += _sanitized()
+    os.environ[_LAZY] = "false"
     from tests.cuda.timings import rows, table
 
     found = rows("quick" if options.quick else "full")
@@ -62,7 +69,7 @@ def _device():
 
 
 def _pytest(*words):
-    return [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *words]
+    return [sys.executable, "-m", "pytest", "-q", *_PLUGINS, *words]
 
 
 def _run(*command):

@@ -181,7 +181,7 @@ def network(size):
     captured = _captured(step, (layers, velocities, x, labels))
     what = f"training step {'-'.join(map(str, sizes))}, batch {batch}"
     found = [
-        _row(what, "adcompile, launched one by one",
+        _row(what, "adcompile, called",
              median(lambda: step(layers, velocities, x, labels))),
         _row(what, "adcompile, captured", median(captured.replay)),
     ]  # fmt: skip
