@@ -80,6 +80,26 @@ def test_shapes_that_do_not_fit_at_run_time(target):
         gradient(np.ones(3), np.ones(2))
 
 
+def _products_in_a_loop(x, y, n):
+    total = np.sum(x)
+    for _ in range(n):
+        total += x @ y
+    return total
+
+
+def _product_in_a_branch(x, y, use):
+    return np.sum(x) + (x @ y if use else 0.0)
+
+
+@pytest.mark.parametrize("target", ["cpu", "python"])
+def test_shapes_that_do_not_fit_where_nothing_runs(target):
+    x, y = np.ones(3), np.ones(2)
+    with pytest.raises(ad.ShapeError, match=r"x.shape\[0\] and y.shape\[0\] must be equal"):
+        ad.grad(_products_in_a_loop, target=target)(x, y, 0)
+    found = ad.grad(_product_in_a_branch, target=target)(x, y, False)
+    np.testing.assert_array_equal(found, x)
+
+
 @pytest.mark.parametrize("target", ["cpu", "python"])
 @pytest.mark.parametrize(
     "argument", ["text", [1.0], {"a": 1.0}, None, np.ones(2, np.clongdouble), np.ones(2, ">f8")],

@@ -67,3 +67,17 @@ def test_that_of_jax(row):
     with jax.enable_x64(True):
         gradient = jax.grad(twin(function), tuple(range(len(args))))(*args)
         assert shown(gradient) == wanted
+
+
+@pytest.mark.parametrize("target", ["cpu", "python"])
+@pytest.mark.parametrize(("dtype", "small"), [("float64", 2.0**-1024), ("float32", 2.0**-128)])
+def test_where_the_reciprocal_of_a_denominator_is_infinite(dtype, small, target):
+    x, y, above = (np.dtype(dtype).type(v) for v in (0, small, 2 * small))
+    both = ad.grad(lambda x, y: x / y, (0, 1), target=target)
+    with np.errstate(all="ignore"):
+        assert shown(both(x, y)) == "(inf, nan)"
+        by_x, by_y = both(x, above)
+        assert np.isfinite(by_x) and by_y == 0
+        assert ad.grad(lambda x, y: x / y, 1, target=target)(x, y) == 0
+        unread = ad.grad(lambda x, y: 0.0 * (x / y), (0, 1), target=target)
+        assert shown(unread(x, y)) == "(nan, nan)"

@@ -123,14 +123,21 @@ class Forward:
     def _rule(self, op: Op, tangents: list[Value | None]) -> list[Value | None]:
         if op.record.view and isinstance(op.result.type, Array) and op.name != "reshape":
             view = self.builder.op(op.name, tangents[0], *op.inputs[1:], **op.attrs)
-            self.builder.record_extents(op.result)
-            for own, primal in zip(shape_of(view.type), shape_of(op.result.type), strict=True):
-                self.builder.assume(own, primal)  # also where the bounds got other values
+            self._same_shape(view, op.result)  # also where the bounds got other values
             return [view]
         if op.record.jvp is None:
             raise NotDifferentiable(f"`{op.name}` has no forward rule", op.location)
         results: list[Value | None] = op.record.jvp(tangents, op.outputs, op.inputs, op.attrs)
+        for value, tangent in zip(op.outputs, results, strict=True):
+            if tangent is not None and isinstance(value.type, Array):
+                self._same_shape(tangent, value)
         return results
+
+    def _same_shape(self, tangent: Value, value: Value) -> None:
+        """What is computed of tangents as a value is of values has its shape."""
+        self.builder.record_extents(value)
+        for own, primal in zip(shape_of(tangent.type), shape_of(value.type), strict=True):
+            self.builder.assume(own, primal)
 
     def _settle(self, op: Op, value: Value, tangent: Value | None) -> None:
         is_view = op.record.view and tangent is not None

@@ -376,7 +376,6 @@ class _Settlement(TapeSizes):
             place = [self._position(op, region.params[0]) for op, region in loops]
             self._write_tape(tape, place, value)
         self._insert_after(value, home, saving.ops)
-        home.extents = {**saving.extents, **home.extents}
         reverse = self.mirror.reverse_of(home)
         with self.builder.inside(Region()) as loading:
             place = [
@@ -475,3 +474,4 @@ class _Settlement(TapeSizes):
             if op.location is None and value.op is not None:
                 op.location = value.op.location
         home.ops[position:position] = ops
+        self.mirror.home.update({v: home for op in ops for v in op.outputs})

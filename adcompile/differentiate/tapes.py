@@ -95,9 +95,6 @@ class TapeSizes:
         """The value that holds an extent, as seen from a forward region."""
         found = extent_in(dim, self._regions_to(home))
         assert found is not None
-        if isinstance(found, Value) and found.op is not None and found.op.name == "dim":
-            if found.op.inputs[0] not in self.mirror.home:  # that of a tape's part, made since
-                return self._outer_extent(dim, home)
         return self.builder.value(found)
 
     def _outer_extent(self, dim: Dim, home: Region) -> Value:
@@ -119,7 +116,10 @@ class TapeSizes:
     def _outside(
         self, value: Value, loop: Op, scratch: set[Value], home_of: dict[Value, Region]
     ) -> Value | None:
-        """The value computed before `loop`, or None if it depends on what happens inside."""
+        """The value computed before `loop`, or None if it depends on what happens inside.
+
+        What has no home was made since the forward sweep: before its loops, or for `scratch`.
+        """
         key = (loop, value)
         if key in self._at_body:
             return self._at_body[key]

@@ -154,7 +154,10 @@ def print_call(op: Op, inputs: Sequence[ast.expr]) -> ast.Expr:
 
 
 def copied(node: ast.expr) -> ast.expr:
-    """`node.copy()`."""
+    """`node.copy()`, once."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not node.args:
+        if node.func.attr == "copy":
+            return node
     return ast.Call(ast.Attribute(node, "copy", ast.Load()), [], [])
 
 

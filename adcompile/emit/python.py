@@ -39,6 +39,7 @@ _MODULES = (
     ("from adcompile.execute import machine", "machine."),
 )
 _ALWAYS_INLINE = frozenset({"constant", "dim"})
+_VIEWS_IN_NUMPY = frozenset({"real", "imag", "broadcast_to"})  # fresh memory in the graph
 
 
 @dataclass
@@ -188,7 +189,7 @@ class PythonEmitter(ControlEmitter):
         """Write `name = expression`; variables read after `position` keep their values."""
         after = self.position if position is None else position
         name = self.names.reserve(value, self.block.region, after)
-        if isinstance(node, ast.Attribute) and op is not None and self._is_part_of_live_memory(op):
+        if op is not None and self._is_part_of_live_memory(op):
             node = assemble.copied(node)
         self.flush(name=name, keep=[node])
         self.names.give(value, name, self.block.region)
@@ -269,15 +270,15 @@ class PythonEmitter(ControlEmitter):
                     self.pending[value] = waiting
                 else:
                     self.assign(value, waiting.node, waiting.op, self.position - 1)
-        return assemble.fill(text, [self.read(v) for v in op.inputs], op)
+        node = assemble.fill(text, [self.read(v) for v in op.inputs], op)
+        alone = self._is_part_of_live_memory(op) and not self._computed_with(op.result)
+        return assemble.copied(node) if alone else node
 
     def spelling(self, op: Op) -> str:
         """The template of an operation's spelling."""
         show = op.record.show
         assert show is not None, op
         text: str = show(op) if callable(show) else show
-        if self._is_part_of_live_memory(op) and not self._computed_with(op.result):
-            return f"{text}.copy()"
         return text
 
     def _computed_with(self, value: Value) -> bool:
@@ -290,14 +291,13 @@ class PythonEmitter(ControlEmitter):
         return reader.record.scalar is not None or reader.name in ("sum", "mean", "cumsum")
 
     def _is_part_of_live_memory(self, op: Op) -> bool:
-        """Whether `z.real`, a view for NumPy, could be seen to share memory with `z`."""
-        if op.name not in ("real", "imag") or not isinstance(op.result.type, Array):
+        """Whether what NumPy gives as a view could be seen to share memory with its source."""
+        if op.name not in _VIEWS_IN_NUMPY or not isinstance(op.result.type, Array):
             return False
         roots = self.aliases.roots
         results = frozenset().union(*(roots.get(v, frozenset()) for v in self.graph.outputs))
-        return bool((roots[op.inputs[0]] | roots[op.result]) & self.aliases.written) or bool(
-            roots[op.result] & results
-        )
+        memory = roots.get(op.inputs[0], frozenset()) | roots[op.result]
+        return bool(memory & self.aliases.written) or bool(roots[op.result] & results)
 
     def _value(self, op: Op) -> None:
         value = op.result

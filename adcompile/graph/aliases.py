@@ -27,19 +27,14 @@ class Aliases:
         self._paths: dict[Op, Path] = {}
         self._writes: list[tuple[Op, frozenset[Value]]] = []
         self._root_path: dict[Value, Path] = {}
-        self._pushed: dict[Value, list[Value]] = {}
         self.roots[_OUTSIDE] = frozenset([_OUTSIDE])
         for value in graph.params:
             self._fresh(value, graph.body, ())
         for group in graph.overlapping:
             self.roots.update(dict.fromkeys(group, self.roots[group[0]]))
-        self._flows: list[tuple[Value, Value]] = []
-        self._writing: list[Op] = []
-        self._pops: list[Op] = []
         self._scan(graph.body, (), None, 0)
-        pairs = (*self._flows, *self._popped())
-        self._spread([pair for pair in pairs if pair[0] in self.roots])
-        for op in self._writing:
+        self._spread([pair for pair in self._shared() if pair[0] in self.roots])
+        for op in self._paths:
             self._writes += [(op, self.roots[value]) for value in op.written]
         self.written = frozenset(r for _, roots in self._writes for r in roots)
 
@@ -53,7 +48,6 @@ class Aliases:
         for position, op in enumerate(region.ops):
             path = (*outer, (owner, number, position))
             self._paths[op] = path
-            self._note(op)
             for k, inner in enumerate(op.regions):
                 self._around[inner] = region
                 self._owners[inner] = op
@@ -69,23 +63,21 @@ class Aliases:
                 else:
                     self._fresh(value, region, path)
 
-    def _note(self, op: Op) -> None:
-        """Keep what an operation writes, and which of its arrays are the memory of others."""
-        record = op.record
-        if record.writes or "procedure" in op.attrs:
-            self._writing.append(op)
-        if op.regions or record.view:
-            self._flows += flows(op)
-        elif record.name == "push":
-            self._pushed.setdefault(op.inputs[0], []).append(op.inputs[1])
-        elif record.name == "pop":
-            self._pops.append(op)
+    def _shared(self) -> Iterator[tuple[Value, Value]]:
+        """Pairs (target, source) of arrays that are, or may be, one memory.
 
-    def _popped(self) -> Iterator[tuple[Value, Value]]:
-        """What comes from a stack is what was put there, which others may still use."""
-        for op in self._pops:
-            for value in self._pushed.get(op.inputs[0], [_OUTSIDE]):
-                yield op.result, value
+        What comes from a stack is what was put there, which others may still use.
+        """
+        pushed: dict[Value, list[Value]] = {}
+        for op in self._paths:
+            if op.regions or op.record.view:
+                yield from flows(op)
+            elif op.name == "push":
+                pushed.setdefault(op.inputs[0], []).append(op.inputs[1])
+        for op in self._paths:
+            if op.name == "pop":
+                for value in pushed.get(op.inputs[0], [_OUTSIDE]):
+                    yield op.result, value
 
     def _bare(self, value: Value, home: Region) -> None:
         self.home[value] = home

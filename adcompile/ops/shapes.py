@@ -192,6 +192,7 @@ def _pieces(whole: Value, parts: Sequence[Value], axis: int) -> list[Value]:
         spec = [full] * ndim
         spec[axis] = ("slice", True, True, 1)
         piece = builder.op("slice", whole, start, stop, spec=tuple(spec))
+        builder.assume(shape_of(piece.type)[axis], shape_of(part.type)[axis])
         pieces.append(match(builder.op("copy", piece), part))
         start = stop
     return pieces

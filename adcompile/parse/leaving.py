@@ -118,12 +118,13 @@ class _Loop:
     def __init__(self, names: _Rewriter, node: ast.For | ast.While) -> None:
         self.names = names
         own = list(_own_leaving(node.body))
-        self.has_return = any(isinstance(n, ast.Return) for n in walk_own(node.body))
+        self.has_return = False  # that can be reached
+        may_return = any(isinstance(n, ast.Return) for n in walk_own(node.body))
         self.breaks = any(isinstance(n, ast.Break) for n in own)
-        self.leaves = self.has_return or self.breaks
+        self.leaves = may_return or self.breaks
         self.going = names.fresh("going") if self.leaves else ""
         self.return_node: ast.stmt = node
-        if self.has_return and not names.returned:
+        if may_return and not names.returned:
             names.returned, names.result = names.fresh("returned"), names.fresh("result")
         self.guards: list[str] = []
 
@@ -165,7 +166,7 @@ class _Loop:
     def _leave(self, statement: ast.stmt) -> Statements:
         result: Statements = []
         if isinstance(statement, ast.Return):
-            self.return_node = statement
+            self.has_return, self.return_node = True, statement
             value = statement.value
             if value is not None and not isinstance(value, SureName):
                 self.names.gives_value = True

@@ -36,18 +36,9 @@ def grad_joining(x, y):
     array_bar_2 = y_bar[:, None]
     array_bar_2 += t_4
     # a = np.concatenate((x, y * 2.0, x[:2]))
-    t_5 = a_bar[0:x.shape[0]]
-    if x.shape[0] != t_5.shape[0]:
-        raise ValueError('x.shape[0] and np.concatenate((x, y * 2.0, x[:2])).shape[0] must be equal: broadcast_to (line N)')
-    t_6 = x.shape[0] + x.shape[0]
-    t_7 = a_bar[x.shape[0]:t_6]
-    if x.shape[0] != t_7.shape[0]:
-        raise ValueError('x.shape[0] and np.concatenate((x, y * 2.0, x[:2])).shape[0] must be equal: broadcast_to (line N)')
-    t_8 = a_bar[t_6:t_6 + t.shape[0]]
-    if t.shape[0] != t_8.shape[0]:
-        raise ValueError('x[:2].shape[0] and np.concatenate((x, y * 2.0, x[:2])).shape[0] must be equal: broadcast_to (line N)')
-    x_bar += t_5.copy()
+    t_5 = x.shape[0] + x.shape[0]
+    x_bar += a_bar[0:x.shape[0]].copy()
     array_bar = x_bar[:2]
-    array_bar += t_8.copy()
-    y_bar += t_7.copy() * 2.0
+    array_bar += a_bar[t_5:t_5 + t.shape[0]].copy()
+    y_bar += a_bar[x.shape[0]:t_5].copy() * 2.0
     return x_bar, y_bar

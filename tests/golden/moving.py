@@ -42,40 +42,22 @@ def grad_moving(v, m):
     array_bar += t_18
     b_bar = 2.0 * b
     # b = np.diag(v) @ m + np.roll(m, 1, axis=0)
-    t_19 = b_bar[0:t_12.shape[0]]
-    if t_12.shape[0] != t_19.shape[0]:
-        raise ValueError('np.roll(m, 1, axis=0).shape[0] and np.roll(m, 1, axis=0).shape[0] must be equal: broadcast_to (line N)')
-    t_20 = b_bar[t_12.shape[0]:t_12.shape[0] + t_13.shape[0]]
-    if t_13.shape[0] != t_20.shape[0]:
-        raise ValueError('np.roll(m, 1, axis=0).shape[0] and np.roll(m, 1, axis=0).shape[0] must be equal: broadcast_to (line N)')
     array_bar = m_bar[t_11:]
-    array_bar += t_19.copy()
+    array_bar += b_bar[0:t_12.shape[0]].copy()
     array_bar = m_bar[:t_11]
-    array_bar += t_20.copy()
+    array_bar += b_bar[t_12.shape[0]:t_12.shape[0] + t_13.shape[0]].copy()
     m_bar += t_10.T @ b_bar
     v_bar += np.sum(np.where(t_9, b_bar @ m.T, 0.0), axis=0)
     # a = np.roll(v, 1) * np.flip(v) + np.roll(v, -2)
-    t_21 = v[0:t_6.shape[0]]
-    if t_6.shape[0] != t_21.shape[0]:
-        raise ValueError('np.roll(v, -2).shape[0] and np.roll(v, -2).shape[0] must be equal: broadcast_to (line N)')
-    t_22 = v[t_6.shape[0]:t_6.shape[0] + t_7.shape[0]]
-    if t_7.shape[0] != t_22.shape[0]:
-        raise ValueError('np.roll(v, -2).shape[0] and np.roll(v, -2).shape[0] must be equal: broadcast_to (line N)')
     array_bar_1 = v_bar[t_5:]
-    array_bar_1 += t_21.copy()
+    array_bar_1 += v[0:t_6.shape[0]].copy()
     array_bar_2 = v_bar[:t_5]
-    array_bar_2 += t_22.copy()
-    t_23 = v * t_4
+    array_bar_2 += v[t_6.shape[0]:t_6.shape[0] + t_7.shape[0]].copy()
+    t_19 = v * t_4
     array_bar_3 = v_bar[::-1]
     array_bar_3 += v * t_3
-    t_24 = t_23[0:t_1.shape[0]]
-    if t_1.shape[0] != t_24.shape[0]:
-        raise ValueError('np.roll(v, 1).shape[0] and np.roll(v, 1).shape[0] must be equal: broadcast_to (line N)')
-    t_25 = t_23[t_1.shape[0]:t_1.shape[0] + t_2.shape[0]]
-    if t_2.shape[0] != t_25.shape[0]:
-        raise ValueError('np.roll(v, 1).shape[0] and np.roll(v, 1).shape[0] must be equal: broadcast_to (line N)')
     array_bar_4 = v_bar[t:]
-    array_bar_4 += t_24.copy()
+    array_bar_4 += t_19[0:t_1.shape[0]].copy()
     array_bar_5 = v_bar[:t]
-    array_bar_5 += t_25.copy()
+    array_bar_5 += t_19[t_1.shape[0]:t_1.shape[0] + t_2.shape[0]].copy()
     return v_bar, m_bar

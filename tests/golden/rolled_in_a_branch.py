@@ -50,17 +50,11 @@ def grad_rolled_in_a_branch(x, t):
             x_bar += t_11 * t
             t_bar += np.sum(t_11 * x)
         # b = np.roll(x, 1)
-        t_13 = b_bar[0:t_8.shape[0]]
-        if t_8.shape[0] != t_13.shape[0]:
-            raise ValueError('np.roll(x, 1).shape[0] and np.roll(x, 1).shape[0] must be equal: broadcast_to (line N)')
-        t_14 = b_bar[t_8.shape[0]:t_8.shape[0] + t_9.shape[0]]
-        if t_9.shape[0] != t_14.shape[0]:
-            raise ValueError('np.roll(x, 1).shape[0] and np.roll(x, 1).shape[0] must be equal: broadcast_to (line N)')
         array_bar = x_bar[t_7:]
-        t_15 = t_14.copy()
-        array_bar += t_13.copy()
+        t_13 = b_bar[t_8.shape[0]:t_8.shape[0] + t_9.shape[0]].copy()
+        array_bar += b_bar[0:t_8.shape[0]].copy()
         array_bar = x_bar[:t_7]
-        array_bar += t_15
+        array_bar += t_13
     else:
         t_bar = 0.0
     return x_bar, t_bar

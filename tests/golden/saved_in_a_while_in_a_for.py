@@ -64,14 +64,8 @@ def grad_saved_in_a_while_in_a_for(x, v, w, places):
             t_13 = np.where(t_12 != 0, t_12 * np.cos(t_6), 0.0)
             t_14 = t_13 * x_1
             x_bar = x_bar_1 + np.sum(np.where(t_13 != 0, t_13 * t_7, 0.0))
-            t_15 = t_14[0:t_8.shape[0]]
-            if t_8.shape[0] != t_15.shape[0]:
-                raise ValueError('np.roll(v, 1).shape[0] and np.roll(v, 1).shape[0] must be equal: broadcast_to (line N)')
-            t_16 = t_14[t_8.shape[0]:t_8.shape[0] + t_9.shape[0]]
-            if t_9.shape[0] != t_16.shape[0]:
-                raise ValueError('np.roll(v, 1).shape[0] and np.roll(v, 1).shape[0] must be equal: broadcast_to (line N)')
             array_bar = v_bar[t:]
-            array_bar += t_15.copy()
+            array_bar += t_14[0:t_8.shape[0]].copy()
             array_bar = v_bar[:t]
-            array_bar += t_16.copy()
+            array_bar += t_14[t_8.shape[0]:t_8.shape[0] + t_9.shape[0]].copy()
     return x_bar, v_bar, w_bar

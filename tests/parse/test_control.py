@@ -247,3 +247,22 @@ def test_an_exit_of_an_inner_loop_that_is_never_taken():
         return x * x
 
     assert ad.grad(program, target="python")(3.0, 2) == 1.5
+
+
+def test_a_return_behind_what_leaves_the_loop():
+    """Nobody gets there, so the loops give no value."""
+
+    def program(x, n):
+        for k in range(n):
+            while x > 3.0:
+                x = x * 0.5
+                if k > 1:
+                    break
+                else:
+                    continue
+                return x * x
+            x = x * 0.75
+        return x
+
+    assert program(8.0, 2) == 1.125
+    assert ad.value_and_grad(program, target="python")(8.0, 2) == (1.125, 0.140625)
