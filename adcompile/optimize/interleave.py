@@ -38,6 +38,7 @@ from adcompile.optimize.turn import can_turn, turn
 LANES = 16  # enough for the vectors of a processor and its waits; more outgrow its near cache
 FEWEST = 8  # iterations for which it pays to keep numbers in memory
 MOST = 2**16  # numbers of one iteration: those of all lanes together outgrow the caches
+MOST_IN_NEST = 2**14  # where memory is what is saved, those of all lanes lie in a near cache
 
 
 def interleave_iterations(graph: Graph) -> None:
@@ -48,12 +49,20 @@ def interleave_iterations(graph: Graph) -> None:
 
 def may_interleave(graph: Graph) -> bool:
     """Whether there is a loop to ask about."""
-    return any(op.name == "for" and has_chains(op) for op in graph.body.walk())
+    return any(op.name == "for" and _is_candidate(op) for op in graph.body.walk())
 
 
-def has_chains(loop: Op) -> bool:
-    """Whether a loop inside carries more than what it folds: asked first, as it costs least."""
-    return any(chained(op) for op in loop.regions[0].walk() if op.name == "for")
+def _is_candidate(loop: Op) -> bool:
+    """Whether a loop inside has another one, or carries more than what it folds.
+
+    Asked first, as it costs least.
+    """
+    inside = [op for op in loop.regions[0].walk() if op.name == "for"]
+    return any(chained(op) or _has_loops(op) for op in inside)
+
+
+def _has_loops(loop: Op) -> bool:
+    return any(op.name == "for" for op in loop.regions[0].walk())
 
 
 def _region(region: Region, builder: Builder) -> bool:
@@ -83,20 +92,23 @@ def _interleave(loop: Op, region: Region, builder: Builder) -> bool:
         turn(array, axis, builder.graph)
     _rewrite(loop, region, lanes, builder)
     what = f"the loop over `{lanes.body.params[0].hint}`"
-    why = f"each waits for steps of its own: {LANES} run side by side, with tapes of their own"
+    why = (
+        "each waits for steps of its own" if lanes.has_long_chains() else "they use the same memory"
+    )
+    why = f"{why}: {LANES} run side by side, with tapes of their own"
     builder.graph.notes.append(Note("interleaved", what, why, loop.location))
     return True
 
 
 def _lanes(loop: Op, region: Region, builder: Builder) -> Lanes | None:
     """How the body of a loop is split, if it can be."""
-    if abs(loop.inputs[2].constant or 0) != 1 or not has_chains(loop):
+    if abs(loop.inputs[2].constant or 0) != 1 or not _is_candidate(loop):
         return None
     plan = Concurrency(builder.graph).plan(loop)
     if not isinstance(plan, Plan):
         return None
     plan.scratch += empty_loop(loop, region, builder)
-    lanes = Lanes(loop, plan, Bounds(builder.graph))
+    lanes = Lanes(loop, region, plan, Bounds(builder.graph))
     return lanes if lanes.possible() else None
 
 
@@ -144,9 +156,10 @@ def _rewrite(loop: Op, region: Region, lanes: Lanes, builder: Builder) -> None:
     if loop.inputs[2].constant == -1:  # alone, iterations may run in any order
         low, high = high + 1, low + 1
     several = builder.op("ge", high - low, FEWEST)
-    numbers = builder.count(lanes.plan.scratch)
+    numbers = builder.count(lanes.own)
     if numbers.constant != 0:
-        several = builder.op("logical_and", several, builder.op("le", numbers, MOST))
+        most = MOST if lanes.has_long_chains() else MOST_IN_NEST
+        several = builder.op("logical_and", several, builder.op("le", numbers, most))
     builder.branch(several, lambda: _Emission(lanes, builder).run(low, high), one_by_one)
     made = region.ops[-1]
     made.outputs = outputs
@@ -243,7 +256,7 @@ class _Emission:
     def _keep_arrays(self) -> None:
         """Make the arrays that each lane has for itself; those of one shape in one, as above."""
         groups: dict[tuple[object, ...], list[Value]] = {}
-        for array in self.lanes.plan.scratch:
+        for array in self.lanes.own:
             groups.setdefault(shape_key(array), []).append(array)
         for group in groups.values():
             rows = [len(group)] if len(group) > 1 else []

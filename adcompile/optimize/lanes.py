@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from adcompile.graph.bounds import Bounds
 from adcompile.graph.closures import free_values
@@ -79,14 +80,30 @@ class Lanes:
     """What of a loop's body is done for each lane, and what once for all of them.
 
     varying   the values that differ from lane to lane
+    common    arrays of one iteration in which that of each lane would hold the same
     turned    arrays, with the axis that will be their last: there lanes lie side by side in memory
     """
 
-    def __init__(self, loop: Op, plan: Plan, bounds: Bounds) -> None:
-        self.loop, self.body, self.plan, self.bounds = loop, loop.regions[0], plan, bounds
-        self.varying = set(self.body.params)
+    def __init__(self, loop: Op, region: Region, plan: Plan, bounds: Bounds) -> None:
+        self.loop, self.region, self.body = loop, region, loop.regions[0]
+        self.plan, self.bounds = plan, bounds
         self.turned: dict[Value, int] = {}
-        self._vary(self.body)
+        self.common = set(plan.scratch)
+        size = -1
+        while size != len(self.common):
+            size = len(self.common)
+            self.varying = set(self.body.params)
+            self._vary(self.body)
+            self.common -= set(self._apart(self.body))
+        self.own = [array for array in plan.scratch if array not in self.common]
+
+    def _apart(self, region: Region) -> Iterator[Value]:
+        """Arrays with which a lane does what it does not do with all others in step."""
+        for op in region.ops:
+            if self.in_step(op):
+                yield from self._apart(op.regions[0])
+            elif op.regions or any(v in self.varying for v in op.inputs):
+                yield from (v for inner in op.walk() for v in inner.inputs)
 
     def _vary(self, region: Region) -> None:
         for op in region.ops:
@@ -94,6 +111,7 @@ class Lanes:
                 self._vary_in_steps(op)
                 continue
             own = op.name == "load" and op.inputs[0] in self.plan.scratch
+            own = own and op.inputs[0] not in self.common
             if own or op.regions or any(v in self.varying for v in op.inputs):
                 self.varying.update(v for o in op.walk() for v in _made(o))
 
@@ -138,17 +156,63 @@ class Lanes:
         return not any(v in self.plan.scratch for v in (*elements, *yielded))
 
     def worth(self) -> bool:
+        """Whether it pays to do the steps of several iterations together."""
+        return self.has_long_chains() or self._shares_memory()
+
+    def has_long_chains(self) -> bool:
         """Whether chains of many steps are in the body that can be vectorised.
 
         They must not be little beside other loops, which the compiler vectorises as they are.
         """
         chains = [op for op in self.loops(self.body) if self._is_chain(op)]
-        sizes = dict(self._sizes(self.body, Counter()))
-        large = [c for c in chains if not any(is_small_beside(sizes[c], s) for s in sizes.values())]
-        return any(not self._is_unrolled(op) for op in large) and all(
-            self._is_plain(op) and self._outweighs_memory(op) and self._tests(op) <= TESTS
-            for op in chains
+        large = self._largest()
+        return any(op in large and not self._is_unrolled(op) for op in chains) and all(
+            map(self._suits_lanes, chains)
         )
+
+    def _shares_memory(self) -> bool:
+        """Whether a nest does most of the work, and uses elements that are the same for all lanes.
+
+        Side by side, iterations read and add to them once. A single loop the compiler vectorises
+        as it is. Where iterations have no array for themselves, or are as many as those of a loop
+        inside, the matrices may be small.
+        """
+        large = self._largest()
+        inner = [op for op in large if not any(o in large for o in self.loops(op.regions[0]))]
+        nested = {op for loop in large for op in self.loops(loop.regions[0])}
+        own = trips(self.loop, self.region, self.bounds)
+        few = any(own <= product for op in inner for product in self._sizes_of[op])
+        return (
+            bool(self.own and inner)
+            and not few
+            and all(
+                op in nested and self._suits_lanes(op) and self._uses_common(op) for op in inner
+            )
+        )
+
+    def _suits_lanes(self, loop: Op) -> bool:
+        plain = self._is_plain(loop) and self._outweighs_memory(loop)
+        return plain and self._tests(loop) <= TESTS
+
+    def _uses_common(self, loop: Op) -> bool:
+        """Whether a loop reads or adds to elements of arrays that are the same for all lanes."""
+        return any(
+            self.is_common(op) or (op.name == "load" and op.result not in self.varying)
+            for op in loop.regions[0].ops
+            if op.name in INDEX_STARTS and op.inputs[0] not in self.plan.scratch
+        )
+
+    def _largest(self) -> set[Op]:
+        """The loops that do not little work beside others."""
+        sizes = self._sizes_of
+        return {
+            op for op, own in sizes.items()
+            if not any(is_small_beside(own, other) for other in sizes.values())
+        }  # fmt: skip
+
+    @cached_property
+    def _sizes_of(self) -> dict[Op, list[Product]]:
+        return dict(self._sizes(self.body, Counter()))
 
     def _sizes(self, region: Region, around: Product) -> Iterator[tuple[Op, list[Product]]]:
         """How much work the loops are that all lanes go through in step."""
@@ -242,6 +306,11 @@ class Lanes:
             _last(items).moves += at_once
         return items
 
+    def _for_each(self, op: Op) -> bool:
+        """Whether an operation is done for each lane."""
+        written = any(array not in self.common for array in op.written)
+        return bool(op.regions) or written or any(v in self.varying for v in op.outputs)
+
     def _parts(self, region: Region) -> list[Item]:
         items: list[Item] = []
         for op in region.ops:
@@ -250,7 +319,7 @@ class Lanes:
                 if first:
                     _last(items).moves += first
                 items.append(Steps(op, self.items(op)))
-            elif op.regions or op.written or any(v in self.varying for v in op.outputs):
+            elif self._for_each(op):
                 _last(items).ops.append(op)
             else:
                 items.append(op)
