@@ -456,4 +456,6 @@ def scheduled(graph: Graph) -> Graph:
         _run(body, hand_on_sums, simplify, skip_zeros, factor_carried, prune)
         _run(body, order_products, save_factors, prune)
         _run(body, unsigned_indices)
+    for body in graphs[1:]:
+        loops.notes += body.notes
     return loops

@@ -38,7 +38,7 @@ from adcompile.optimize.turn import can_turn, turn
 LANES = 16  # enough for the vectors of a processor and its waits; more outgrow its near cache
 FEWEST = 8  # iterations for which it pays to keep numbers in memory
 MOST = 2**16  # numbers of one iteration: those of all lanes together outgrow the caches
-MOST_IN_NEST = 2**14  # where memory is what is saved, those of all lanes lie in a near cache
+MOST_IN_NEST = 2**18  # where the memory of all is read once for 16, which outweighs more
 
 
 def interleave_iterations(graph: Graph) -> None:

@@ -156,10 +156,11 @@ def test_what_is_the_same_is_kept_once():
 
 
 def test_it_is_told_and_its_memory_is_bounded():
-    told = three(packed).explain(X, MU, L).of("interleaved")
-    assert ["they use the same memory" in d.because for d in told] == [True]
+    for parallel in (False, True):  # a part of the loop in each thread
+        told = three(packed, parallel=parallel).explain(X, MU, L).of("interleaved")
+        assert ["they use the same memory" in d.because for d in told] == [True]
     source = three(packed).source(X, MU, L, stage="compiled")
-    assert re.search(r"if n >= 8 and .* <= 16384:|if x\.shape\[0\] >= 8 and .* <= 16384:", source)
+    assert re.search(r"if n >= 8 and .* <= 262144:|if x\.shape\[0\] >= 8 and .* <= 262144:", source)
 
 
 def small_matrices(a, b, c):
