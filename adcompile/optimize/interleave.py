@@ -1,7 +1,7 @@
 """Iterations of a loop that each wait for steps of their own run side by side.
 
 Enters: a graph of loops, all else done but for the memory that iterations can share. Leaves: the
-same graph where a loop whose iterations stand alone takes `LANES` of them at a time: each step of
+same graph where a loop whose iterations stand alone takes several of them at a time: each step of
 an inner loop is done for all of them, one after the other, before the next step. In a chain of
 steps the processor waits for each result; the same step of several iterations it computes at once,
 and the compiler with one instruction. A number that lasts from step to step is kept once for each
@@ -36,9 +36,10 @@ from adcompile.optimize.lanes import (
 from adcompile.optimize.turn import can_turn, turn
 
 LANES = 16  # enough for the vectors of a processor and its waits; more outgrow its near cache
+LANES_IN_NEST = 32  # the memory of all is read once for so many, which outweighs that
 FEWEST = 8  # iterations for which it pays to keep numbers in memory
 MOST = 2**16  # numbers of one iteration: those of all lanes together outgrow the caches
-MOST_IN_NEST = 2**18  # where the memory of all is read once for 16, which outweighs more
+MOST_IN_NEST = 2**18
 
 
 def interleave_iterations(graph: Graph) -> None:
@@ -92,12 +93,17 @@ def _interleave(loop: Op, region: Region, builder: Builder) -> bool:
         turn(array, axis, builder.graph)
     _rewrite(loop, region, lanes, builder)
     what = f"the loop over `{lanes.body.params[0].hint}`"
-    why = (
-        "each waits for steps of its own" if lanes.has_long_chains() else "they use the same memory"
-    )
-    why = f"{why}: {LANES} run side by side, with tapes of their own"
+    why, width, _ = _choice(lanes)
+    why = f"{why}: {width} run side by side, with tapes of their own"
     builder.graph.notes.append(Note("interleaved", what, why, loop.location))
     return True
+
+
+def _choice(lanes: Lanes) -> tuple[str, int, int]:
+    """Why iterations run side by side, how many, and how many numbers each of them may need."""
+    if lanes.has_long_chains():
+        return "each waits for steps of its own", LANES, MOST
+    return "they use the same memory", LANES_IN_NEST, MOST_IN_NEST
 
 
 def _lanes(loop: Op, region: Region, builder: Builder) -> Lanes | None:
@@ -158,7 +164,7 @@ def _rewrite(loop: Op, region: Region, lanes: Lanes, builder: Builder) -> None:
     several = builder.op("ge", high - low, FEWEST)
     numbers = builder.count(lanes.own)
     if numbers.constant != 0:
-        most = MOST if lanes.has_long_chains() else MOST_IN_NEST
+        _, _, most = _choice(lanes)
         several = builder.op("logical_and", several, builder.op("le", numbers, most))
     builder.branch(several, lambda: _Emission(lanes, builder).run(low, high), one_by_one)
     made = region.ops[-1]
@@ -179,6 +185,7 @@ class _Emission:
     def __init__(self, lanes: Lanes, builder: Builder) -> None:
         self.lanes, self.builder = lanes, builder
         self.items = lanes.items(lanes.loop)
+        _, self.width, _ = _choice(lanes)
         self.mapping: dict[Value, Value] = {}
         self.places: dict[Value, tuple[Value, Value]] = {}
         self.rows: dict[Value, list[Value]] = {}
@@ -199,7 +206,7 @@ class _Emission:
 
         def block(first: Value, _: list[Value]) -> list[Value]:
             self.first = first
-            self.count = builder.op("minimum", LANES, high - first)
+            self.count = builder.op("minimum", self.width, high - first)
             self.count.hint = "count"
             self._emit(self.items)
             self._know_extents(body)
@@ -210,9 +217,9 @@ class _Emission:
 
         sums = self.lanes.loop.inputs[3:]
         if sums:
-            builder.loop(0, LANES, 1, [], clear, "lane")
-        builder.loop(low, high, LANES, [], block, f"{body.params[0].hint}_first")
-        return builder.loop(0, LANES, 1, sums, add, "lane") if sums else []
+            builder.loop(0, self.width, 1, [], clear, "lane")
+        builder.loop(low, high, self.width, [], block, f"{body.params[0].hint}_first")
+        return builder.loop(0, self.width, 1, sums, add, "lane") if sums else []
 
     def _of(self, value: Value) -> Value:
         return self.mapping.get(value, value)
@@ -232,7 +239,7 @@ class _Emission:
         for value in kept:
             groups.setdefault(value.type.dtype, []).append(value)
         for dtype, values in groups.items():
-            array = empty(self.builder, [len(values), LANES], dtype)
+            array = empty(self.builder, [len(values), self.width], dtype)
             array.hint = "lanes"
             for row, value in enumerate(values):
                 self.places[value] = array, self.builder.constant(row)
@@ -260,7 +267,7 @@ class _Emission:
             groups.setdefault(shape_key(array), []).append(array)
         for group in groups.values():
             rows = [len(group)] if len(group) > 1 else []
-            extents = [*self.builder.shape(group[0]), *rows, LANES]
+            extents = [*self.builder.shape(group[0]), *rows, self.width]
             made = empty(self.builder, extents, group[0].type.dtype)
             made.hint = group[0].hint
             for row, array in enumerate(group):
