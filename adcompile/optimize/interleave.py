@@ -40,6 +40,8 @@ LANES_IN_NEST = 32  # the memory of all is read once for so many, which outweigh
 FEWEST = 8  # iterations for which it pays to keep numbers in memory
 MOST = 2**16  # numbers of one iteration: those of all lanes together outgrow the caches
 MOST_IN_NEST = 2**18
+LONG = 200  # iterations of a loop inside that the compiler vectorises as well as it stands
+FAR = 2**18  # numbers that are read again for each iteration; they outgrow the second cache
 
 
 def interleave_iterations(graph: Graph) -> None:
@@ -166,12 +168,26 @@ def _rewrite(loop: Op, region: Region, lanes: Lanes, builder: Builder) -> None:
     if numbers.constant != 0:
         _, _, most = _choice(lanes)
         several = builder.op("logical_and", several, builder.op("le", numbers, most))
+    if not lanes.has_long_chains():
+        several = builder.op("logical_and", several, _is_read_anew(lanes, builder))
     builder.branch(several, lambda: _Emission(lanes, builder).run(low, high), one_by_one)
     made = region.ops[-1]
     made.outputs = outputs
     for value in outputs:
         value.op = made
     region.ops += after
+
+
+def _is_read_anew(lanes: Lanes, builder: Builder) -> Value:
+    """Whether the loops inside are short, or use more memory than the near caches keep."""
+    found: Value = builder.op("ge", builder.count(lanes.shared()), FAR)
+    short: Value | None = None
+    for run in lanes.runs():
+        if isinstance(run, Value) or builder.knows(run):
+            value = run if isinstance(run, Value) else builder.extent(run)
+            few = builder.op("le", value, LONG)
+            short = few if short is None else builder.op("logical_and", short, few)
+    return found if short is None else builder.op("logical_or", short, found)
 
 
 class _Emission:

@@ -13,14 +13,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from adcompile.graph.bounds import Bounds
+from adcompile.graph.bounds import Atom, Bounds
 from adcompile.graph.closures import free_values
 from adcompile.graph.concurrency import Plan
 from adcompile.graph.dependence import INDEX_STARTS, index_of
 from adcompile.graph.folds import fold_of
 from adcompile.graph.ir import Op, Region, Value
 from adcompile.graph.magnitude import DEAR, Product, is_small_beside, magnitudes, trips
-from adcompile.graph.types import Scalar, is_complex, is_continuous
+from adcompile.graph.types import Scalar, Symbol, is_complex, is_continuous
 
 UNROLLED = 16  # steps of which LLVM may make straight code
 TESTS = 8  # pairs of arrays of which LLVM tests whether they overlap; with more it gives up
@@ -177,30 +177,48 @@ class Lanes:
         as it is. Where iterations have no array for themselves, or are as many as those of a loop
         inside, the matrices may be small.
         """
-        large = self._largest()
-        inner = [op for op in large if not any(o in large for o in self.loops(op.regions[0]))]
-        nested = {op for loop in large for op in self.loops(loop.regions[0])}
+        inner = self._innermost()
+        nested = {op for loop in self._largest() for op in self.loops(loop.regions[0])}
         own = trips(self.loop, self.region, self.bounds)
         few = any(own <= product for op in inner for product in self._sizes_of[op])
         return (
             bool(self.own and inner)
             and not few
-            and all(
-                op in nested and self._suits_lanes(op) and self._uses_common(op) for op in inner
-            )
+            and all(op in nested and self._suits_lanes(op) for op in inner)
+            and all(any(self._shared(op)) for op in inner)
         )
+
+    def shared(self) -> list[Value]:
+        """The arrays of which the loops with most work use the same elements for all lanes."""
+        return list(dict.fromkeys(a for op in self._innermost() for a in self._shared(op)))
+
+    def runs(self) -> list[Atom]:
+        """The extents that bound how often the loops with most work run, where these are known."""
+        made = {v for op in self.body.walk() for v in _made(op)}
+        found = (trips(op, self._around(op), self.bounds) for op in self._innermost())
+        runs = dict.fromkeys(a for run in found for a in run)
+        return [a for a in runs if isinstance(a, Symbol | Value) and a not in made]
 
     def _suits_lanes(self, loop: Op) -> bool:
         plain = self._is_plain(loop) and self._outweighs_memory(loop)
         return plain and self._tests(loop) <= TESTS
 
-    def _uses_common(self, loop: Op) -> bool:
-        """Whether a loop reads or adds to elements of arrays that are the same for all lanes."""
-        return any(
-            self.is_common(op) or (op.name == "load" and op.result not in self.varying)
-            for op in loop.regions[0].ops
-            if op.name in INDEX_STARTS and op.inputs[0] not in self.plan.scratch
-        )
+    def _shared(self, loop: Op) -> Iterator[Value]:
+        """Arrays of which a loop reads, or adds to, elements that are the same for all lanes."""
+        for op in loop.regions[0].ops:
+            if op.name in INDEX_STARTS and op.inputs[0] not in self.plan.scratch:
+                if self.is_common(op) or (op.name == "load" and op.result not in self.varying):
+                    yield op.inputs[0]
+
+    def _around(self, loop: Op) -> Region:
+        """The region that a loop inside stands in."""
+        outer = (op.regions[0] for op in self.loops(self.body) if loop in op.regions[0].ops)
+        return next(outer, self.body)
+
+    def _innermost(self) -> list[Op]:
+        """The loops with most work that have no such loop inside."""
+        large = self._largest()
+        return [op for op in large if not any(o in large for o in self.loops(op.regions[0]))]
 
     def _largest(self) -> set[Op]:
         """The loops that do not little work beside others."""

@@ -160,7 +160,13 @@ def test_it_is_told_and_its_memory_is_bounded():
         told = three(packed, parallel=parallel).explain(X, MU, L).of("interleaved")
         assert ["use the same memory: 32 run side" in d.because for d in told] == [True]
     source = three(packed).source(X, MU, L, stage="compiled")
-    assert re.search(r"if n >= 8 and .* <= 262144:|if x\.shape\[0\] >= 8 and .* <= 262144:", source)
+    assert re.search(r"n >= 8 and .* <= 262144", source)
+
+
+def test_long_loops_stay_as_they_are_until_memory_is_large():
+    """A processor has the vectors full, and all it reads in its near caches."""
+    source = three(packed).source(X, MU, L, stage="compiled")
+    assert re.search(r"if .* and \(\S+ <= 200 or .* >= 262144\):", source)
 
 
 def small_matrices(a, b, c):
