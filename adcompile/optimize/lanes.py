@@ -220,13 +220,13 @@ class Lanes:
         large = self._largest()
         return [op for op in large if not any(o in large for o in self.loops(op.regions[0]))]
 
-    def _largest(self) -> set[Op]:
+    def _largest(self) -> list[Op]:
         """The loops that do not little work beside others."""
         sizes = self._sizes_of
-        return {
+        return [
             op for op, own in sizes.items()
             if not any(is_small_beside(own, other) for other in sizes.values())
-        }  # fmt: skip
+        ]  # fmt: skip
 
     @cached_property
     def _sizes_of(self) -> dict[Op, list[Product]]:
