@@ -57,11 +57,17 @@ def test_ours(row, target):
         assert shown(gradient(*args)) == _TABLE[row][0]
 
 
+# what JAX says since 0.12, where it is not what the table has of 0.10
+_NEWER = {"`hypot(x, y)` at (0, 0)": "(nan, nan)", "`gammaln(x)` at 0": "-inf"}
+
+
 @pytest.mark.parametrize("row", KINKS)
 def test_that_of_jax(row):
     jax = pytest.importorskip("jax")
     function, args = KINKS[row]
     wanted = _TABLE[row][1]
+    if tuple(map(int, jax.__version__.split(".")[:2])) >= (0, 12):
+        wanted = _NEWER.get(row, wanted)
     if wanted == "-":
         pytest.skip("JAX has no such function")
     with jax.enable_x64(True):
