@@ -70,6 +70,19 @@ class Builder:
         _local.stack.pop()
 
     @contextmanager
+    def before(self, ops: Sequence[Op]) -> Iterator[None]:
+        """Append in front of operations of this region for a while: what they make is not there."""
+        late = {value for op in ops for value in op.outputs}
+        hidden = {symbol: v for symbol, v in self._extents.items() if v in late}
+        for symbol in hidden:
+            del self._extents[symbol]
+        try:
+            yield
+        finally:
+            for symbol, value in hidden.items():
+                self._extents.setdefault(symbol, value)
+
+    @contextmanager
     def inside(self, region: Region) -> Iterator[Region]:
         """Append to `region` for a while; what is learned there of extents holds only there."""
         outer, self.region = self.region, region

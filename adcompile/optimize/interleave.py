@@ -40,7 +40,8 @@ LANES_IN_NEST = 32  # the memory of all is read once for so many, which outweigh
 FEWEST = 8  # iterations for which it pays to keep numbers in memory
 MOST = 2**16  # numbers of one iteration: those of all lanes together outgrow the caches
 MOST_IN_NEST = 2**18
-LONG = 200  # iterations of a loop inside that the compiler vectorises as well as it stands
+LONG = 24  # iterations of a loop inside, of which more are vectorised as well as they stand
+LONG_OF_TRIANGLE = 64  # its largest number, where it changes from run to run
 FAR = 2**18  # numbers that are read again for each iteration; they outgrow the second cache
 
 
@@ -150,7 +151,13 @@ def _rewrite(loop: Op, region: Region, lanes: Lanes, builder: Builder) -> None:
     """Choose by the number of iterations between the loop as it is and several at a time."""
     position = region.ops.index(loop)
     after = region.ops[position + 1 :]
-    del region.ops[position:]
+    with builder.before(region.ops[position:]):
+        del region.ops[position:]
+        _choose_at_run_time(loop, lanes, builder)
+    region.ops += after
+
+
+def _choose_at_run_time(loop: Op, lanes: Lanes, builder: Builder) -> None:
     outputs = list(loop.outputs)
 
     def one_by_one() -> list[Value]:
@@ -171,21 +178,20 @@ def _rewrite(loop: Op, region: Region, lanes: Lanes, builder: Builder) -> None:
     if not lanes.has_long_chains():
         several = builder.op("logical_and", several, _is_read_anew(lanes, builder))
     builder.branch(several, lambda: _Emission(lanes, builder).run(low, high), one_by_one)
-    made = region.ops[-1]
+    made = builder.region.ops[-1]
     made.outputs = outputs
     for value in outputs:
         value.op = made
-    region.ops += after
 
 
 def _is_read_anew(lanes: Lanes, builder: Builder) -> Value:
     """Whether the loops inside are short, or use more memory than the near caches keep."""
     found: Value = builder.op("ge", builder.count(lanes.shared()), FAR)
     short: Value | None = None
-    for run in lanes.runs():
+    for run, whole in lanes.runs().items():
         if isinstance(run, Value) or builder.knows(run):
             value = run if isinstance(run, Value) else builder.extent(run)
-            few = builder.op("le", value, LONG)
+            few = builder.op("le", value, LONG if whole else LONG_OF_TRIANGLE)
             short = few if short is None else builder.op("logical_and", short, few)
     return found if short is None else builder.op("logical_or", short, found)
 

@@ -192,12 +192,19 @@ class Lanes:
         """The arrays of which the loops with most work use the same elements for all lanes."""
         return list(dict.fromkeys(a for op in self._innermost() for a in self._shared(op)))
 
-    def runs(self) -> list[Atom]:
-        """The extents that bound how often the loops with most work run, where these are known."""
+    def runs(self) -> dict[Atom, bool]:
+        """The extents that bound how often the loops with most work run, where these are known.
+
+        With each, whether such a loop always runs so often.
+        """
         made = {v for op in self.body.walk() for v in _made(op)}
-        found = (trips(op, self._around(op), self.bounds) for op in self._innermost())
-        runs = dict.fromkeys(a for run in found for a in run)
-        return [a for a in runs if isinstance(a, Symbol | Value) and a not in made]
+        runs: dict[Atom, bool] = {}
+        for op in self._innermost():
+            whole = not any(v in made and v.constant is None for v in op.inputs[:2])
+            for atom in trips(op, self._around(op), self.bounds):
+                if isinstance(atom, Symbol | Value) and atom not in made:
+                    runs[atom] = whole or runs.get(atom, False)
+        return runs
 
     def _suits_lanes(self, loop: Op) -> bool:
         plain = self._is_plain(loop) and self._outweighs_memory(loop)

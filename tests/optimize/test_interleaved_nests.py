@@ -166,7 +166,29 @@ def test_it_is_told_and_its_memory_is_bounded():
 def test_long_loops_stay_as_they_are_until_memory_is_large():
     """A processor has the vectors full, and all it reads in its near caches."""
     source = three(packed).source(X, MU, L, stage="compiled")
-    assert re.search(r"if .* and \(\S+ <= 200 or .* >= 262144\):", source)
+    assert re.search(r"if .* and \(\S+ <= 64 or .* >= 262144\):", source)
+
+
+def made_late(x, mu, w):
+    """The extent that all share is asked of an array that is made after the loop."""
+    total = 0.0
+    np.sum(w, axis=1)
+    for i in range(x.shape[0]):
+        a = np.zeros(w.shape[0])
+        for c in range(mu.shape[0]):
+            for j in range(w.shape[0]):
+                a[j] += np.sin(a[j] * mu[c, j] + x[i])
+        for j in range(w.shape[0]):
+            total += a[j]
+    return total
+
+
+def test_extents_are_those_known_before_the_loop():
+    w = RNG.standard_normal((4, 3))
+    wanted = three(made_late, target="python")(X[:, 0], MU, w)
+    source, found = _run(three(made_late), X[:, 0], MU, w)
+    assert "for lane in range(count)" in source
+    _same(found, wanted)
 
 
 def small_matrices(a, b, c):
