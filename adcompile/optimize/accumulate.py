@@ -76,8 +76,8 @@ def _whole_contribution(
 ) -> Value | None:
     shapes = [[builder.resolve(d) for d in shape_of(v.type)] for v in (value, shadow)]
     if isinstance(value.type, Scalar):
-        extents = builder.shape(shadow)
-        shape = shape_of(shadow.type)
+        assert shadow.op is not None
+        extents, shape = shadow.op.inputs[1:], shape_of(shadow.type)
         result: Value = builder.op("full", value, *extents, dtype=shadow.type.dtype, shape=shape)
         return result
     if shapes[0] != shapes[1]:

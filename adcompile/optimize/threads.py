@@ -77,9 +77,9 @@ class _Spreading:
     def _spread(self, region: Region, loop: Op, plan: Plan) -> None:
         position = region.ops.index(loop)
         after = region.ops[position + 1 :]
-        del region.ops[position:]
         self.count += 1
-        with self.builder.at(loop.location):
+        with self.builder.at(loop.location), self.builder.before(region.ops[position:]):
+            del region.ops[position:]
             calls = _Calls(self.builder, self.known, loop, plan, self.count)
             several = self.builder.op("gt", calls.threads, 1)
             self.builder.branch(several, calls.by_several, calls.by_one)

@@ -189,6 +189,12 @@ def test_extents_are_those_known_before_the_loop():
     source, found = _run(three(made_late), X[:, 0], MU, w)
     assert "for lane in range(count)" in source
     _same(found, wanted)
+    with spread_everywhere():
+        derived = three(made_late, parallel=True)
+        source, space = derived.source(X[:, 0], MU, w, stage="compiled"), {}
+    assert "threads" in source
+    exec(compile(in_any_order(source), "<compiled>", "exec"), space)
+    _same(space[derived.__name__](X[:, 0], MU, w), wanted)
 
 
 def small_matrices(a, b, c):
