@@ -96,6 +96,9 @@ def _call(builder: Any, name: str, values: Any, single: bool, features: str) -> 
             vector = _ir.VectorType(number, lanes)
             vectors = _ir.FunctionType(vector, [vector] * len(values))
             _keep(module, _cgutils.get_or_insert_function(module, vectors, variant))
+    # vectors that wait on the stack for a call to return must not lie across two lines of a cache
+    widest = max(width for _, width, needed in _WIDTHS if needed in features)
+    set.add(builder.function.attributes, f"alignstack({widest})")
     call = builder.call(wrapper, values)
     named = ",".join(f"_ZGV_LLVM_N{n}{shape}_{wrapper.name}({v})" for v, n in variants)
     for attribute in ("nounwind", "readnone", f'"vector-function-abi-variant"="{named}"'):

@@ -1,6 +1,7 @@
 """Functions of several elements at once: accuracy, special values, and that they are there."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -69,6 +70,22 @@ def test_functions_of_two(name):
     plain = compile_source(source, "apply", fastmath=False)(x, y)
     np.testing.assert_allclose(fast(x, y), plain, rtol=1e-15)
     assert f"vv_{name}" in "".join(fast.inspect_asm().values())
+
+
+@needs_library
+def test_vectors_on_the_stack_lie_in_one_line_of_the_cache():
+    """Else a loop may take twice as long, by the place of the stack: another in each process."""
+    source = (
+        "import math\n\n\ndef apply(x, a, b):\n    s, t, u = 0.0, 0.0, 0.0\n"
+        "    for i in range(len(x)):\n        e = math.exp(a + b * x[i])\n"
+        "        s += e\n        t += e * x[i]\n        u += e * e\n    return s, t, u\n"
+    )
+    fast = compile_source(source, "apply")
+    fast(np.ones(100), 0.5, 0.5)
+    code = "".join(fast.inspect_asm().values())
+    widest = 64 if "zmm" in code else 32 if "ymm" in code else 16
+    assert "alignstack(" in "".join(fast.inspect_llvm().values())
+    assert widest == 16 or re.search(rf"andq\s+\$-{widest}, %rsp", code)
 
 
 @needs_library
