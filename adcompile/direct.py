@@ -22,7 +22,7 @@ from adcompile.graph.ir import Graph, Note
 from adcompile.graph.procedures import procedures_of
 from adcompile.graph.types import Scalar, Structure, type_text
 
-_MOST_KNOWN = 64  # kinds of calls
+_MOST_KINDS = 64  # kinds of calls
 
 
 class DirectCalls:
@@ -157,8 +157,8 @@ class DirectCalls:
                 run, items = self._for_device(args, kwargs)
             self._refuse_overlap(args, kwargs)
             result = run(*items)
-            if kind is not None:
-                if len(self._runs) >= _MOST_KNOWN:
+            if kind is not None and kind not in self._runs:
+                if len(self._runs) >= _MOST_KINDS:
                     self._runs.clear()
                 self._runs[kind] = run
             return self._restored(result)

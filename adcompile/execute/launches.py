@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from adcompile.execute.toolkit import SIMULATED, address_of, cuda, launcher
+from adcompile.execute.toolkit import SIMULATED, cuda, launcher
 
 Again = Callable[[list[int]], None]  # does a launch again, given the addresses of its arrays
 
@@ -61,7 +61,7 @@ class Kernel:
 
         def start(*arguments: Any) -> None:
             self._compiled[shape](*arguments)
-            arrays = [item for item in arguments if _is_array(item)]
+            arrays = [item for item in arguments if is_array(item)]
             recorder.launched(arrays, lambda: _again(self._compiled, shape, arguments))
 
         return start
@@ -87,7 +87,8 @@ def _is_for_threads(compiled: Any) -> bool:
     return compiled._device if SIMULATED else bool(compiled.targetoptions.get("device"))
 
 
-def _is_array(item: Any) -> bool:
+def is_array(item: Any) -> bool:
+    """Whether an item is an array of the device."""
     return hasattr(item, "copy_to_host")
 
 
@@ -95,7 +96,7 @@ def _again(kernel: Any, shape: tuple[Any, ...], arguments: tuple[Any, ...]) -> A
     """The launch of a kernel that has been started like this before."""
     if SIMULATED:
         return _simulated(kernel, shape, arguments)
-    places = [k for k, item in enumerate(arguments) if _is_array(item)]
+    places = [k for k, item in enumerate(arguments) if is_array(item)]
     launch, words, where = launcher(kernel, shape, arguments, places)
 
     def again(addresses: list[int]) -> None:
@@ -112,7 +113,7 @@ def _simulated(kernel: Any, shape: tuple[Any, ...], arguments: tuple[Any, ...]) 
 
     def again(addresses: list[int]) -> None:
         left = iter(addresses)
-        kernel[shape](*(_placed(a, next(left)) if _is_array(a) else a for a in arguments))
+        kernel[shape](*(_placed(a, next(left)) if is_array(a) else a for a in arguments))
 
     return again
 
@@ -126,6 +127,3 @@ def _placed(array: Any, address: int) -> Any:
     count = sum(map(abs, steps)) + array.dtype.itemsize
     memory = (ctypes.c_char * count).from_address(address + before)
     return type(array)(np.ndarray(array.shape, array.dtype, memory, -before, array.strides))
-
-
-__all__ = ["Again", "Kernel", "Recorder", "address_of", "current", "kernels_in", "told_to"]

@@ -16,7 +16,7 @@ import numpy as np
 
 from adcompile.execute import arena, launches
 from adcompile.execute.device_view import part_of
-from adcompile.execute.launches import Again
+from adcompile.execute.launches import Again, is_array
 from adcompile.execute.toolkit import SIMULATED, address_of, cuda
 
 _KEPT = 16  # plans of one function
@@ -119,7 +119,7 @@ class _Recording:
     """Writes a call down. Memory 0 is the whole device: its offsets are addresses."""
 
     def __init__(self, flat: list[Any]) -> None:
-        self._given = [k for k, item in enumerate(flat) if _is_array(item)]
+        self._given = [k for k, item in enumerate(flat) if is_array(item)]
         self._memory = [flat[k] for k in self._given]
         self._spans: list[tuple[int, int, int]] = []  # first byte, behind the last, which memory
         self._steps: list[tuple[Again, tuple[Place, ...]]] = []
@@ -157,7 +157,7 @@ class _Recording:
         if not self._complete:
             return None
         leaves = list(_flat((result,)))
-        places = [self._place(leaf) for leaf in leaves if _is_array(leaf)]
+        places = [self._place(leaf) for leaf in leaves if is_array(leaf)]
         if any(place is None or place[0] == 0 for place in places):
             return None
         count = len(self._given)
@@ -171,7 +171,7 @@ class _Recording:
             scratch += -(-self._memory[k - 1].nbytes // _ALIGNED) * _ALIGNED
 
         def found(leaf: Any) -> Any:
-            if not _is_array(leaf):
+            if not is_array(leaf):
                 return leaf
             which, offset = self._place(leaf) or (0, 0)
             return _Result((new[which], offset), leaf.shape, leaf.strides)
@@ -227,7 +227,7 @@ def kind_of(items: Sequence[Any]) -> Any:
 def _typed(item: Any) -> Any:
     if type(item) is tuple:
         return kind_of(item)
-    if _is_array(item):
+    if is_array(item):
         return item.shape, item.strides, item.dtype
     if type(item) is int:
         return int if -(2**63) <= item < 2**63 else None
@@ -244,12 +244,8 @@ def _bytes_of(array: Any) -> tuple[int, int]:
     return first + low, first + high + array.dtype.itemsize
 
 
-def _is_array(item: Any) -> bool:
-    return hasattr(item, "copy_to_host")
-
-
 def _kind(item: Any) -> Any:
-    if _is_array(item):
+    if is_array(item):
         return item.shape, item.strides, item.dtype
     return type(item), repr(item)  # which tells 0.0 from -0.0
 

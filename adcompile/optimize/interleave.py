@@ -94,9 +94,9 @@ def _interleave(loop: Op, region: Region, builder: Builder) -> bool:
         return False
     for array, axis in lanes.turned.items():
         turn(array, axis, builder.graph)
-    _rewrite(loop, region, lanes, builder)
+    why, width, most = _choice(lanes)
+    _rewrite(loop, lanes, width, most, builder)
     what = f"the loop over `{lanes.body.params[0].hint}`"
-    why, width, _ = _choice(lanes)
     why = f"{why}: {width} run side by side, with tapes of their own"
     builder.graph.notes.append(Note("interleaved", what, why, loop.location))
     return True
@@ -147,41 +147,28 @@ def _choose_order(lanes: Lanes, region: Region, builder: Builder) -> None:
         lanes.turned = {}
 
 
-def _rewrite(loop: Op, region: Region, lanes: Lanes, builder: Builder) -> None:
+def _rewrite(loop: Op, lanes: Lanes, width: int, most: int, builder: Builder) -> None:
     """Choose by the number of iterations between the loop as it is and several at a time."""
-    position = region.ops.index(loop)
-    after = region.ops[position + 1 :]
-    with builder.before(region.ops[position:]):
-        del region.ops[position:]
-        _choose_at_run_time(loop, lanes, builder)
-    region.ops += after
-
-
-def _choose_at_run_time(loop: Op, lanes: Lanes, builder: Builder) -> None:
-    outputs = list(loop.outputs)
 
     def one_by_one() -> list[Value]:
-        loop.outputs = [Value(v.type, v.hint, v.named) for v in outputs]
+        loop.outputs = [Value(v.type, v.hint, v.named) for v in loop.outputs]
         for value in loop.outputs:
             value.op = loop
         builder.region.ops.append(loop)
         return loop.outputs
 
-    low, high = loop.inputs[:2]
-    if loop.inputs[2].constant == -1:  # alone, iterations may run in any order
-        low, high = high + 1, low + 1
-    several = builder.op("ge", high - low, FEWEST)
-    numbers = builder.count(lanes.own)
-    if numbers.constant != 0:
-        _, _, most = _choice(lanes)
-        several = builder.op("logical_and", several, builder.op("le", numbers, most))
-    if not lanes.has_long_chains():
-        several = builder.op("logical_and", several, _is_read_anew(lanes, builder))
-    builder.branch(several, lambda: _Emission(lanes, builder).run(low, high), one_by_one)
-    made = builder.region.ops[-1]
-    made.outputs = outputs
-    for value in outputs:
-        value.op = made
+    with builder.in_place_of(loop):
+        low, high = loop.inputs[:2]
+        if loop.inputs[2].constant == -1:  # alone, iterations may run in any order
+            low, high = high + 1, low + 1
+        several = builder.op("ge", high - low, FEWEST)
+        numbers = builder.count(lanes.own)
+        if numbers.constant != 0:
+            several = builder.op("logical_and", several, builder.op("le", numbers, most))
+        if not lanes.has_long_chains():
+            several = builder.op("logical_and", several, _is_read_anew(lanes, builder))
+        emission = _Emission(lanes, width, builder)
+        builder.branch(several, lambda: emission.run(low, high), one_by_one)
 
 
 def _is_read_anew(lanes: Lanes, builder: Builder) -> Value:
@@ -204,10 +191,9 @@ class _Emission:
     rows      the further index, if any, of an array that each iteration has for itself
     """
 
-    def __init__(self, lanes: Lanes, builder: Builder) -> None:
-        self.lanes, self.builder = lanes, builder
+    def __init__(self, lanes: Lanes, width: int, builder: Builder) -> None:
+        self.lanes, self.width, self.builder = lanes, width, builder
         self.items = lanes.items(lanes.loop)
-        _, self.width, _ = _choice(lanes)
         self.mapping: dict[Value, Value] = {}
         self.places: dict[Value, tuple[Value, Value]] = {}
         self.rows: dict[Value, list[Value]] = {}

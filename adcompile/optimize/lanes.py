@@ -110,8 +110,8 @@ class Lanes:
             if self.in_step(op):
                 self._vary_in_steps(op)
                 continue
-            own = op.name == "load" and op.inputs[0] in self.plan.scratch
-            own = own and op.inputs[0] not in self.common
+            kept = op.name == "load" and op.inputs[0] in self.plan.scratch
+            own = kept and op.inputs[0] not in self.common
             if own or op.regions or any(v in self.varying for v in op.inputs):
                 self.varying.update(v for o in op.walk() for v in _made(o))
 

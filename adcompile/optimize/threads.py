@@ -56,7 +56,7 @@ class _Spreading:
                     self._note("sequential", op, why)
                 elif plan is not None:
                     self._note("parallel", op, _shares(plan))
-                    self._spread(region, op, plan)
+                    self._spread(op, plan)
                 else:
                     for inner in op.regions:
                         self.region(inner, repeated or op.name in ("for", "while"))
@@ -74,20 +74,12 @@ class _Spreading:
         what = f"the loop over `{loop.regions[0].params[0].hint}`"
         self.graph.notes.append(Note(kind, what, why, loop.location))
 
-    def _spread(self, region: Region, loop: Op, plan: Plan) -> None:
-        position = region.ops.index(loop)
-        after = region.ops[position + 1 :]
+    def _spread(self, loop: Op, plan: Plan) -> None:
         self.count += 1
-        with self.builder.at(loop.location), self.builder.before(region.ops[position:]):
-            del region.ops[position:]
+        with self.builder.at(loop.location), self.builder.in_place_of(loop):
             calls = _Calls(self.builder, self.known, loop, plan, self.count)
             several = self.builder.op("gt", calls.threads, 1)
             self.builder.branch(several, calls.by_several, calls.by_one)
-        made = region.ops[-1]
-        made.outputs = loop.outputs
-        for value in loop.outputs:
-            value.op = made
-        region.ops += after
 
 
 def _any_beside(size: list[Product], others: Iterable[list[Product]]) -> bool:

@@ -4,18 +4,11 @@ import threading
 
 import numpy as np
 import pytest
-from numba import config
 
 import adcompile as ad
+from tests.cuda.gpu import cuda, needs_gpu
 
-if config.ENABLE_CUDASIM:
-    pytest.skip("needs a GPU", allow_module_level=True)
-try:
-    from adcompile.execute.toolkit import cuda
-except ad.errors.DeviceError as error:
-    pytest.skip(str(error), allow_module_level=True)
-
-pytestmark = pytest.mark.skipif(not cuda.is_available(), reason="needs a GPU")
+pytestmark = needs_gpu
 
 
 def _loss(x, w):

@@ -2,21 +2,13 @@
 
 import numpy as np
 import pytest
-from numba import config
 
 import adcompile as ad
 from adcompile.train import loop, models
 from adcompile.train.data import Dataset
+from tests.cuda.gpu import capture, cuda, needs_gpu
 
-if config.ENABLE_CUDASIM:
-    pytest.skip("needs a GPU", allow_module_level=True)
-try:
-    from adcompile.execute import capture
-    from adcompile.execute.toolkit import cuda
-except ad.errors.DeviceError as error:
-    pytest.skip(str(error), allow_module_level=True)
-
-pytestmark = pytest.mark.skipif(not cuda.is_available(), reason="needs a GPU")
+pytestmark = needs_gpu
 
 SIZES = {"adaline": (20, 1), "mlp": (20, 33, 5)}
 

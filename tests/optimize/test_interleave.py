@@ -186,7 +186,8 @@ def _arguments(function, count, steps):
     return (U[:steps], count) if function is powers else (U[:count], min(steps, count))
 
 
-def _run(derived, *args):
+def run_compiled(derived, *args):
+    """The source that the compiler gets, and what Python makes of it."""
     space = {}
     source = derived.source(*args, stage="compiled")
     exec(compile(source, "<compiled>", "exec"), space)
@@ -202,7 +203,7 @@ def _same(found, wanted):
 def test_the_compiler_gets_what_is_interpreted(function):
     args = _arguments(function, 37, 5)
     wanted = ad.value_and_grad(function, target="python")(*args)
-    source, found = _run(ad.value_and_grad(function), *args)
+    source, found = run_compiled(ad.value_and_grad(function), *args)
     assert "for lane in range(count)" in source
     _same(found, wanted)
     _same(ad.value_and_grad(function)(*args), wanted)
@@ -216,7 +217,7 @@ def test_of_any_number_of_iterations(function, count):
     wanted = ad.value_and_grad(function, target="python")(*args)
     for outer in (False, True):
         with interleaved_everywhere(3, outer):
-            _, found = _run(ad.value_and_grad(function), *args)
+            _, found = run_compiled(ad.value_and_grad(function), *args)
         _same(found, wanted)
 
 
@@ -339,7 +340,7 @@ def along_rows(x, n):
 def test_loops_that_stay_as_they_are(function):
     args = _arguments(function, 37, 5)
     wanted = ad.value_and_grad(function, target="python")(*args)
-    source, found = _run(ad.value_and_grad(function), *args)
+    source, found = run_compiled(ad.value_and_grad(function), *args)
     assert "lane" not in source
     _same(found, wanted)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import adcompile as ad
+from tests.optimize.test_interleave import run_compiled
 from tests.random_programs.lanes import interleaved_everywhere
 from tests.random_programs.threads import in_any_order, spread_everywhere
 
@@ -105,13 +106,6 @@ NESTS = [packed, soft_nearest, read_by_each, set_by_some, set_twice]
 three = lambda f, **options: ad.value_and_grad(f, (0, 1, 2), **options)
 
 
-def _run(derived, *args):
-    space = {}
-    source = derived.source(*args, stage="compiled")
-    exec(compile(source, "<compiled>", "exec"), space)
-    return source, space[derived.__name__](*args)
-
-
 def _same(found, wanted):
     np.testing.assert_allclose(found[0], wanted[0], rtol=1e-12)
     for one, other in zip(found[1], wanted[1], strict=True):
@@ -121,7 +115,7 @@ def _same(found, wanted):
 @pytest.mark.parametrize("function", NESTS)
 def test_the_compiler_gets_what_is_interpreted(function):
     wanted = three(function, target="python")(X, MU, L)
-    source, found = _run(three(function), X, MU, L)
+    source, found = run_compiled(three(function), X, MU, L)
     assert ("for lane in range(count)" in source) == (function is packed)
     _same(found, wanted)
     _same(three(function)(X, MU, L), wanted)
@@ -134,7 +128,7 @@ def test_of_any_number_of_iterations(function, count):
     wanted = three(function, target="python")(*args)
     for outer in (False, True):
         with interleaved_everywhere(3, outer):
-            _, found = _run(three(function), *args)
+            _, found = run_compiled(three(function), *args)
         _same(found, wanted)
 
 
@@ -186,7 +180,7 @@ def made_late(x, mu, w):
 def test_extents_are_those_known_before_the_loop():
     w = RNG.standard_normal((4, 3))
     wanted = three(made_late, target="python")(X[:, 0], MU, w)
-    source, found = _run(three(made_late), X[:, 0], MU, w)
+    source, found = run_compiled(three(made_late), X[:, 0], MU, w)
     assert "for lane in range(count)" in source
     _same(found, wanted)
     with spread_everywhere():
@@ -239,6 +233,6 @@ def rows_of_its_own(x, mu, l):
 def test_nests_that_stay_as_they_are(function):
     args = (X, MU, L) if function is not small_matrices else tuple(RNG.random((3, 4, 4)))
     wanted = three(function, target="python")(*args)
-    source, found = _run(three(function), *args)
+    source, found = run_compiled(three(function), *args)
     assert "lane" not in source
     _same(found, wanted)
