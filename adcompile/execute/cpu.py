@@ -61,8 +61,8 @@ def compile_source(
     if fastmath and vector_math.AVAILABLE:
         vectors = "from adcompile.execute import vector_math as math"
         text = re.sub("^import math$", vectors, text, flags=re.MULTILINE)
-    pages = "from adcompile.execute import large_pages as np"
-    text = re.sub("^import numpy as np$", pages, text, flags=re.MULTILINE)
+    arrays = "from adcompile.execute import new_arrays as np"
+    text = re.sub("^import numpy as np$", arrays, text, flags=re.MULTILINE)
     text = "from numba import njit\n" + text
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NumbaWarning)

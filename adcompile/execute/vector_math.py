@@ -19,6 +19,7 @@ from numba.core import cgutils as _cgutils
 from numba.core import types as _types
 from numba.extending import intrinsic as _intrinsic
 
+from adcompile.execute import vectors as _vectors
 from adcompile.execute.single_tanh import tanh as _single_tanh
 
 _UNARY = (
@@ -26,8 +27,6 @@ _UNARY = (
     "asin", "acos", "atan", "asinh", "acosh", "atanh", "erf", "erfc",
 )  # fmt: skip
 _BINARY = ("atan2", "hypot", "pow")
-# name of the instruction set in symbols, bytes of its vectors, what the processor must have
-_WIDTHS = (("b", 16, ""), ("d", 32, "+avx2"), ("e", 64, "+avx512f"))
 
 
 def _loaded() -> bool:
@@ -55,8 +54,8 @@ def _function(name: str, count: int) -> Any:
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
             if single and name == "tanh":
                 return _single_tanh(builder, *values)
-            features = str(context.codegen().magic_tuple()[-1])
-            return _call(builder, name, values, single, features)
+            _vectors.align_stack(context, builder)
+            return _call(builder, name, values, single, _vectors.features(context))
 
         known = all(isinstance(a, (_types.Float, _types.Integer)) for a in arguments)
         return (number(*[number] * count), generate) if known else None
@@ -82,7 +81,7 @@ def _call(builder: Any, name: str, values: Any, single: bool, features: str) -> 
     size, shape = (4 if single else 8), "v" * len(values)
     variants = [
         (f"_ZGV{isa}N{width // size}{shape}_{symbol}", width // size)
-        for isa, width, needed in _WIDTHS
+        for isa, width, needed in _vectors.WIDTHS
         if needed in features
     ]
     if wrapper is None:
@@ -96,9 +95,6 @@ def _call(builder: Any, name: str, values: Any, single: bool, features: str) -> 
             vector = _ir.VectorType(number, lanes)
             vectors = _ir.FunctionType(vector, [vector] * len(values))
             _keep(module, _cgutils.get_or_insert_function(module, vectors, variant))
-    # vectors that wait on the stack for a call to return must not lie across two lines of a cache
-    widest = max(width for _, width, needed in _WIDTHS if needed in features)
-    set.add(builder.function.attributes, f"alignstack({widest})")
     call = builder.call(wrapper, values)
     named = ",".join(f"_ZGV_LLVM_N{n}{shape}_{wrapper.name}({v})" for v, n in variants)
     for attribute in ("nounwind", "readnone", f'"vector-function-abi-variant"="{named}"'):

@@ -1,8 +1,8 @@
 """Reads an element of an array once, until its memory may have changed.
 
 Enters: a graph. Leaves: the same graph where a read of an element that was read or written before,
-in the same region or one around it, is that value, and reads that no iteration of a loop can change
-stand before the loop.
+in the same region or one around it, is that value, nothing is stored that is there already, and
+reads that no iteration of a loop can change stand before the loop.
 """
 
 from __future__ import annotations
@@ -119,6 +119,8 @@ class _Sharing:
                     self._take(op.result, known[key])
                     continue
                 known[key] = op.result
+            elif self._is_there(op, known):
+                continue
             elif op.written or op.regions:
                 self._write(op, region, known)
             kept.append(op)
@@ -141,10 +143,19 @@ class _Sharing:
         if op.name == "store" and self._keeps_value(op):
             known[self._key(op.inputs[0], op.inputs[2:])] = op.inputs[1]
 
+    def _is_there(self, op: Op, known: dict[Key, Value]) -> bool:
+        """Whether an element is stored where it has just been read."""
+        if op.name != "store":
+            return False
+        value = known.get(self._key(op.inputs[0], op.inputs[2:]))
+        return value is not None and value is final(op.inputs[1], self.mapping)
+
     def _elsewhere(self, op: Op, key: Key, region: Region) -> bool:
         """Whether a write of one element is of another than the known one."""
-        if op.name not in ("store", "accumulate_at") or op.inputs[0] is not key[0]:
+        if op.name not in ("store", "accumulate_at"):
             return False
+        if op.inputs[0] is not key[0]:
+            return not self.aliases.shared_at_once(op.inputs[0], key[0])
         return self.bounds.differ(op.inputs[2:], [self._value_of(k) for k in key[1]], region)
 
     def _keeps_value(self, op: Op) -> bool:

@@ -11,6 +11,7 @@ write to different rows of one array stay apart.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Atom, Bounds, Sum
@@ -194,9 +195,12 @@ class _Merging:
         return False
 
     def _by_counter(self, root: Value, first: Op, second: Op) -> bool:
-        """Whether each iteration touches the elements of an array at its own index of one axis."""
-        axes: set[tuple[int, Offset]] | None = None
-        arrays = set()
+        """Whether each iteration touches the elements of an array at its own index of one axis.
+
+        What the loops only read may be touched anywhere, if it is surely no other memory.
+        """
+        axes: dict[Value, set[tuple[int, Offset]]] = {}
+        written = set()
         for loop in (first, second):
             body = loop.regions[0]
             for op in body.walk():
@@ -204,7 +208,6 @@ class _Merging:
                     continue
                 if op.name not in ("load", "store", "accumulate_at"):
                     return False
-                arrays.add(op.inputs[0])
                 if any(root in self.aliases.roots.get(v, ()) for v in op.inputs[1:]):
                     return False
                 own = {
@@ -213,8 +216,12 @@ class _Merging:
                     if (o := self._offset(v, body)) is not None
                     and self.bounds.never_negative(v, body)
                 }
-                axes = own if axes is None else axes & own
-        return bool(axes) and len(arrays) == 1
+                array = op.inputs[0]
+                axes[array] = axes.get(array, own) & own
+                written.update(op.written)
+        if any(root in self.aliases.shared_at_once(*pair) for pair in combinations(axes, 2)):
+            return False
+        return all(axes[array] for array in (written if len(axes) > 1 else axes))
 
     def _offset(self, value: Value, body: Region) -> Offset | None:
         """What an index adds to the counter of a loop, if it is such a sum."""

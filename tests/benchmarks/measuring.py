@@ -30,7 +30,10 @@ ROUNDS = 15  # at most
 
 
 def medians(candidates: Mapping[str, Callable[[], Any]]) -> dict[str, float]:
-    """The median time of each candidate, one call each in turn; each has run once before."""
+    """The median time of each candidate, a few calls each in turn.
+
+    The first call of each turn is not timed: it finds the caches as another candidate left them.
+    """
     single = {}
     for name, run in candidates.items():
         run()
@@ -39,12 +42,14 @@ def medians(candidates: Mapping[str, Callable[[], Any]]) -> dict[str, float]:
         single[name] = time.perf_counter() - start
     inner = {name: max(1, round(0.002 / t)) for name, t in single.items()}  # calls a sample
     rounds = {
-        name: int(min(ROUNDS, max(1, BUDGET / (t * inner[name])))) for name, t in single.items()
+        name: int(min(ROUNDS, max(1, BUDGET / (t * (inner[name] + 1)))))
+        for name, t in single.items()
     }
     samples: dict[str, list[float]] = {name: [] for name in candidates}
     for turn in range(max(rounds.values())):
         for name, run in candidates.items():
             if turn < rounds[name]:
+                run()
                 start = time.perf_counter()
                 for _ in range(inner[name]):
                     run()

@@ -29,6 +29,15 @@ def filtered(c, t):
     return x @ c
 
 
+def oscillator(c, t):
+    """The adjoint handed on is that of the last iteration and of what the elements were used for."""
+    x = np.ones(2) * t[0]
+    for j in range(len(c)):
+        slope = np.array([x[1], -np.sin(x[0]) * c[j]])
+        x = x + 0.1 * slope
+    return np.sum(x)
+
+
 def fibonacci(c, t):
     old, new = np.zeros(len(t)), np.ones(len(t))
     for j in range(len(c)):
@@ -99,7 +108,7 @@ def nested(c, t):
     return np.sum(x * x)
 
 
-IN_PLACE = [polynomial, squares, filtered]
+IN_PLACE = [polynomial, squares, filtered, oscillator]
 OTHERS = [
     fibonacci, turned, shifted, started_twice, read_afterwards, kept_of_one, branched, nested
 ]  # fmt: skip
@@ -127,6 +136,12 @@ def test_no_iteration_makes_an_array(function):
         if line.startswith("        ") and "np.empty" in line
     ]
     assert inside == []
+
+
+def test_no_iteration_of_the_reverse_sweep_makes_an_array():
+    source = ad.value_and_grad(oscillator, wrt=("c", "t")).source(C, T, stage="compiled")
+    lines = source.splitlines()
+    assert not [line for line in lines if line.startswith("        ") and "np.empty" in line]
 
 
 def test_the_arguments_stay():

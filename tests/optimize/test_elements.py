@@ -38,6 +38,47 @@ def test_elements_are_read_again_only_where_they_may_have_changed():
     assert interpret(graph, a.copy(), b.copy(), 0) == repeated(a, b, 0)
 
 
+def restored(a, n):
+    total = 0.0
+    for _ in range(n):
+        b = np.empty(2)
+        b[0] = a[1]
+        b[1] = a[0]
+        total += a[1] - 2.0 * b[0]
+        a = b
+        a[0] = b[0]
+    return total
+
+
+def test_new_memory_is_no_older_one_and_what_is_there_is_not_stored():
+    graph = _after(restored, "f8[2], i8", share_loads)
+    (loop,) = (op for op in graph.body.ops if op.name == "for")
+    assert _count(loop.regions[0], "load") == 2  # a[0] and a[1]; b is what was stored
+    assert _count(loop.regions[0], "store") == 2
+    for n in range(4):
+        a = np.array([1.0, 3.0])
+        assert interpret(graph, a.copy(), n) == restored(a, n)
+
+
+def handed_back(a, n):
+    b = a * 1.0
+    for _ in range(n):
+        first = b[0]
+        a[0] = 5.0 + first
+        b = a
+        a = np.empty(2)
+        a[0] = b[0] + first
+        a[1] = b[0]
+    return b[0] + a[0]
+
+
+def test_arrays_that_take_turns_are_read_again():
+    graph = _after(handed_back, "f8[2], i8", share_loads)
+    for n in range(4):
+        a = np.array([1.0, 3.0])
+        assert interpret(graph, a.copy(), n) == handed_back(a.copy(), n)
+
+
 def overlapping(a):
     b = a[::-1]
     first = a[0]

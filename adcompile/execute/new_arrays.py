@@ -1,4 +1,9 @@
-"""NumPy for compiled code, with large new arrays in large pages.
+"""NumPy for compiled code, with new arrays of which LLVM knows that they are new.
+
+Numba's own `np.empty` reads the address of an array from a record of its memory, so that LLVM takes
+any two arrays for the same memory: what a loop keeps in an array it writes and reads again in every
+iteration, and loops are compiled with tests for arrays that overlap. Here the address comes from a
+function whose result is declared to be memory of its own.
 
 The system clears a page when it is touched first. For an array of 40 MB these are ten thousand
 pages of 4 KB, and more time than most loops need to fill them; pages of 2 MB take a fraction of it.
@@ -18,8 +23,11 @@ from numba.core import types as _numba_types
 from numba.extending import intrinsic as _intrinsic
 from numba.np import arrayobj as _arrays
 
+from adcompile.execute.vectors import align_stack as _align_stack
+
 _types: Any = _numba_types  # its names come from star imports
 _PAGE = 2 << 20
+_LINE = 64  # bytes of a line of the cache
 _SMALLEST = 2 * _PAGE  # bytes of an array that has a whole page inside, wherever it lies
 _MADV_HUGEPAGE = 14  # of Linux's <asm-generic/mman-common.h>
 
@@ -30,13 +38,10 @@ def _maker(zeros: bool) -> Any:
     def typed(typing_context: Any, shape: Any, dtype: Any = None) -> Any:
         dtype = dtype or _types.Omitted(None)
         given = not isinstance(dtype, _types.Omitted)
-        number = _arrays.ty_parse_dtype(dtype) if given else _types.float64
-        result = _types.Array(number, _arrays.ty_parse_shape(shape), "C")
+        result = _array(_arrays.ty_parse_dtype(dtype) if given else _types.float64, shape)
 
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            extents = _arrays._parse_shape(context, builder, shape, values[0])
-            array, size = _allocated(context, builder, result, extents)
-            _advise(builder, array.data, size)
+            array, size = _allocated(context, builder, result, shape, values[0])
             if zeros:
                 _cgutils.memset(builder, array.data, size, 0)
             return array._getvalue()
@@ -46,11 +51,32 @@ def _maker(zeros: bool) -> Any:
     return _intrinsic(typed)
 
 
-def _allocated(context: Any, builder: Any, type_: Any, extents: Any) -> tuple[Any, Any]:
+@_intrinsic  # type: ignore[untyped-decorator]
+def _full(typing_context: Any, shape: Any, value: Any, dtype: Any) -> Any:
+    """`np.full` with all of its arguments."""
+    result = _array(_arrays.ty_parse_dtype(dtype), shape)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        array, size = _allocated(context, builder, result, shape, values[0])
+        number = context.cast(builder, values[1], value, result.dtype)
+        with _cgutils.for_range(builder, builder.udiv(size, array.itemsize)) as loop:
+            place = builder.gep(array.data, [loop.index])
+            _arrays.store_item(context, builder, result, number, place)
+        return array._getvalue()
+
+    return result(shape, value, dtype), generate
+
+
+def _array(number: Any, shape: Any) -> Any:
+    return _types.Array(number, _arrays.ty_parse_shape(shape), "C")
+
+
+def _allocated(context: Any, builder: Any, type_: Any, shape: Any, given: Any) -> tuple[Any, Any]:
     """A new array in C order, and its bytes; Numba's own code for it is two functions to compile.
 
     Raises ValueError, as NumPy does, for an array whose size is no number of 63 bits.
     """
+    extents = _arrays._parse_shape(context, builder, shape, given)
     size = context.get_constant(_types.intp, _arrays.get_itemsize(context, type_))
     strides: list[Any] = []
     itemsize, fits = size, _ir.Constant(_ir.IntType(1), 1)
@@ -62,17 +88,37 @@ def _allocated(context: Any, builder: Any, type_: Any, extents: Any) -> tuple[An
     with builder.if_then(builder.not_(fits), likely=False):
         message = "array is too big: its bytes cannot be counted"
         context.call_conv.return_user_exc(builder, ValueError, (message,))
-    alignment = context.get_preferred_array_alignment(type_.dtype)
+    alignment = context.get_constant(_types.uint32, _LINE)
     memory = context.nrt.meminfo_alloc_aligned(builder, size, alignment)
     array = _arrays.make_array(type_)(context, builder)
     data = builder.bitcast(
-        context.nrt.meminfo_data(builder, memory), context.get_data_type(type_.dtype).as_pointer()
+        _data(context, builder, memory), context.get_data_type(type_.dtype).as_pointer()
     )
-    shape, gaps = (_cgutils.pack_array(builder, n, ty=size.type) for n in (extents, strides))
+    lengths, gaps = (_cgutils.pack_array(builder, n, ty=size.type) for n in (extents, strides))
     _arrays.populate_array(
-        array, data=data, shape=shape, strides=gaps, itemsize=itemsize, meminfo=memory
+        array, data=data, shape=lengths, strides=gaps, itemsize=itemsize, meminfo=memory
     )
+    _advise(builder, data, size)
     return array, size
+
+
+def _data(context: Any, builder: Any, memory: Any) -> Any:
+    """The address of new memory, which no other address leads to.
+
+    Nothing tells LLVM that what frees the memory has to do with this address: hence the statement
+    of no instructions that might hand it to any other function, past which nothing is moved.
+    """
+    pointer = memory.type
+    function = _cgutils.get_or_insert_function(
+        builder.module, _ir.FunctionType(pointer, [pointer]), "NRT_MemInfo_data"
+    )
+    function.return_value.add_attribute("noalias")
+    function.attributes.add("nounwind")
+    data = builder.call(function, [memory])
+    anything = _ir.FunctionType(_ir.VoidType(), [pointer])
+    builder.asm(anything, "", "r", [data], side_effect=True)
+    _align_stack(context, builder)  # loops over such arrays are vectorised more often
+    return data
 
 
 def _advise(builder: Any, data: Any, size: Any) -> None:
@@ -91,4 +137,4 @@ def _advise(builder: Any, data: Any, size: Any) -> None:
 
 
 globals().update({_name: getattr(_np, _name) for _name in _np.__all__})
-globals().update(empty=_maker(zeros=False), zeros=_maker(zeros=True))
+globals().update(empty=_maker(zeros=False), zeros=_maker(zeros=True), full=_full)

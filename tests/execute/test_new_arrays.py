@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import adcompile as ad
-from adcompile.execute import large_pages
+from adcompile.execute import new_arrays
 from adcompile.execute.cpu import compile_source
 
 _PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
@@ -19,6 +19,19 @@ needs_pages = pytest.mark.skipif(
 def made(text):
     source = f"import numpy as np\n\n\ndef make(n, m):\n    return {text}\n"
     return compile_source(source, "make", cache=False)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "int8", "uint64", "bool_"])
+def test_full_of_a_number(dtype):
+    numbers = ("0.7", "True", "-3", "k")
+    shapes = ("n", "(n, m)", "(m, 0)", "()")
+    text = ", ".join(f"np.full({s}, {v}, np.{dtype})" for s in shapes for v in numbers)
+    text = text.replace("-3", "3") if dtype == "uint64" else text
+    arrays = made(text.replace("k,", "n * m,"))(3, 4)
+    given = {"np": np, "n": 3, "m": 4, "k": 12}
+    for found, wanted in zip(arrays, eval(text, given), strict=True):
+        assert (found.shape, found.dtype) == (wanted.shape, wanted.dtype)
+        np.testing.assert_array_equal(found, wanted)
 
 
 @pytest.mark.parametrize("name", ["empty", "zeros"])
@@ -36,8 +49,8 @@ def test_like_numpy(name, dtype):
 
 
 def test_only_new_arrays_are_made_otherwise():
-    assert large_pages.float32 is np.float32 and large_pages.linalg is np.linalg
-    assert set(np.__all__) <= set(dir(large_pages))
+    assert new_arrays.float32 is np.float32 and new_arrays.linalg is np.linalg
+    assert set(np.__all__) <= set(dir(new_arrays))
 
 
 @pytest.mark.parametrize("name", ["empty", "zeros"])
@@ -55,6 +68,41 @@ def test_zeros_in_used_memory():
             array = make(size, 0)
             assert not array.any()
             array += 1
+
+
+def test_new_arrays_are_no_other_memory():
+    source = (
+        "import numpy as np\n\n\ndef run(x, n):\n"
+        "    a, b, total = np.empty(n), np.zeros(n), np.zeros(1)\n"
+        "    for i in range(n):\n        b[i] = 2.0 * x[i]\n        a[i] = b[i] + x[i]\n"
+        "    for i in range(n):\n        total[0] += a[i] * b[i]\n"
+        "    return total\n"
+    )
+    run = compile_source(source, "run")
+    x = np.arange(100.0)
+    np.testing.assert_allclose(run(x, 100), np.sum(6.0 * x * x))
+    code = "".join(run.inspect_llvm().values())
+    assert "fadd" in code and "memcheck" not in code  # no test for arrays that overlap
+    assert "vector.reduce.fadd" in code  # the sum is not written in each iteration
+
+
+def test_memory_is_freed_after_it_was_read():
+    source = (
+        "import numpy as np\n\n\ndef run(n):\n"
+        "    a, total = np.full(n, 1.0, np.float64), 0.0\n"
+        "    for k in range(200):\n"
+        "        b = np.empty(n)\n"
+        "        for i in range(n):\n            b[i] = a[i] + 1.0\n"
+        "        a = b\n"
+        "        c = np.full(n, -1.0, np.float64)\n"
+        "        total += a[k % n] + c[k % n]\n"
+        "    return total, a\n"
+    )
+    run = compile_source(source, "run")
+    for n in (1, 3, 8, 1000):
+        total, last = run(n)
+        assert total == sum(k + 2.0 - 1.0 for k in range(200))
+        np.testing.assert_array_equal(last, np.full(n, 201.0))
 
 
 @needs_pages
