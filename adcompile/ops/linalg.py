@@ -218,44 +218,47 @@ def _triangular_vjp(
 
 
 def _triangular_expand(inputs: list[Value], attrs: Attrs) -> Value:
-    """Substitution by rows: of a transposed matrix each solved element leaves the rest."""
+    """Substitution by rows.
+
+    A row of a matrix of solutions is finished at once. Of a vector of solutions each element leaves
+    the rest where the matrix is transposed, whose rows are read either way.
+    """
     a, b = inputs
     builder = current()
     x = _op("copy", b)
     (extent, *_), width = builder.shape(x), len(shape_of(b.type)) - 1
     forward = attrs["lower"] != attrs["transposed"]
-    rest = (memory.FULL,) * width
+    leaves = attrs["transposed"] and not width
 
-    def part(array: Value, place: str, *index: Value) -> Value:
-        """A row, or what lies before or after its place, of the matrix or of the solution."""
-        item: Any = {
-            "at": "index", "before": ("slice", False, True, 1), "after": ("slice", True, False, 1)
-        }[place]  # fmt: skip
-        if array is a:
-            return _op("slice", a, *index, spec=("index", item))  # type: ignore[no-any-return]
-        if place == "at" and not width:
-            return _op("load", x, *index)  # type: ignore[no-any-return]
-        return _op("slice", x, *index, spec=(item, *rest))  # type: ignore[no-any-return]
+    def side(array: Value, i: Value, before: bool, axis: int = 0) -> Value:
+        """What lies before or after a place in a vector, in the rows of a matrix or its columns."""
+        item = ("slice", False, True, 1) if before else ("slice", True, False, 1)
+        bound = i if before else i + 1
+        if array is not a:
+            return _op("slice", x, bound, spec=(item, *(memory.FULL,) * width))  # type: ignore[no-any-return]
+        spec, index = [("index", item), (item, "index")], [(i, bound), (bound, i)]
+        return _op("slice", a, *index[axis], spec=spec[axis])  # type: ignore[no-any-return]
 
-    def put(name: str, value: Value, index: Value) -> None:
+    def at(i: Value) -> Value:
         if width:
-            _op("assign" if name == "store" else "accumulate", part(x, "at", index), value)
+            return _op("slice", x, i, spec=("index", memory.FULL))  # type: ignore[no-any-return]
+        return _op("load", x, i)  # type: ignore[no-any-return]
+
+    def put(value: Value, i: Value) -> None:
+        if width:
+            _op("assign", at(i), value)
         else:
-            _op("store" if name == "store" else "accumulate_at", x, value, index)
+            _op("store", x, value, i)
 
     def step(k: Value, _: list[Value]) -> list[Value]:
         i = k if forward else (extent - 1) - k
-        side = "before" if attrs["lower"] else "after"
-        bound = i if attrs["lower"] else i + 1
-        row = part(a, side, i, bound)
-        if not attrs["transposed"]:
-            put("accumulate", -(row @ part(x, side, bound)), i)
+        if not leaves:
+            known = side(a, i, forward, axis=int(attrs["transposed"]))
+            put(at(i) - known @ side(x, i, forward), i)
         if not attrs["unit"]:
-            put("store", part(x, "at", i) / _op("load", a, i, i), i)
-        if attrs["transposed"]:
-            solved = part(x, "at", i)
-            change = _op("outer", row, solved) if width else row * solved
-            _op("accumulate", part(x, side, bound), -change)
+            put(at(i) / _op("load", a, i, i), i)
+        if leaves:
+            _op("accumulate", side(x, i, not forward), -(side(a, i, not forward) * at(i)))
         return []
 
     builder.loop(0, extent, 1, [], step, "row")

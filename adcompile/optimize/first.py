@@ -63,10 +63,12 @@ class _First:
         del self.made.inputs[0]
 
     def _is(self, value: Value) -> bool:
-        return self.array in self.aliases.roots.get(value, ())
+        return self.array in self.aliases.shared_at_once(value, self.array)
 
     def _touches(self, op: Op) -> bool:
-        return self.array in touched(op, self.aliases)
+        if self.array not in touched(op, self.aliases):
+            return False
+        return any(self._is(v) for o in op.walk() if o.name != "dim" for v in o.used)
 
     def _reaches_all(self, add: Op, loop: Op) -> bool:
         """Whether the loops run once through all elements."""
