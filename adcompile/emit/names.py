@@ -149,7 +149,7 @@ class Names:
 
     def _unused(self, base: str, taken: Collection[str] = ()) -> str:
         name, number = base, 1
-        mark = "_" if not self._threads else "v" if base[-1].isdigit() else ""
+        mark = "_" if not self._threads else "v" if re.search(r"[\d_]$", base) else ""
         while name in self._holder or name in taken or self._is_never_free(name):
             name, number = f"{base}{mark}{number}", number + 1
         return name

@@ -70,26 +70,30 @@ class Builder:
         _local.stack.pop()
 
     @contextmanager
-    def in_place_of(self, op: Op) -> Iterator[None]:
-        """Append where an operation of this region stands; the last one gives its results.
-
-        What is made there and later is not known inside, nor what extents it holds.
-        """
-        ops, outputs = self.region.ops, list(op.outputs)
-        position = ops.index(op)
-        later = ops[position:]
-        made = {value for late in later for value in late.outputs}
+    def before(self, op: Op) -> Iterator[None]:
+        """Know no extent that this operation of the region, or a later one, makes."""
+        ops = self.region.ops
+        made = {value for late in ops[ops.index(op) :] for value in late.outputs}
         hidden = {symbol: v for symbol, v in self._extents.items() if v in made}
         for symbol in hidden:
             del self._extents[symbol]
-        del ops[position:]
         yield
         for symbol, value in hidden.items():
             self._extents.setdefault(symbol, value)
-        ops[-1].outputs = outputs
-        for value in outputs:
-            value.op = ops[-1]
-        ops += later[1:]
+
+    @contextmanager
+    def in_place_of(self, op: Op) -> Iterator[None]:
+        """Append where an operation of this region stands; the last one gives its results."""
+        with self.before(op):
+            ops, outputs = self.region.ops, list(op.outputs)
+            position = ops.index(op)
+            later = ops[position:]
+            del ops[position:]
+            yield
+            ops[-1].outputs = outputs
+            for value in outputs:
+                value.op = ops[-1]
+            ops += later[1:]
 
     @contextmanager
     def inside(self, region: Region) -> Iterator[Region]:

@@ -59,11 +59,16 @@ class Concurrency:
         self._scratch = Scratch(graph, self.aliases, self.bounds)
         self._kept = set(graph.kept)
         self._home: dict[Op, Region] = {}
+        self._order: dict[Value, int] = {}
         self._find_homes(graph.body)
 
     def _find_homes(self, region: Region) -> None:
+        for value in region.params:
+            self._order[value] = len(self._order)
         for op in region.ops:
             self._home[op] = region
+            for value in op.outputs:
+                self._order[value] = len(self._order)
             for inner in op.regions:
                 self._find_homes(inner)
 
@@ -83,7 +88,7 @@ class Concurrency:
         own = {v for op in inner for v in op.outputs}
         own |= {v for op in inner for r in op.regions for v in r.params}
         plan = Plan()
-        for array in sorted(self._written(inner, own), key=lambda v: v.hint):
+        for array in sorted(self._written(inner, own), key=self._order.__getitem__):
             touching = [op for op in inner if op.name != "dim" and self._touches(op, array, own)]
             if isinstance(array.type, StackOf):
                 return "it keeps values on a stack"

@@ -23,12 +23,12 @@ from adcompile.graph.types import Scalar
 from adcompile.ops.memory import empty
 from adcompile.optimize.buffers import empty_loop
 from adcompile.optimize.lanes import (
+    LONG,
     Item,
     Lanes,
     Segment,
     Steps,
     carried,
-    chained,
     elements,
     segments,
     shape_key,
@@ -40,7 +40,6 @@ LANES_IN_NEST = 32  # the memory of all is read once for so many, which outweigh
 FEWEST = 8  # iterations for which it pays to keep numbers in memory
 MOST = 2**16  # numbers of one iteration: those of all lanes together outgrow the caches
 MOST_IN_NEST = 2**18
-LONG = 24  # iterations of a loop inside, of which more are vectorised as well as they stand
 LONG_OF_TRIANGLE = 64  # its largest number, where it changes from run to run
 FAR = 2**18  # numbers that are read again for each iteration; they outgrow the second cache
 
@@ -57,15 +56,7 @@ def may_interleave(graph: Graph) -> bool:
 
 
 def _is_candidate(loop: Op) -> bool:
-    """Whether a loop inside has another one, or carries more than what it folds.
-
-    Asked first, as it costs least.
-    """
-    inside = [op for op in loop.regions[0].walk() if op.name == "for"]
-    return any(chained(op) or _has_loops(op) for op in inside)
-
-
-def _has_loops(loop: Op) -> bool:
+    """Whether a loop has another one inside; asked first, as it costs least."""
     return any(op.name == "for" for op in loop.regions[0].walk())
 
 
@@ -75,7 +66,7 @@ def _region(region: Region, builder: Builder) -> bool:
     for op in list(region.ops):
         inside = False
         for inner in op.regions:
-            with builder.inside(inner):
+            with builder.before(op), builder.inside(inner):
                 inside |= _region(inner, builder)
         if not inside and op.name == "for":
             with builder.at(op.location):
@@ -106,7 +97,9 @@ def _choice(lanes: Lanes) -> tuple[str, int, int]:
     """Why iterations run side by side, how many, and how many numbers each of them may need."""
     if lanes.has_long_chains():
         return "each waits for steps of its own", LANES, MOST
-    return "they use the same memory", LANES_IN_NEST, MOST_IN_NEST
+    if lanes.shares_memory():
+        return "they use the same memory", LANES_IN_NEST, MOST_IN_NEST
+    return "their elements lie side by side", LANES_IN_NEST, MOST_IN_NEST
 
 
 def _lanes(loop: Op, region: Region, builder: Builder) -> Lanes | None:
@@ -165,22 +158,38 @@ def _rewrite(loop: Op, lanes: Lanes, width: int, most: int, builder: Builder) ->
         numbers = builder.count(lanes.own)
         if numbers.constant != 0:
             several = builder.op("logical_and", several, builder.op("le", numbers, most))
-        if not lanes.has_long_chains():
-            several = builder.op("logical_and", several, _is_read_anew(lanes, builder))
+        if (pays := _pays(lanes, builder)) is not None:
+            several = builder.op("logical_and", several, pays)
         emission = _Emission(lanes, width, builder)
         builder.branch(several, lambda: emission.run(low, high), one_by_one)
 
 
-def _is_read_anew(lanes: Lanes, builder: Builder) -> Value:
-    """Whether the loops inside are short, or use more memory than the near caches keep."""
-    found: Value = builder.op("ge", builder.count(lanes.shared()), FAR)
+def _pays(lanes: Lanes, builder: Builder) -> Value | None:
+    """What has to hold when the loop runs, None for nothing.
+
+    That the loops inside are short, or use more memory than the near caches keep.
+    """
+    if lanes.has_long_chains():
+        return None
+    if not lanes.shares_memory():
+        return None if lanes.goes_down_rows() else _are_short(lanes, builder)
+    large: Value = builder.op("ge", builder.count(lanes.shared()), FAR)
+    short = _are_short(lanes, builder)
+    return large if short is None else builder.op("logical_or", short, large)
+
+
+def _are_short(lanes: Lanes, builder: Builder) -> Value | None:
+    """Whether the loops with most work are short, None where their lengths are in the text."""
     short: Value | None = None
-    for run, whole in lanes.runs().items():
+    for array in lanes.used():
+        builder.shape(array)
+    runs = lanes.runs()
+    for run, whole in runs.items():
         if isinstance(run, Value) or builder.knows(run):
             value = run if isinstance(run, Value) else builder.extent(run)
             few = builder.op("le", value, LONG if whole else LONG_OF_TRIANGLE)
             short = few if short is None else builder.op("logical_and", short, few)
-    return found if short is None else builder.op("logical_or", short, found)
+    return builder.constant(False) if short is None and runs else short
 
 
 class _Emission:

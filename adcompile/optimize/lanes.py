@@ -20,9 +20,10 @@ from adcompile.graph.dependence import INDEX_STARTS, index_of
 from adcompile.graph.folds import fold_of
 from adcompile.graph.ir import Op, Region, Value
 from adcompile.graph.magnitude import DEAR, Product, is_small_beside, magnitudes, trips
-from adcompile.graph.types import Scalar, Symbol, is_complex, is_continuous
+from adcompile.graph.types import Array, Scalar, Symbol, is_complex, is_continuous
 
 UNROLLED = 16  # steps of which LLVM may make straight code
+LONG = 24  # iterations of a loop inside, of which more are vectorised as well as they stand
 TESTS = 8  # pairs of arrays of which LLVM tests whether they overlap; with more it gives up
 APART = 8  # operations worth an element that is in a row of its own for each lane
 
@@ -157,7 +158,7 @@ class Lanes:
 
     def worth(self) -> bool:
         """Whether it pays to do the steps of several iterations together."""
-        return self.has_long_chains() or self._shares_memory()
+        return self.has_long_chains() or self.shares_memory() or self._lies_side_by_side()
 
     def has_long_chains(self) -> bool:
         """Whether chains of many steps are in the body that can be vectorised.
@@ -170,7 +171,7 @@ class Lanes:
             map(self._suits_lanes, chains)
         )
 
-    def _shares_memory(self) -> bool:
+    def shares_memory(self) -> bool:
         """Whether a nest does most of the work, and uses elements that are the same for all lanes.
 
         Side by side, iterations read and add to them once. A single loop the compiler vectorises
@@ -187,6 +188,66 @@ class Lanes:
             and all(op in nested and self._suits_lanes(op) for op in inner)
             and all(any(self._shared(op)) for op in inner)
         )
+
+    def _lies_side_by_side(self) -> bool:
+        """Whether the loops with most work use what lies side by side in memory for the lanes.
+
+        Loops inside that go from row to row, or are short, the compiler does not vectorise.
+        """
+        inner = self._innermost()
+        if all(map(self._is_unrolled, inner)):
+            return False
+        if not all(self._suits_lanes(op) and self._is_adjacent(op) for op in inner):
+            return False
+        return self.goes_down_rows() or all(map(self._may_be_short, inner))
+
+    def _may_be_short(self, loop: Op) -> bool:
+        start, stop = (v.constant for v in loop.inputs[:2])
+        return start is None or stop is None or abs(stop - start) <= LONG
+
+    def _is_adjacent(self, loop: Op) -> bool:
+        """Whether the elements that differ from lane to lane are neighbours, if there are any."""
+        body = loop.regions[0]
+        apart = [op for op in body.ops if self._is_of_lane(op)]
+        return bool(apart) and all(self._is_neighbour(op, body) for op in apart)
+
+    def _is_of_lane(self, op: Op) -> bool:
+        """Whether an operation uses an element that differs from lane to lane."""
+        known = op.name in INDEX_STARTS and op.inputs[0] not in self.plan.scratch
+        return known and any(v in self.varying for v in index_of(op))
+
+    def _is_neighbour(self, op: Op, body: Region) -> bool:
+        """Whether the element of the next lane is the next in memory."""
+        *rows, last = index_of(op)
+        factors = self.bounds.sum_of(last, body).factors
+        counter = self.body.params[0]
+        array = op.inputs[0].type
+        return (
+            isinstance(array, Array)
+            and array.layout == "C"
+            and not any(v in self.varying for v in rows)
+            and factors.get(counter) == 1
+            and not any(atom in self.varying for atom in factors if atom is not counter)
+            and self.bounds.never_negative(last, body)
+        )
+
+    def goes_down_rows(self) -> bool:
+        """Whether the loops with most work step from row to row of what lies side by side."""
+        return all(
+            any(
+                loop.regions[0].params[0] in self.bounds.sum_of(v, loop.regions[0]).factors
+                for op in loop.regions[0].ops if self._is_of_lane(op)
+                for v in index_of(op)[:-1]
+            )
+            for loop in self._innermost()
+        )  # fmt: skip
+
+    def used(self) -> list[Value]:
+        """The arrays of the surroundings that the loops with most work use."""
+        inside = {v for op in self.body.walk() for v in _made(op)}
+        ops = (op for loop in self._innermost() for op in loop.regions[0].ops)
+        arrays = (op.inputs[0] for op in ops if op.name in INDEX_STARTS)
+        return [v for v in dict.fromkeys(arrays) if v not in inside]
 
     def shared(self) -> list[Value]:
         """The arrays of which the loops with most work use the same elements for all lanes."""
@@ -305,7 +366,7 @@ class Lanes:
             elif op.regions or op.record.kernel or any(is_complex(v.type) for v in op.outputs):
                 return False
             elif op.name == "accumulate_at" and op.inputs[0] in self.plan.sums:
-                if not self.is_common(op):
+                if not self.is_common(op) and not self._is_neighbour(op, loop.regions[0]):
                     return False  # lanes may add to one element
             elif op.record.scalar is None and op.name not in (*INDEX_STARTS, "constant", "dim"):
                 return False

@@ -141,6 +141,25 @@ def test_few_iterations_run_on_one_thread():
     np.testing.assert_array_equal(flat(derived(SMALL)), flat(ad.value_and_grad(elements)(SMALL)))
 
 
+def names_of_all_kinds(u):
+    total = 0.0
+    for _ in range(3):
+        for i in range(len(u)):
+            x_, x_1, x = u[i] * u[i], np.sin(u[i]), u[i] + 1.0
+            x_, x_1 = x_ * x_1, x_ + x
+            total += x_ * x_1
+        for _ in range(2):
+            total = total * 0.5
+    return total
+
+
+def test_names_that_begin_or_end_otherwise():
+    wanted = ad.value_and_grad(names_of_all_kinds)(U)
+    derived = ad.value_and_grad(names_of_all_kinds, parallel=True)
+    assert "prange" in derived.source(U, stage="compiled")
+    np.testing.assert_allclose(flat(derived(U)), flat(wanted), rtol=1e-9)
+
+
 @pytest.mark.parametrize(
     "options", [{}, {"parallel": True, "passes": {"spread_loops": False}},
                 {"parallel": True, "boundscheck": True}],
