@@ -56,45 +56,39 @@ def grad_heat_6(t_tape, new_bar, t, _, t_1):
 
 
 @cuda.jit
-def grad_heat_7(n, new_bar):
+def grad_heat_7(n, new_bar, t, u_bar, t_tape, _):
     # new[1:-1] = u[1:-1] + 0.2 * (u[2:] - 2.0 * u[1:-1] + u[:-2]) * u[1:-1]
     for i in range(cuda.grid(1), n, cuda.gridsize(1)):
-        new_bar[1 + i] = 0.0
+        t_1 = 1 + i
+        new_bar[t_1] = 0.0
+        t_2 = t[i]
+        u_bar[t_1] += t_2
+        u_bar[t_1] += t_2 * t_tape[_, i]
 
 
 @cuda.jit
-def grad_heat_8(n, t, u_bar, t_tape, _):
-    # new[1:-1] = u[1:-1] + 0.2 * (u[2:] - 2.0 * u[1:-1] + u[:-2]) * u[1:-1]
-    for i in range(cuda.grid(1), n, cuda.gridsize(1)):
-        t_1 = t[i]
-        t_2 = 1 + i
-        u_bar[t_2] += t_1
-        u_bar[t_2] += t_1 * t_tape[_, i]
-
-
-@cuda.jit
-def grad_heat_9(n, t, u_bar):
+def grad_heat_8(n, t, u_bar):
     # new[1:-1] = u[1:-1] + 0.2 * (u[2:] - 2.0 * u[1:-1] + u[:-2]) * u[1:-1]
     for i in range(cuda.grid(1), n, cuda.gridsize(1)):
         u_bar[i] += t[i]
 
 
 @cuda.jit
-def grad_heat_10(n, t, u_bar):
+def grad_heat_9(n, t, u_bar):
     # new[1:-1] = u[1:-1] + 0.2 * (u[2:] - 2.0 * u[1:-1] + u[:-2]) * u[1:-1]
     for i in range(cuda.grid(1), n, cuda.gridsize(1)):
         u_bar[2 + i] += t[i]
 
 
 @cuda.jit
-def grad_heat_11(n, t, u_bar):
+def grad_heat_10(n, t, u_bar):
     # new[1:-1] = u[1:-1] + 0.2 * (u[2:] - 2.0 * u[1:-1] + u[:-2]) * u[1:-1]
     for i in range(cuda.grid(1), n, cuda.gridsize(1)):
         u_bar[1 + i] -= t[i] * 2.0
 
 
 @cuda.jit
-def grad_heat_12(n, new_bar, u_bar):
+def grad_heat_11(n, new_bar, u_bar):
     # new = u.copy()
     for i in range(cuda.grid(1), n, cuda.gridsize(1)):
         u_bar[i] += new_bar[i]
@@ -130,12 +124,11 @@ def grad_heat(u, steps):
         # new[1:-1] = u[1:-1] + 0.2 * (u[2:] - 2.0 * u[1:-1] + u[:-2]) * u[1:-1]
         u_bar_1 = device.full(u.shape, 0.0, np.float64)
         grad_heat_6[device.elements(t_tape.shape[1])](t_tape, u_bar, t_3, _, t_4)
-        grad_heat_7[device.elements(t_1)](t_1, u_bar)
-        grad_heat_8[device.elements(t_1)](t_1, t_3, u_bar_1, t_tape_1, _)
+        grad_heat_7[device.elements(t_1)](t_1, u_bar, t_3, u_bar_1, t_tape_1, _)
+        grad_heat_8[device.elements(t_1)](t_1, t_4, u_bar_1)
         grad_heat_9[device.elements(t_1)](t_1, t_4, u_bar_1)
         grad_heat_10[device.elements(t_1)](t_1, t_4, u_bar_1)
-        grad_heat_11[device.elements(t_1)](t_1, t_4, u_bar_1)
         # new = u.copy()
-        grad_heat_12[device.elements(u.shape[0])](u.shape[0], u_bar, u_bar_1)
+        grad_heat_11[device.elements(u.shape[0])](u.shape[0], u_bar, u_bar_1)
         u_bar = u_bar_1
     return u_bar,
