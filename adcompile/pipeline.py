@@ -74,7 +74,7 @@ from adcompile.optimize.unroll import unroll_columns
 from adcompile.optimize.unsigned import unsigned_indices
 from adcompile.parse.lower import lower_function
 from adcompile.parse.source import read_source
-from adcompile.schedule.depth import count_depth
+from adcompile.schedule.depth import limit_depth
 from adcompile.schedule.kernel_loops import schedule_kernel_loops
 from adcompile.schedule.launches import launch_kernels
 from adcompile.schedule.loops import schedule_loops
@@ -383,7 +383,7 @@ def compiler_source(graph: Graph) -> str:
         for op in invocations(body):
             procedure = op.attrs["procedure"]
             op.attrs["procedure"] = copies.get(procedure, procedure)
-    count_depth(loops, copies.values())
+    limit_depth(loops, copies.values())
     return emit_cpu(loops)
 
 

@@ -86,11 +86,47 @@ def test_deep_recursion():
     gradient = ad.grad(programs.power_by_recursion)
     expected = 10_000 * 1.0001**9_999
     assert gradient(1.0001, 10_000) == pytest.approx(expected)
-    with pytest.raises(RecursionError, match="calls itself more than"):
+    with pytest.raises(RecursionError, match="calls itself too deeply"):
         gradient(1.0001, 10_000_000)
     assert gradient(1.0001, 10) == pytest.approx(10 * 1.0001**9)
     with pytest.raises(RecursionError):
         ad.grad(programs.power_by_recursion, target="python")(1.0001, 10_000)
+
+
+def test_deep_recursion_with_large_frames():
+    """In a process of its own: compiled code that goes too deep takes the process with it."""
+    script = "from tests.test_recursion import deep; deep()"
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def deep():
+    """Functions with small and large frames, called ever more deeply."""
+
+    def plain(x, k):
+        return x[0] if k <= 0 else plain(x * 0.99, k - 1)
+
+    def called(x, k):
+        return x[0] if k <= 0 else np.tanh(called(x, k - 1) * x[1]) + 0.1
+
+    def arrays(x, k):
+        pair, other = np.zeros(2), np.empty(3)
+        for i in range(2):
+            pair[i] = np.tanh(x[i]) * np.exp(-x[i] * x[i])
+            other[i] = np.sin(pair[i])
+        other[2] = pair[0]
+        return np.sum(pair) if k <= 0 else arrays(x * 0.5 + pair, k - 1) + other[1] * other[2]
+
+    for function in (plain, called, arrays):
+        for derived in (ad.jit(function), ad.value_and_grad(function)):
+            for depth in (1_000, 5_000, 10_000, 20_000, 30_000, 100_000, 1_000_000):
+                try:
+                    derived(np.ones(2), depth)
+                except RecursionError:
+                    break
+            else:
+                raise AssertionError(f"{function.__name__} never was too deep")
+            derived(np.ones(2), 10)
 
 
 def test_a_second_process_finds_no_half_code(tmp_path):

@@ -3,6 +3,7 @@
 import threading
 from decimal import Decimal
 from fractions import Fraction
+from itertools import product
 
 import numpy as np
 import pytest
@@ -298,10 +299,16 @@ def test_indices_are_checked_on_request():
         y[k] = y[k] * 2.0
         return np.sum(y * y)
 
+    def nothing_new(x, k):
+        y = x * 1.0
+        y[k] = y[k]
+        return np.sum(y * y)
+
     x = np.arange(1.0, 4.0)
-    for transform in (ad.grad, ad.value_and_grad, ad.jit, ad.jacfwd):
-        checked = transform(beyond, boundscheck=True)
-        slow = transform(beyond, target="python")
+    transforms = (ad.grad, ad.value_and_grad, ad.jit, ad.jacfwd)
+    for transform, function in product(transforms, (beyond, nothing_new)):
+        checked = transform(function, boundscheck=True)
+        slow = transform(function, target="python")
         for k in (0, 2, -1, -3):
             _same(checked(x, k), slow(x, k))
         for k in (3, -4, 1000):

@@ -199,6 +199,15 @@ register(
 )  # fmt: skip
 
 
+register(
+    Record(
+        "stack_place", lambda builder, types, attrs: [Scalar("int64", weak=True)], lambda: 0,
+        show="machine.stack_place()", reads=False, inactive=True,
+        notes="an address; Python looks after its own stack, and there it is always 0",
+    )
+)  # fmt: skip
+
+
 def _call_evaluate(*inputs: Any, graph: Any, rule: Any) -> Any:
     from adcompile.graph.interpret import interpret_flat
 

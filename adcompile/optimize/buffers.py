@@ -63,7 +63,7 @@ class _Loop:
             extents = op.inputs[op.name == "full" :]
             known = all(self.bounds.never_negative(v, self.body) for v in extents)
             if known and all(map(self._counted, extents)) and not self._escapes(op.result):
-                self._move(op, [self._outside(v) for v in extents])
+                self._move(op, [self._extent(v) for v in extents])
 
     def _escapes(self, array: Value) -> bool:
         """Whether the memory is needed after the iteration."""
@@ -81,6 +81,17 @@ class _Loop:
             op is not None and op.name in COUNTING and isinstance(value.type, Scalar)
             and all(self._counted(v) for v in op.inputs)
         )  # fmt: skip
+
+    def _extent(self, value: Value) -> Value:
+        """An extent before the loop, which may not run where it would be negative."""
+        outside = self._outside(value)
+        if self.bounds.never_negative(outside, self.region):
+            return outside
+        with self.builder.inside(Region()) as made, self.builder.at(self.loop.location):
+            extent: Value = self.builder.op("maximum", outside, 0)
+        place = self.region.ops.index(self.loop)
+        self.region.ops[place:place] = made.ops
+        return extent
 
     def _outside(self, value: Value) -> Value:
         """The value computed before the loop."""

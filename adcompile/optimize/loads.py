@@ -119,7 +119,7 @@ class _Sharing:
                     self._take(op.result, known[key])
                     continue
                 known[key] = op.result
-            elif self._is_there(op, known):
+            elif self._is_there(op, region, known):
                 continue
             elif op.written or op.regions:
                 self._write(op, region, known)
@@ -143,12 +143,14 @@ class _Sharing:
         if op.name == "store" and self._keeps_value(op):
             known[self._key(op.inputs[0], op.inputs[2:])] = op.inputs[1]
 
-    def _is_there(self, op: Op, known: dict[Key, Value]) -> bool:
-        """Whether an element is stored where it has just been read."""
+    def _is_there(self, op: Op, region: Region, known: dict[Key, Value]) -> bool:
+        """Whether an element that surely exists is stored where it has just been read."""
         if op.name != "store":
             return False
-        value = known.get(self._key(op.inputs[0], op.inputs[2:]))
-        return value is not None and value is final(op.inputs[1], self.mapping)
+        array, stored, *index = op.inputs
+        value = known.get(self._key(array, index))
+        there = value is not None and value is final(stored, self.mapping)
+        return there and self.bounds.within(array, index, region)
 
     def _elsewhere(self, op: Op, key: Key, region: Region) -> bool:
         """Whether a write of one element is of another than the known one."""

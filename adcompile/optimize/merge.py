@@ -197,10 +197,11 @@ class _Merging:
     def _by_counter(self, root: Value, first: Op, second: Op) -> bool:
         """Whether each iteration touches the elements of an array at its own index of one axis.
 
-        What the loops only read may be touched anywhere, if it is surely no other memory.
+        What the loops only read may be touched in the iterations nearby, if it is surely no other
+        memory; LLVM finds out that these do not overlap, but not of elements in another order.
         """
         axes: dict[Value, set[tuple[int, Offset]]] = {}
-        written = set()
+        written, straight = set(), True
         for loop in (first, second):
             body = loop.regions[0]
             for op in body.walk():
@@ -218,10 +219,11 @@ class _Merging:
                 }
                 array = op.inputs[0]
                 axes[array] = axes.get(array, own) & own
+                straight &= bool(own)
                 written.update(op.written)
         if any(root in self.aliases.shared_at_once(*pair) for pair in combinations(axes, 2)):
             return False
-        return all(axes[array] for array in (written if len(axes) > 1 else axes))
+        return straight and all(axes[array] for array in (written if len(axes) > 1 else axes))
 
     def _offset(self, value: Value, body: Region) -> Offset | None:
         """What an index adds to the counter of a loop, if it is such a sum."""

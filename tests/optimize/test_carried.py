@@ -1,5 +1,7 @@
 """What a loop carries is written in place where nobody could tell, and nowhere else."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -142,6 +144,20 @@ def test_no_iteration_of_the_reverse_sweep_makes_an_array():
     source = ad.value_and_grad(oscillator, wrt=("c", "t")).source(C, T, stage="compiled")
     lines = source.splitlines()
     assert not [line for line in lines if line.startswith("        ") and "np.empty" in line]
+
+
+def mirrored(c, t):
+    x = t[::-1]
+    for j in range(len(c)):
+        x = (x * c[j] + t)[::-1]
+    return np.sum(x)
+
+
+def test_elements_in_another_order_stay_in_loops_of_their_own():
+    """LLVM does not find out that these overlap with nothing else."""
+    source = ad.value_and_grad(mirrored, (0, 1)).source(T, C, stage="compiled")
+    reverse = source[source.index("x_bar") :]
+    assert not re.search(r"= x_bar\[np.uint64\(.* - i\)\]\n.*\n +x_bar_1\[i\]", reverse)
 
 
 def test_the_arguments_stay():

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+import adcompile as ad
 from adcompile import pipeline
 from adcompile.graph.interpret import interpret
 from adcompile.graph.types import parse_types
@@ -234,3 +235,24 @@ def test_arrays_of_one_iteration_are_made_once():
 
 def _size(op):
     return sum(1 for _ in op.regions[0].walk())
+
+
+def shorter_tapes(c, t):
+    """The inner loop has fewer steps than the outer one, none at most where that has none."""
+    x = t * 1.0
+    for j in range(len(c)):
+        y = x
+        for _ in range(j):
+            y = y * t * c[j]
+        x = x * y
+    return np.sum(x)
+
+
+def test_an_array_made_before_a_loop_that_never_runs():
+    for n in (0, 1, 3):
+        c, t = np.linspace(0.5, 0.9, n), np.ones(3)
+        blocks = ad.hessian(shorter_tapes, (0, 1))(c, t)
+        expected = ad.hessian(shorter_tapes, (0, 1), target="python")(c, t)
+        for row, wanted in zip(blocks, expected, strict=True):
+            for block, other in zip(row, wanted, strict=True):
+                np.testing.assert_allclose(block, other, rtol=1e-12)
