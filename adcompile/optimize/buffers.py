@@ -7,6 +7,9 @@ stored in every iteration, by loops or, where the host starts kernels, as a whol
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from math import inf, prod
+
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Bounds
 from adcompile.graph.builder import Builder
@@ -16,6 +19,8 @@ from adcompile.graph.ir import RECORDS, Graph, Op, Region, Value
 from adcompile.graph.outside import COUNTING
 from adcompile.graph.types import Scalar, Symbol, shape_of
 from adcompile.optimize.loads import defined
+
+SMALL = 4096  # elements that are made for a branch that may not be taken
 
 
 def reuse_buffers(graph: Graph, whole: bool = False) -> None:
@@ -58,12 +63,16 @@ class _Loop:
         self.moved: dict[Value, Op] = {}
 
     def empty(self) -> None:
-        """Move what can be moved out of the loop."""
+        """Move what can be moved out of the loop; of what only branches make, small scratch."""
         for op in [o for o in self.body.ops if o.name in ("empty", "full")]:
             extents = op.inputs[op.name == "full" :]
             known = all(self.bounds.never_negative(v, self.body) for v in extents)
             if known and all(map(self._counted, extents)) and not self._escapes(op.result):
-                self._move(op, [self._extent(v) for v in extents])
+                self._move(op, self.body, [self._extent(v) for v in extents])
+        for side in _sides(self.body):
+            for op in [o for o in side.ops if o.name == "empty"]:
+                if _size(op) <= SMALL and not self._escapes(op.result):
+                    self._move(op, side, [self._outside(v) for v in op.inputs])
 
     def _escapes(self, array: Value) -> bool:
         """Whether the memory is needed after the iteration."""
@@ -104,7 +113,7 @@ class _Loop:
             self.region.ops.insert(self.region.ops.index(self.loop), copy)
         return self.moved[value].result
 
-    def _move(self, op: Op, extents: list[Value]) -> None:
+    def _move(self, op: Op, home: Region, extents: list[Value]) -> None:
         array = op.result
         attrs = {"dtype": array.type.dtype, "shape": shape_of(array.type)}
         made = Op(RECORDS["empty"], extents, attrs, [array], location=op.location)
@@ -114,8 +123,22 @@ class _Loop:
                 self.builder.op("assign", array, op.inputs[0])
             elif op.name == "full":
                 fill(self.builder, array, op.inputs[0], op.inputs[1:])
-        position = self.body.ops.index(op)
-        self.body.ops[position : position + 1] = filling.ops
+        position = home.ops.index(op)
+        home.ops[position : position + 1] = filling.ops
         for symbol, extent in zip(shape_of(array.type), extents, strict=True):
-            if isinstance(symbol, Symbol) and symbol in self.body.extents:
+            if isinstance(symbol, Symbol) and symbol in home.extents:
                 self.region.extents.setdefault(symbol, extent)
+
+
+def _sides(region: Region) -> Iterator[Region]:
+    """The sides of the branches in a region."""
+    for op in region.ops:
+        if op.name == "if":
+            for side in op.regions:
+                yield side
+                yield from _sides(side)
+
+
+def _size(empty: Op) -> float:
+    """How many elements an array has whose extents are in the text."""
+    return prod(inf if v.constant is None else v.constant for v in empty.inputs)

@@ -256,3 +256,29 @@ def test_an_array_made_before_a_loop_that_never_runs():
         for row, wanted in zip(blocks, expected, strict=True):
             for block, other in zip(row, wanted, strict=True):
                 np.testing.assert_allclose(block, other, rtol=1e-12)
+
+
+def scratch_in_branches(x):
+    total, kept = 0.0, np.zeros(2)
+    for i in range(len(x)):
+        if x[i] > 0.5:
+            pair = np.empty(2)
+            pair[0] = x[i]
+            pair[1] = total
+            total += pair[0] * pair[1] + kept[0]
+            if i % 3 == 0:
+                kept = np.empty(2)
+                kept[0] = total
+                kept[1] = x[i]
+    return total + kept[1]
+
+
+def test_small_arrays_of_branches_are_made_once():
+    graph = pipeline.schedule_loops(_after(scratch_in_branches, "f8[:]"))
+    reuse_buffers(graph)
+    verify(graph)
+    (loop,) = (op for op in graph.body.ops if op.name == "for")
+    assert sum(op.name == "empty" for op in loop.walk()) == 1  # what the next iteration sees
+    for n in (0, 1, 7):
+        x = np.linspace(0.2, 0.9, n)
+        assert interpret(graph, x) == scratch_in_branches(x)
