@@ -36,6 +36,7 @@ from adcompile.optimize.lanes import (
 from adcompile.optimize.turn import can_turn, turn
 
 LANES = 16  # enough for the vectors of a processor and its waits; more outgrow its near cache
+LANES_OF_NEIGHBOURS = 128  # numbers in the near cache, for which a step is begun once
 LANES_IN_NEST = 32  # the memory of all is read once for so many, which outweighs that
 FEWEST = 8  # iterations for which it pays to keep numbers in memory
 MOST = 2**16  # numbers of one iteration: those of all lanes together outgrow the caches
@@ -99,7 +100,8 @@ def _choice(lanes: Lanes) -> tuple[str, int, int]:
         return "each waits for steps of its own", LANES, MOST
     if lanes.shares_memory():
         return "they use the same memory", LANES_IN_NEST, MOST_IN_NEST
-    return "their elements lie side by side", LANES_IN_NEST, MOST_IN_NEST
+    width = LANES_IN_NEST if lanes.own else LANES_OF_NEIGHBOURS
+    return "their elements lie side by side", width, MOST_IN_NEST
 
 
 def _lanes(loop: Op, region: Region, builder: Builder) -> Lanes | None:
@@ -206,9 +208,6 @@ class _Emission:
         self.mapping: dict[Value, Value] = {}
         self.places: dict[Value, tuple[Value, Value]] = {}
         self.rows: dict[Value, list[Value]] = {}
-        # what a loop gives in the end is what it carried
-        loops = lanes.loops(lanes.body)
-        self.states = {end: param for loop in loops for param, _, _, end in carried(loop)}
 
     def run(self, low: Value, high: Value) -> list[Value]:
         """All iterations; gives the sums that the loop carries."""
@@ -250,8 +249,8 @@ class _Emission:
         """
         kept: dict[Value, None] = {}
         for segment in segments(self.items):
-            kept.update((self.states.get(v, v), None) for v in self._brought(segment))
-            kept.update((param, None) for param, _ in segment.moves)
+            kept.update((self.lanes.place_of(v), None) for v in self._brought(segment))
+            kept.update((self.lanes.place_of(param), None) for param, _ in segment.moves)
         groups: dict[str, list[Value]] = {}
         for value in kept:
             groups.setdefault(value.type.dtype, []).append(value)
@@ -269,12 +268,12 @@ class _Emission:
         return [v for v in dict.fromkeys(read) if v not in made]
 
     def _load(self, value: Value, lane: Value) -> Value:
-        found: Value = self.builder.op("load", *self.places[self.states.get(value, value)], lane)
+        found: Value = self.builder.op("load", *self.places[self.lanes.place_of(value)], lane)
         found.hint = value.hint
         return found
 
     def _store(self, value: Value, lane: Value, item: Value) -> None:
-        array, row = self.places[value]
+        array, row = self.places[self.lanes.place_of(value)]
         self.builder.op("store", array, item, row, lane)
 
     def _keep_arrays(self) -> None:

@@ -97,6 +97,38 @@ class Lanes:
             self._vary(self.body)
             self.common -= set(self._apart(self.body))
         self.own = [array for array in plan.scratch if array not in self.common]
+        # what a loop gives in the end is what it carried, and may be what one around it carries
+        inside = list(self.loops(self.body))
+        self.states = {end: param for op in inside for param, _, _, end in carried(op)}
+        self.states.update(pair for op in inside for pair in self._handed_through(op))
+
+    def _handed_through(self, loop: Op) -> Iterator[tuple[Value, Value]]:
+        """Numbers that a loop inside only goes on with: they need no place of their own.
+
+        That is, the loop inside starts with what this one carries, which nobody reads from then
+        on, and this one goes on with what that gives in the end.
+        """
+        body = loop.regions[0]
+        for place, inner in enumerate(body.ops):
+            if not self.in_step(inner):
+                continue
+            behind = [v for op in body.ops[place + 1 :] for o in op.walk() for v in o.used]
+            inside = {v for o in inner.regions[0].walk() for v in o.used}
+            inside.update(inner.regions[0].yields)
+            for param, first, _, end in carried(inner):
+                if (
+                    (first, end) in zip(body.params[1:], body.yields, strict=True)
+                    and first in self.varying
+                    and first not in inside
+                    and [*behind, *body.yields, *inner.inputs].count(first) == 1
+                ):
+                    yield param, first
+
+    def place_of(self, value: Value) -> Value:
+        """The carried number whose memory holds a number that is kept for each lane."""
+        while value in self.states:
+            value = self.states[value]
+        return value
 
     def _apart(self, region: Region) -> Iterator[Value]:
         """Arrays with which a lane does what it does not do with all others in step."""
@@ -386,6 +418,8 @@ class Lanes:
         at_once: list[tuple[Value, Value]] = []  # one may become what another was
         for param, _, end, _ in carried(loop):
             if param in self.varying:
+                if self.place_of(param) is self.place_of(end):
+                    continue
                 maker = None if param in ends else _maker(items, param, end)
                 (maker.moves if maker else at_once).append((param, end))
         if at_once:
@@ -402,6 +436,7 @@ class Lanes:
         for op in region.ops:
             if self.in_step(op):
                 first = [(p, v) for p, v, *_ in carried(op) if p in self.varying]
+                first = [(p, v) for p, v in first if self.place_of(p) is not self.place_of(v)]
                 if first:
                     _last(items).moves += first
                 items.append(Steps(op, self.items(op)))

@@ -142,7 +142,7 @@ def test_both_sweeps_run_side_by_side(function, one, two):
         function in (columns, filtered)
     )
     told = both(function).explain(one, two).of("interleaved")
-    assert told and all("lie side by side: 32 run" in d.because for d in told)
+    assert told and all("lie side by side: 128 run" in d.because for d in told)
 
 
 @pytest.mark.parametrize(("function", "one", "two"), OTHERS)

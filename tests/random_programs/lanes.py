@@ -20,6 +20,7 @@ def interleaved_everywhere(lanes: int = 2, outer: bool = False) -> Iterator[None
     with (
         mock.patch.object(interleave, "LANES", lanes),
         mock.patch.object(interleave, "LANES_IN_NEST", lanes),
+        mock.patch.object(interleave, "LANES_OF_NEIGHBOURS", lanes),
         mock.patch.object(interleave, "FEWEST", 1),
         mock.patch.object(interleave, "_is_candidate", lambda loop: True),
         mock.patch.object(interleave.Lanes, "worth", lambda self: True),

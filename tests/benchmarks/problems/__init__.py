@@ -2,6 +2,7 @@
 
 from tests.benchmarks.problems import (  # noqa: F401
     chain,
+    convolution,
     ensemble,
     gmm,
     heat,
