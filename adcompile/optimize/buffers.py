@@ -34,7 +34,7 @@ def _region(
 ) -> None:  # fmt: skip
     for op in list(region.ops):
         for inner in op.regions:
-            with builder.inside(inner):
+            with builder.before(op), builder.inside(inner):
                 _region(inner, aliases, bounds, builder, whole)
         if op.name in ("for", "while"):
             _Loop(op, region, aliases, bounds, builder, whole).empty()
@@ -43,7 +43,7 @@ def _region(
 def empty_loop(loop: Op, region: Region, builder: Builder) -> list[Value]:
     """Move allocations out of one loop, and of those in it; gives the arrays now made before it."""
     aliases, bounds = Aliases(builder.graph), Bounds(builder.graph)
-    with builder.inside(loop.regions[0]):
+    with builder.before(loop), builder.inside(loop.regions[0]):
         _region(loop.regions[0], aliases, bounds, builder, False)
     position = region.ops.index(loop)
     _Loop(loop, region, aliases, bounds, builder, False).empty()

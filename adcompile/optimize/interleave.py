@@ -39,6 +39,8 @@ LANES = 16  # enough for the vectors of a processor and its waits; more outgrow 
 LANES_OF_NEIGHBOURS = 128  # numbers in the near cache, for which a step is begun once
 LANES_IN_NEST = 32  # the memory of all is read once for so many, which outweighs that
 FEWEST = 8  # iterations for which it pays to keep numbers in memory
+FEWEST_DOWN_ROWS = 16  # of neighbours, where elements one by one are far apart
+FEWEST_OF_SHORT = 24  # of neighbours, where loops inside are short
 MOST = 2**16  # numbers of one iteration: those of all lanes together outgrow the caches
 MOST_IN_NEST = 2**18
 LONG_OF_TRIANGLE = 64  # its largest number, where it changes from run to run
@@ -156,7 +158,7 @@ def _rewrite(loop: Op, lanes: Lanes, width: int, most: int, builder: Builder) ->
         low, high = loop.inputs[:2]
         if loop.inputs[2].constant == -1:  # alone, iterations may run in any order
             low, high = high + 1, low + 1
-        several = builder.op("ge", high - low, FEWEST)
+        several = builder.op("ge", high - low, _fewest(lanes))
         numbers = builder.count(lanes.own)
         if numbers.constant != 0:
             several = builder.op("logical_and", several, builder.op("le", numbers, most))
@@ -164,6 +166,13 @@ def _rewrite(loop: Op, lanes: Lanes, width: int, most: int, builder: Builder) ->
             several = builder.op("logical_and", several, pays)
         emission = _Emission(lanes, width, builder)
         builder.branch(several, lambda: emission.run(low, high), one_by_one)
+
+
+def _fewest(lanes: Lanes) -> int:
+    """For how many iterations it pays to take several at a time."""
+    if lanes.has_long_chains() or lanes.shares_memory():
+        return FEWEST
+    return FEWEST_DOWN_ROWS if lanes.goes_down_rows() else FEWEST_OF_SHORT
 
 
 def _pays(lanes: Lanes, builder: Builder) -> Value | None:

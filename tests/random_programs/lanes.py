@@ -21,7 +21,7 @@ def interleaved_everywhere(lanes: int = 2, outer: bool = False) -> Iterator[None
         mock.patch.object(interleave, "LANES", lanes),
         mock.patch.object(interleave, "LANES_IN_NEST", lanes),
         mock.patch.object(interleave, "LANES_OF_NEIGHBOURS", lanes),
-        mock.patch.object(interleave, "FEWEST", 1),
+        mock.patch.object(interleave, "_fewest", lambda lanes: 1),
         mock.patch.object(interleave, "_is_candidate", lambda loop: True),
         mock.patch.object(interleave.Lanes, "worth", lambda self: True),
         mock.patch.object(interleave, "_region", _from_outside if outer else interleave._region),
@@ -35,6 +35,6 @@ def _from_outside(region: Region, builder: Builder) -> bool:
             if op.name == "for" and interleave._interleave(op, region, builder):
                 continue
         for inner in op.regions:
-            with builder.inside(inner):
+            with builder.before(op), builder.inside(inner):
                 _from_outside(inner, builder)
     return True
