@@ -501,5 +501,6 @@ UNTESTED = {
     "draw": "gives another value each time; tests/test_effects.py runs it",
     "seed": "gives no value; tests/test_effects.py runs it",
     "threads": "another number on each machine; tests/optimize/test_threads.py reads it",
+    "stack_place": "an address; tests/test_recursion.py goes to the end of the stack",
     "require": "gives no value; tests/parse/test_control.py runs it",
 }
