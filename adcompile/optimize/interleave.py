@@ -17,7 +17,7 @@ from adcompile.graph.bounds import Bounds
 from adcompile.graph.builder import Builder
 from adcompile.graph.clone import clone_op
 from adcompile.graph.concurrency import Concurrency, Plan
-from adcompile.graph.dependence import INDEX_STARTS
+from adcompile.graph.dependence import INDEX_STARTS, index_of
 from adcompile.graph.ir import RECORDS, Graph, Note, Op, Region, Value
 from adcompile.graph.types import Scalar
 from adcompile.ops.memory import empty
@@ -29,6 +29,7 @@ from adcompile.optimize.lanes import (
     Segment,
     Steps,
     carried,
+    chained,
     elements,
     segments,
     shape_key,
@@ -59,8 +60,28 @@ def may_interleave(graph: Graph) -> bool:
 
 
 def _is_candidate(loop: Op) -> bool:
-    """Whether a loop has another one inside; asked first, as it costs least."""
+    """Whether iterations have steps of their own, nests inside, or neighbours in memory.
+
+    Asked first, as it costs least.
+    """
+    inside = [op for op in loop.regions[0].walk() if op.name == "for"]
+    return any(chained(op) or _has_loops(op) or _goes_on(op, loop) for op in inside)
+
+
+def _has_loops(loop: Op) -> bool:
     return any(op.name == "for" for op in loop.regions[0].walk())
+
+
+def _goes_on(inner: Op, loop: Op) -> bool:
+    """Whether a loop uses elements that the counter of one around it goes on to."""
+    reached = {loop.regions[0].params[0]}
+    for op in loop.regions[0].walk():
+        if op.record.scalar is not None and not reached.isdisjoint(op.inputs):
+            reached.update(op.outputs)
+    return any(
+        op.name in INDEX_STARTS and index_of(op)[-1:] and index_of(op)[-1] in reached
+        for op in inner.regions[0].ops
+    )
 
 
 def _region(region: Region, builder: Builder) -> bool:
