@@ -51,6 +51,7 @@ def _maker(zeros: bool) -> Any:
     return _intrinsic(typed)
 
 
+# Numba's decorators have no types of their own, hence the comment beside it
 @_intrinsic  # type: ignore[untyped-decorator]
 def _full(typing_context: Any, shape: Any, value: Any, dtype: Any) -> Any:
     """`np.full` with all of its arguments."""

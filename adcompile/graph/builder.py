@@ -77,9 +77,11 @@ class Builder:
         hidden = {symbol: v for symbol, v in self._extents.items() if v in made}
         for symbol in hidden:
             del self._extents[symbol]
-        yield
-        for symbol, value in hidden.items():
-            self._extents.setdefault(symbol, value)
+        try:
+            yield
+        finally:
+            for symbol, value in hidden.items():
+                self._extents.setdefault(symbol, value)
 
     @contextmanager
     def in_place_of(self, op: Op) -> Iterator[None]:

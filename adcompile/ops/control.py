@@ -190,22 +190,17 @@ register(
 )
 
 
-register(
-    Record(
-        "threads", lambda builder, types, attrs: [Scalar("int64", weak=True)], lambda: 3,
-        show="machine.threads()", reads=False, inactive=True,
-        notes="how many threads may run at once; the oracle acts as if there were three",
-    )
-)  # fmt: skip
-
-
-register(
-    Record(
-        "stack_place", lambda builder, types, attrs: [Scalar("int64", weak=True)], lambda: 0,
-        show="machine.stack_place()", reads=False, inactive=True,
-        notes="an address; Python looks after its own stack, and there it is always 0",
-    )
-)  # fmt: skip
+for _name, _oracle, _notes in (
+    ("threads", 3, "how many threads may run at once; the oracle acts as if there were three"),
+    ("stack_place", 0, "an address; Python looks after its own stack, and there it is always 0"),
+):
+    register(
+        Record(
+            _name, lambda builder, types, attrs: [Scalar("int64", weak=True)],
+            lambda _oracle=_oracle: _oracle, show=f"machine.{_name}()", reads=False, inactive=True,
+            notes=_notes,
+        )
+    )  # fmt: skip
 
 
 def _call_evaluate(*inputs: Any, graph: Any, rule: Any) -> Any:

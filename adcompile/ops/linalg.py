@@ -229,20 +229,11 @@ def _triangular_expand(inputs: list[Value], attrs: Attrs) -> Value:
     (extent, *_), width = builder.shape(x), len(shape_of(b.type)) - 1
     forward = attrs["lower"] != attrs["transposed"]
     leaves = attrs["transposed"] and not width
+    before = forward != leaves  # whether the rows that are used, or left the rest, come before
+    part = ("slice", False, True, 1) if before else ("slice", True, False, 1)
 
-    def side(array: Value, i: Value, before: bool, axis: int = 0) -> Value:
-        """What lies before or after a place in a vector, in the rows of a matrix or its columns."""
-        item = ("slice", False, True, 1) if before else ("slice", True, False, 1)
-        bound = i if before else i + 1
-        if array is not a:
-            return _op("slice", x, bound, spec=(item, *(memory.FULL,) * width))  # type: ignore[no-any-return]
-        spec, index = [("index", item), (item, "index")], [(i, bound), (bound, i)]
-        return _op("slice", a, *index[axis], spec=spec[axis])  # type: ignore[no-any-return]
-
-    def at(i: Value) -> Value:
-        if width:
-            return _op("slice", x, i, spec=("index", memory.FULL))  # type: ignore[no-any-return]
-        return _op("load", x, i)  # type: ignore[no-any-return]
+    def at(i: Value) -> Any:
+        return _op("slice", x, i, spec=("index", memory.FULL)) if width else _op("load", x, i)
 
     def put(value: Value, i: Value) -> None:
         if width:
@@ -252,13 +243,18 @@ def _triangular_expand(inputs: list[Value], attrs: Attrs) -> Value:
 
     def step(k: Value, _: list[Value]) -> list[Value]:
         i = k if forward else (extent - 1) - k
+        bound = i if before else i + 1
+        others = _op("slice", x, bound, spec=(part, *(memory.FULL,) * width))
+        if attrs["transposed"] and not leaves:
+            factors = _op("slice", a, bound, i, spec=(part, "index"))
+        else:
+            factors = _op("slice", a, i, bound, spec=("index", part))
         if not leaves:
-            known = side(a, i, forward, axis=int(attrs["transposed"]))
-            put(at(i) - known @ side(x, i, forward), i)
+            put(at(i) - factors @ others, i)
         if not attrs["unit"]:
             put(at(i) / _op("load", a, i, i), i)
         if leaves:
-            _op("accumulate", side(x, i, not forward), -(side(a, i, not forward) * at(i)))
+            _op("accumulate", others, -(factors * at(i)))
         return []
 
     builder.loop(0, extent, 1, [], step, "row")

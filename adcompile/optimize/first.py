@@ -11,7 +11,6 @@ from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Bounds, Sum
 from adcompile.graph.ir import RECORDS, Graph, Op, Region, Value
 from adcompile.graph.types import Array
-from adcompile.optimize.loads import touched
 from adcompile.optimize.nests import counters_to, home_of
 
 
@@ -66,8 +65,6 @@ class _First:
         return self.array in self.aliases.shared_at_once(value, self.array)
 
     def _touches(self, op: Op) -> bool:
-        if self.array not in touched(op, self.aliases):
-            return False
         return any(self._is(v) for o in op.walk() if o.name != "dim" for v in o.used)
 
     def _reaches_all(self, add: Op, loop: Op) -> bool:

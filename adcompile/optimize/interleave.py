@@ -11,7 +11,8 @@ iteration, and so is an array that each iteration fills for itself.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from adcompile.graph.bounds import Bounds
 from adcompile.graph.builder import Builder
@@ -65,23 +66,21 @@ def _is_candidate(loop: Op) -> bool:
     Asked first, as it costs least.
     """
     inside = [op for op in loop.regions[0].walk() if op.name == "for"]
-    return any(chained(op) or _has_loops(op) or _goes_on(op, loop) for op in inside)
+    return any(chained(op) or _has_loops(op) for op in inside) or _goes_on(loop, inside)
 
 
 def _has_loops(loop: Op) -> bool:
     return any(op.name == "for" for op in loop.regions[0].walk())
 
 
-def _goes_on(inner: Op, loop: Op) -> bool:
-    """Whether a loop uses elements that the counter of one around it goes on to."""
+def _goes_on(loop: Op, inside: Sequence[Op]) -> bool:
+    """Whether loops inside use elements that the counter of the loop goes on to."""
     reached = {loop.regions[0].params[0]}
     for op in loop.regions[0].walk():
         if op.record.scalar is not None and not reached.isdisjoint(op.inputs):
             reached.update(op.outputs)
-    return any(
-        op.name in INDEX_STARTS and index_of(op)[-1:] and index_of(op)[-1] in reached
-        for op in inner.regions[0].ops
-    )
+    used = (op for inner in inside for op in inner.regions[0].ops if op.name in INDEX_STARTS)
+    return any(not reached.isdisjoint(index_of(op)[-1:]) for op in used)
 
 
 def _region(region: Region, builder: Builder) -> bool:
@@ -109,22 +108,42 @@ def _interleave(loop: Op, region: Region, builder: Builder) -> bool:
         return False
     for array, axis in lanes.turned.items():
         turn(array, axis, builder.graph)
-    why, width, most = _choice(lanes)
-    _rewrite(loop, lanes, width, most, builder)
+    way = _way(lanes)
+    _rewrite(loop, lanes, way, builder)
     what = f"the loop over `{lanes.body.params[0].hint}`"
-    why = f"{why}: {width} run side by side, with tapes of their own"
+    why = f"{way.why}: {way.width} run side by side, with tapes of their own"
     builder.graph.notes.append(Note("interleaved", what, why, loop.location))
     return True
 
 
-def _choice(lanes: Lanes) -> tuple[str, int, int]:
-    """Why iterations run side by side, how many, and how many numbers each of them may need."""
+@dataclass(frozen=True)
+class _Way:
+    """Why iterations run side by side, and when.
+
+    width     how many
+    fewest    iterations for which it pays
+    most      numbers that each of them may have in arrays of its own
+    pays      gives what else has to hold when the loop runs, None for nothing
+    """
+
+    why: str
+    width: int
+    fewest: int
+    most: int
+    pays: Callable[[Lanes, Builder], Value | None]
+
+
+def _way(lanes: Lanes) -> _Way:
     if lanes.has_long_chains():
-        return "each waits for steps of its own", LANES, MOST
+        return _Way("each waits for steps of its own", LANES, FEWEST, MOST, _always)
     if lanes.shares_memory():
-        return "they use the same memory", LANES_IN_NEST, MOST_IN_NEST
+        why = "they use the same memory"
+        return _Way(why, LANES_IN_NEST, FEWEST, MOST_IN_NEST, _is_read_anew)
+    why = "their elements lie side by side"
     width = LANES_IN_NEST if lanes.own else LANES_OF_NEIGHBOURS
-    return "their elements lie side by side", width, MOST_IN_NEST
+    if lanes.goes_down_rows():
+        return _Way(why, width, FEWEST_DOWN_ROWS, MOST_IN_NEST, _always)
+    return _Way(why, width, FEWEST_OF_SHORT, MOST_IN_NEST, _are_short)
 
 
 def _lanes(loop: Op, region: Region, builder: Builder) -> Lanes | None:
@@ -165,7 +184,7 @@ def _choose_order(lanes: Lanes, region: Region, builder: Builder) -> None:
         lanes.turned = {}
 
 
-def _rewrite(loop: Op, lanes: Lanes, width: int, most: int, builder: Builder) -> None:
+def _rewrite(loop: Op, lanes: Lanes, way: _Way, builder: Builder) -> None:
     """Choose by the number of iterations between the loop as it is and several at a time."""
 
     def one_by_one() -> list[Value]:
@@ -179,32 +198,22 @@ def _rewrite(loop: Op, lanes: Lanes, width: int, most: int, builder: Builder) ->
         low, high = loop.inputs[:2]
         if loop.inputs[2].constant == -1:  # alone, iterations may run in any order
             low, high = high + 1, low + 1
-        several = builder.op("ge", high - low, _fewest(lanes))
+        several = builder.op("ge", high - low, way.fewest)
         numbers = builder.count(lanes.own)
         if numbers.constant != 0:
-            several = builder.op("logical_and", several, builder.op("le", numbers, most))
-        if (pays := _pays(lanes, builder)) is not None:
+            several = builder.op("logical_and", several, builder.op("le", numbers, way.most))
+        if (pays := way.pays(lanes, builder)) is not None:
             several = builder.op("logical_and", several, pays)
-        emission = _Emission(lanes, width, builder)
+        emission = _Emission(lanes, way.width, builder)
         builder.branch(several, lambda: emission.run(low, high), one_by_one)
 
 
-def _fewest(lanes: Lanes) -> int:
-    """For how many iterations it pays to take several at a time."""
-    if lanes.has_long_chains() or lanes.shares_memory():
-        return FEWEST
-    return FEWEST_DOWN_ROWS if lanes.goes_down_rows() else FEWEST_OF_SHORT
+def _always(lanes: Lanes, builder: Builder) -> None:
+    """Nothing else."""
 
 
-def _pays(lanes: Lanes, builder: Builder) -> Value | None:
-    """What has to hold when the loop runs, None for nothing.
-
-    That the loops inside are short, or use more memory than the near caches keep.
-    """
-    if lanes.has_long_chains():
-        return None
-    if not lanes.shares_memory():
-        return None if lanes.goes_down_rows() else _are_short(lanes, builder)
+def _is_read_anew(lanes: Lanes, builder: Builder) -> Value:
+    """Whether the loops inside are short, or use more memory than the near caches keep."""
     large: Value = builder.op("ge", builder.count(lanes.shared()), FAR)
     short = _are_short(lanes, builder)
     return large if short is None else builder.op("logical_or", short, large)

@@ -231,11 +231,7 @@ class Lanes:
             return False
         if not all(self._suits_lanes(op) and self._is_adjacent(op) for op in inner):
             return False
-        return self.goes_down_rows() or all(map(self._may_be_short, inner))
-
-    def _may_be_short(self, loop: Op) -> bool:
-        start, stop = (v.constant for v in loop.inputs[:2])
-        return start is None or stop is None or abs(stop - start) <= LONG
+        return self.goes_down_rows() or all(_steps(op, LONG) <= LONG for op in inner)
 
     def _is_adjacent(self, loop: Op) -> bool:
         """Whether the elements that differ from lane to lane are neighbours, if there are any."""
@@ -276,10 +272,9 @@ class Lanes:
 
     def used(self) -> list[Value]:
         """The arrays of the surroundings that the loops with most work use."""
-        inside = {v for op in self.body.walk() for v in _made(op)}
         ops = (op for loop in self._innermost() for op in loop.regions[0].ops)
         arrays = (op.inputs[0] for op in ops if op.name in INDEX_STARTS)
-        return [v for v in dict.fromkeys(arrays) if v not in inside]
+        return [v for v in dict.fromkeys(arrays) if v not in self._made_inside]
 
     def shared(self) -> list[Value]:
         """The arrays of which the loops with most work use the same elements for all lanes."""
@@ -290,7 +285,7 @@ class Lanes:
 
         With each, whether such a loop always runs so often.
         """
-        made = {v for op in self.body.walk() for v in _made(op)}
+        made = self._made_inside
         runs: dict[Atom, bool] = {}
         for op in self._innermost():
             whole = not any(v in made and v.constant is None for v in op.inputs[:2])
@@ -329,6 +324,10 @@ class Lanes:
         ]  # fmt: skip
 
     @cached_property
+    def _made_inside(self) -> set[Value]:
+        return {v for op in self.body.walk() for v in _made(op)}
+
+    @cached_property
     def _sizes_of(self) -> dict[Op, list[Product]]:
         return dict(self._sizes(self.body, Counter()))
 
@@ -349,17 +348,14 @@ class Lanes:
             array = op.inputs[0]
             if array in self.plan.scratch:
                 (read if op.name == "load" else written).add(shape_key(array))
-            elif any(v in self.varying for v in index_of(op)):
+            elif self._is_of_lane(op):
                 (read if op.name == "load" else written).add(array)
         pairs = len(written) * (len(written) - 1) // 2 + len(written) * len(read - written)
         return max([pairs, *map(self._tests, self.loops(loop.regions[0]))])
 
     def _is_unrolled(self, loop: Op) -> bool:
         """Whether the compiler makes straight code of a loop, and vectorises that."""
-        start, stop, step = (v.constant for v in loop.inputs[:3])
-        if start is None or stop is None or not step:
-            return False
-        return len(range(start, stop, step)) <= UNROLLED
+        return _steps(loop, UNROLLED + 1) <= UNROLLED
 
     def _outweighs_memory(self, loop: Op) -> bool:
         """Whether a step computes enough beside elements that lie far apart from lane to lane."""
@@ -445,6 +441,14 @@ class Lanes:
             else:
                 items.append(op)
         return items
+
+
+def _steps(loop: Op, unknown: int) -> int:
+    """How many iterations a loop has, if the text says so."""
+    start, stop, step = (v.constant for v in loop.inputs[:3])
+    if start is None or stop is None or not step:
+        return unknown
+    return len(range(start, stop, step))
 
 
 def shape_key(array: Value) -> tuple[object, ...]:

@@ -223,7 +223,7 @@ class _Merging:
                 written.update(op.written)
         if any(root in self.aliases.shared_at_once(*pair) for pair in combinations(axes, 2)):
             return False
-        return straight and all(axes[array] for array in (written if len(axes) > 1 else axes))
+        return straight and all(axes[array] for array in written)
 
     def _offset(self, value: Value, body: Region) -> Offset | None:
         """What an index adds to the counter of a loop, if it is such a sum."""

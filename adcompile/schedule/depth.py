@@ -28,8 +28,7 @@ def limit_depth(graph: Graph, procedures: Collection[Procedure]) -> None:
         if not calls and procedure not in limited:
             continue
         with Builder(body) as builder:
-            given = procedure in limited
-            top = builder.parameter(_PLACE, "top") if given else None
+            top = builder.parameter(_PLACE, "top") if procedure in limited else None
             with builder.inside(Region()) as first:
                 place = builder.op("stack_place")
                 if procedure is not None and top is not None:
