@@ -28,6 +28,7 @@ _TITLES = {
     "parallel": "loops that several threads share",
     "sequential": "loops that one thread runs",
     "interleaved": "loops that run several iterations side by side",
+    "distributed": "loops that compute several iterations before they write",
     "columns": "arrays whose columns are copied around loops",
     "folded": "tables of which a few rows are kept",
     "kernel": "loops that became kernels",
@@ -42,8 +43,8 @@ class Decision:
     """One decision.
 
     kind       "saved", "kept", "segments", "recomputed", "adjoint", "copied", "in place", "fused",
-               "parallel", "sequential", "interleaved", "columns", "folded", "kernel", "product",
-               "transfer" or "temporary"
+               "parallel", "sequential", "interleaved", "distributed", "columns", "folded",
+               "kernel", "product", "transfer" or "temporary"
     what       the user's variable, or the expression as written
     line       where, in the user's file; 0 if it has no place of its own
     because    why

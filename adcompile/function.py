@@ -30,6 +30,7 @@ from adcompile.arguments import (
     with_ones,
 )
 from adcompile.direct import DirectCalls, stretched_key
+from adcompile.dispatched import Change, DispatchedCalls, unchanged
 from adcompile.errors import (
     AdcompileError,
     Location,
@@ -39,7 +40,7 @@ from adcompile.errors import (
     UnsupportedSyntax,
 )
 from adcompile.explain import Explanation, explain
-from adcompile.generated import calling, name_of, template
+from adcompile.generated import name_of
 from adcompile.graph import trees
 from adcompile.graph.ir import Graph
 from adcompile.graph.procedures import procedures_of
@@ -55,12 +56,11 @@ from adcompile.graph.types import (
 )
 
 Derive = Callable[[Graph, Sequence[Structure]], Graph]
-Change = Callable[[list[Structure]], list[Structure]]
 Own = Callable[[Sequence[Structure]], Sequence[Structure]]
 _TARGETS = ("cpu", "cuda", "python")
 
 
-class CompiledFunction(DirectCalls):
+class CompiledFunction(DispatchedCalls, DirectCalls):
     """A transformed function.
 
     derive     makes the graph of the result from the function's graph and the types of a call
@@ -129,10 +129,12 @@ class CompiledFunction(DirectCalls):
         self._recursive = False
         self._result: Structure = None
         self._structured: dict[Any, CompiledFunction] = {}
-        self._change: Change = lambda types: types
+        self._change: Change = unchanged
         self._flat = False  # a variant for containers, which come as plain tuples
         self._lock = threading.RLock()
-        self._made: Any = None  # the dispatcher
+        self._kind = CompiledFunction
+        self._fitted: Any = None
+        self._made: Any = None
         self._call = self._first_call if target == "cpu" else self._call_directly
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
@@ -288,27 +290,6 @@ class CompiledFunction(DirectCalls):
 
     # -- calls ----------------------------------------------------------------------------------
 
-    def _first_call(self, /, *args: Any, **kwargs: Any) -> Any:
-        """Make the dispatcher; later calls go straight to it."""
-        if not self._is_plain(args, kwargs):
-            return self._call_structured(args, kwargs)
-        result = (dispatcher := self._dispatcher)(*args, **kwargs)
-        if self._written or not is_plain_result(self._result):
-            self._call = self._call_with_care
-            self._refuse_overlap(args, kwargs)
-            return self._restored(result)
-        if all(p.default is p.empty for p in self.__signature__.parameters.values()):
-            with self._lock:
-                checked = self._checks or self._recursive
-                whole = None if checked else MethodType(CompiledFunction.__call__, self)
-                self.__class__ = calling(CompiledFunction, whole, dispatcher, self.__signature__)
-        return result
-
-    def _call_with_care(self, /, *args: Any, **kwargs: Any) -> Any:
-        """A call of a function that writes arguments, or gives containers."""
-        self._refuse_overlap(args, kwargs)
-        return self._restored(self._dispatcher(*args, **kwargs))
-
     def _restored(self, result: Any) -> Any:
         """Containers of the kinds that the function gives, out of plain tuples."""
         if is_plain_result(self._result):
@@ -350,55 +331,14 @@ class CompiledFunction(DirectCalls):
         made.__class__ = CompiledFunction
         made._direct, made._stretched, made._structured, made._runs = {}, {}, {}, {}
         made._result, made._change, made._flat = None, change, True
-        made._made, made._lock = None, threading.RLock()
+        made._fitted, made._made, made._lock = None, None, threading.RLock()
         made._call = made._first_plain if self.target == "cpu" else made._run_directly
         return made
-
-    def _first_plain(self, /, *args: Any, **kwargs: Any) -> Any:
-        result = self._dispatcher(*args, **kwargs)
-        self._call = self._call_with_care
-        self._refuse_overlap(args, kwargs)
-        return self._restored(result)
 
     def _refuse_overlap(self, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
         if self._written:
             arguments = self._bind(args, kwargs).arguments
             refuse_overlap(self.__name__, arguments, self._written)
-
-    @property
-    def _dispatcher(self) -> Any:
-        if self._made is None:
-            with self._lock:
-                if self._made is None:
-                    self._made = self._make_dispatcher(lambda types: types)
-        return self._made
-
-    def _make_dispatcher(self, change: Callable[[list[Structure]], list[Structure]]) -> Any:
-        from adcompile.execute.dispatch import make_dispatcher, register_callable
-
-        register_callable(CompiledFunction, "_dispatcher")
-
-        def generate(texts: tuple[str, ...]) -> tuple[str, str]:
-            graph = self._optimised(self._change(change(self._types(self._known(texts)))))
-            try:
-                with pipeline.skipping(self._skipped):
-                    return pipeline.compiler_source(graph), graph.name
-            except RecursionError:
-                raise self._too_deep() from None
-
-        return make_dispatcher(
-            template(self.__name__, self.__signature__), generate, **self._options
-        )
-
-    def _known(self, texts: tuple[str, ...]) -> tuple[str, ...]:
-        for text, name in zip(texts, self.__signature__.parameters, strict=True):
-            if "?" in text:
-                raise TypeMismatch(
-                    f"argument `{name}` of `{self.__name__}` has the type {text.strip('?')}, "
-                    "which is not supported",
-                    hint="pass numbers, NumPy arrays of at least one axis, or tuples of them",
-                )
-        return texts
 
     def _bound(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         bound = self._bind(args, kwargs)
@@ -438,6 +378,9 @@ class CompiledFunction(DirectCalls):
         self, error: Exception, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """What compiled code could not take: containers, extents of 1, or a real error."""
+        if pipeline.is_for_other_shapes(error):
+            self._go_all_ways()
+            return self(*args, **kwargs)
         if self._stretched and str(error) in self._checks:
             return self._after_failed_check(error, args, kwargs)
         bound = self._bind(args, kwargs)

@@ -47,6 +47,7 @@ from adcompile.optimize.chosen import may_choose_rows, read_chosen_rows
 from adcompile.optimize.columns import may_part, part_columns
 from adcompile.optimize.common import share_common, share_indices
 from adcompile.optimize.copies import drop_copies
+from adcompile.optimize.distribute import distribute_loops
 from adcompile.optimize.factor import factor_carried
 from adcompile.optimize.first import store_first
 from adcompile.optimize.fold import fold_rows
@@ -72,6 +73,7 @@ from adcompile.optimize.threads import spread_loops
 from adcompile.optimize.unread import drop_unread
 from adcompile.optimize.unroll import unroll_columns
 from adcompile.optimize.unsigned import unsigned_indices
+from adcompile.optimize.ways import OTHER_WAYS, choose_ways
 from adcompile.parse.lower import lower_function
 from adcompile.parse.source import read_source
 from adcompile.schedule.depth import limit_depth
@@ -152,6 +154,7 @@ _REORDERING = frozenset(
         "skip_zeros",
         "factor_carried",
         "order_products",
+        "distribute_loops",
     }
 )  # they round otherwise, or leave out what may be no number
 _THREADS = frozenset({"spread_loops"})
@@ -160,17 +163,20 @@ _skipped: ContextVar[frozenset[str]] = ContextVar("skipped", default=_THREADS | 
 
 def pass_names() -> list[str]:
     """The passes that can be switched off, in the order in which they first run."""
-    named = [share_loads, hoist_loads, precompute, *(run for run, _ in (*PASSES, *SCALAR_PASSES))]
+    named: list[Callable[..., None]] = [share_loads, hoist_loads, precompute]
+    named += [run for run, _ in (*PASSES, *SCALAR_PASSES)]
     named += [
         read_chosen_rows,
         spread_loops,
         part_columns,
         interleave_iterations,
+        choose_ways,
         hand_on_sums,
         skip_zeros,
         factor_carried,
         order_products,
         save_factors,
+        distribute_loops,
         unsigned_indices,
         merge_kernels,
         drop_overwritten,
@@ -202,13 +208,13 @@ def skipped_passes(
         others = (_FOR_ONE_CORE - {"reuse_buffers"}) | {
             "merge_loops", "unsigned_indices", "part_columns", "interleave_iterations",
             "hand_on_sums", "skip_zeros", "factor_carried", "order_products", "save_factors",
-            "read_chosen_rows",
+            "read_chosen_rows", "choose_ways", "distribute_loops",
         }  # fmt: skip
         return off | others | _THREADS
     off |= _ONLY_KERNELS
     if options["boundscheck"]:
         # copies have all rows and columns that the text names, rings those of all tables
-        off |= {"part_columns", "fold_rows"}
+        off |= {"part_columns", "fold_rows", "distribute_loops"}
     return off if options["parallel"] and not options["boundscheck"] else off | _THREADS
 
 
@@ -227,7 +233,7 @@ def passes_run() -> list[str]:
     return [name for name in pass_names() if name not in _skipped.get()]
 
 
-def _is_on(run: Callable[[Graph], None]) -> bool:
+def _is_on(run: Callable[..., None]) -> bool:
     return run.__name__ not in _skipped.get()
 
 
@@ -371,9 +377,9 @@ def readable_source(graph: Graph) -> str:
     return emit_python(graph)
 
 
-def compiler_source(graph: Graph) -> str:
-    """The derivative as loops for the compiler."""
-    loops = scheduled(graph)
+def compiler_source(graph: Graph, shapes: Sequence[tuple[int, ...]] = ()) -> str:
+    """The derivative as loops for the compiler; see `scheduled` for the shapes."""
+    loops = scheduled(graph, shapes)
     copies = {p: Procedure(p.name) for p in procedures_of(graph)}
     for procedure, copy in copies.items():
         copy.written, copy.keeps = procedure.written, procedure.keeps
@@ -385,6 +391,11 @@ def compiler_source(graph: Graph) -> str:
             op.attrs["procedure"] = copies.get(procedure, procedure)
     limit_depth(loops, copies.values())
     return emit_cpu(loops)
+
+
+def is_for_other_shapes(error: Exception) -> bool:
+    """Whether code for the shapes of one call got others, which need all ways."""
+    return str(error) == OTHER_WAYS
 
 
 def kernel_source(graph: Graph) -> str:
@@ -430,32 +441,43 @@ def in_loops(graph: Graph) -> Graph:
     return loops
 
 
-def scheduled(graph: Graph) -> Graph:
-    """The graph of loops that the compiler sees."""
+def scheduled(graph: Graph, shapes: Sequence[tuple[int, ...]] = ()) -> Graph:
+    """The graph of loops that the compiler sees.
+
+    With the shapes of all arguments of a call, only the ways that these choose.
+    """
     if _is_on(read_chosen_rows) and may_choose_rows(graph):
         graph, _ = clone_graph(graph)
         _run(graph, read_chosen_rows, prune)
     loops = schedule_loops(graph)
+    known: dict[Value, tuple[int, ...]] = {}
+    if shapes and _is_on(choose_ways):
+        known.update(zip(loops.params, shapes, strict=True))
+    choose_ways(loops, known)
     graphs = [loops]
     # while arrays of one iteration are still made inside it, and iterations add to zeros
     late = (reuse_buffers, zero_late, fold_rows)
     first = [p for p in SCALAR_PASSES if p[0] not in late]
     if _is_on(spread_loops):
         _optimise_one(loops, first)
-        known = procedures_of(loops)
+        before = procedures_of(loops)
         spread_loops(loops)
-        graphs += [p.graph for p in procedures_of(loops) if p not in known]
+        graphs += [p.graph for p in procedures_of(loops) if p not in before]
     for body in graphs:
         early = [run for run, may in _EARLY if _is_on(run) and may(body)]
         if early:
             _optimise_one(body, first)
             _run(body, *early)
+        if body is loops:
+            choose_ways(loops, known)
         handed_on = _is_on(gather_sums) and _is_on(hand_on_sums)
         others: dict[_Pass, _Pass] = {gather_sums: gather_but_pairs} if handed_on else {}
         _optimise_one(body, _replaced(SCALAR_PASSES, others))
         _run(body, hand_on_sums, simplify, skip_zeros, factor_carried, prune)
-        _run(body, order_products, save_factors, prune)
-        _run(body, unsigned_indices)
+        _run(body, order_products, save_factors, prune, distribute_loops)
+        if body is loops:
+            choose_ways(loops, known)
+        _run(body, prune, unsigned_indices)
     for body in graphs[1:]:
         loops.notes += body.notes
     return loops

@@ -21,9 +21,11 @@ _MAY_IMPORT = {
     "explain": {"emit", "graph"},
     "generated": {"arguments", "graph", "syntax"},
     "direct": {"arguments", "errors", "execute", "generated", "graph", "pipeline"},
+    "dispatched": {"arguments", "errors", "execute", "generated", "graph", "pipeline"},
     "function": {
         "arguments",
         "direct",
+        "dispatched",
         "generated",
         "errors",
         "explain",

@@ -54,7 +54,8 @@ def shorter_jacobian(graph: Graph, inputs: Sequence[Value], columns: Sweeps, row
             own = dict(zip(graph.params, host.arguments, strict=True))
             results = host.call(graph, host.arguments)  # only its extents are used
             counts = [builder.count(items) for items in ([own[v] for v in inputs], results)]
-            found = builder.branch(builder.op("le", *counts), by_columns, by_rows)
+            fewer = builder.op("le", *counts)
+            found = builder.branch(fewer, by_columns, by_rows, chosen=[True, False])
         else:
             found = by_columns() if fewer else by_rows()
     host.graph.body.yields = found

@@ -113,7 +113,7 @@ class ControlEmitter:
                 if held is not None and self.names.of.get(held) == name:
                     self.names.lend_held(name, held, inner)
                 else:
-                    self.names.lend(name, inner)
+                    self.names.lend(name, op.outputs[k], inner)
                 if inner.yields[k].op in inner.ops:
                     self.names.preferred[inner.yields[k]] = name
             bodies.append(self._inner(op, inner, list(zip(targets, inner.yields, strict=True))))
@@ -245,7 +245,7 @@ class ControlEmitter:
                     continue
             name = self.names.reserve(output, region, self.position - 1, names)
             names.append(name)
-            self.names.lend(name, region)
+            self.names.lend(name, output, region)
             todo.append((name, value))
         for name, value in todo:
             node = self.read(value)

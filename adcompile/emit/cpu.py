@@ -25,6 +25,8 @@ def emit_cpu(graph: Graph) -> str:
 class CpuEmitter(PythonEmitter):
     """Emits one function for the compiler."""
 
+    one_type = True
+
     def __init__(
         self, graph: Graph, procedures: dict[Procedure, str] | None = None, number: int = 0
     ) -> None:

@@ -13,8 +13,11 @@ from typing import Any
 
 from adcompile.graph.ir import Graph, Region, Value
 from adcompile.graph.procedures import Procedure
+from adcompile.graph.types import Array
 
 _FREE = object()  # the region of a name whose holder's region has ended
+_State = tuple[dict[Value, str], dict[str, tuple[Value | None, Any]], dict[str, str]]
+_FRESH = frozenset({"empty", "zeros", "full"})  # what lies in rows, row after row
 
 _RESERVED = frozenset(
     {
@@ -76,24 +79,30 @@ def _read_by_name(values: Sequence[Value]) -> Iterator[Value]:
 class Names:
     """Names of the values of one function."""
 
-    def __init__(self, graph: Graph, functions: Iterable[str] = ()) -> None:
+    def __init__(
+        self, graph: Graph, functions: Iterable[str] = (), one_type: bool = False
+    ) -> None:  # fmt: skip
         self.last = LastUses(graph)
+        self._one_type = one_type  # for a compiler that finds one type for each variable
         self.of: dict[Value, str] = {}
         self.preferred: dict[Value, str] = {}
         self._holder: dict[str, tuple[Value | None, Any]] = {}
-        self._types: dict[str, str] = {}
+        self._kinds: dict[str, str] = {}
         self.avoid: set[str] = set(functions)
         # where loops run on threads, the compiler makes `t_1` of `t` when that is assigned again
         self._threads = any("parallel" in op.attrs for op in graph.body.walk())
         for value in graph.params:
             self.give(value, self._unused(identifier(value.hint)), graph.body)
         self._holder.setdefault(identifier(graph.name), (None, None))
+        if one_type:  # a container is no number, nor an array
+            containers = (p for p in graph.parameters if not isinstance(p.structure, Value))
+            self.avoid.update(identifier(p.name) for p in containers)
 
     def give(self, value: Value, name: str, region: Region) -> None:
         """Bind a name to a value defined in `region`."""
         self.of[value] = name
         self._holder[name] = (value, region)
-        self._types[name] = _kind(value)
+        self._kinds[name] = self._kind(value)
 
     def reserve(
         self, value: Value, region: Region, position: int, taken: Collection[str] = ()
@@ -112,26 +121,25 @@ class Names:
         if name not in self._holder:
             return True
         holder, home = self._holder[name]
-        if home is _FREE:
-            return self._types.get(name, _kind(value)) == _kind(value)
-        if holder is None:
-            return home is region
-        if self._types[name] != _kind(value):
+        kind = self._kind(value)
+        if self._kinds.get(name, kind) != kind:
             return False
-        return home is region and self.last.of(holder, region) <= position
+        read_later = holder is not None and self.last.of(holder, region) > position
+        return home is _FREE or (home is region and not read_later)
 
     def holds(self, name: str, value: Value) -> bool:
         """Whether the variable still holds this value."""
         return self._holder.get(name, (None, None))[0] is value
 
-    def lend(self, name: str, region: Region) -> None:
+    def lend(self, name: str, holder: Value, region: Region) -> None:
         """Let values of `region` take the name while its holder waits for the outcome."""
         self._holder[name] = (None, region)
+        self._kinds[name] = self._kind(holder)
 
     def lend_held(self, name: str, holder: Value, region: Region) -> None:
         """Let values of `region` take the name once `holder` is not read in it any more."""
         self._holder[name] = (holder, region)
-        self._types[name] = _kind(holder)
+        self._kinds[name] = self._kind(holder)
 
     def leave(self, region: Region) -> None:
         """Free the names of a region that has been emitted."""
@@ -139,13 +147,21 @@ class Names:
             if home is region:
                 self._holder[name] = (None, _FREE)
 
-    def snapshot(self) -> tuple[dict[Value, str], dict[str, tuple[Value | None, Any]]]:
+    def snapshot(self) -> _State:
         """State to go back to."""
-        return dict(self.of), dict(self._holder)
+        return dict(self.of), dict(self._holder), dict(self._kinds)
 
-    def restore(self, state: tuple[dict[Value, str], dict[str, tuple[Value | None, Any]]]) -> None:
+    def restore(self, state: _State) -> None:
         """Go back to a snapshot."""
-        self.of, self._holder = dict(state[0]), dict(state[1])
+        self.of, self._holder, self._kinds = dict(state[0]), dict(state[1]), dict(state[2])
+
+    def _kind(self, value: Value) -> str:
+        """What the values of one name have in common."""
+        type_, op = value.type, value.op
+        if self._one_type and isinstance(type_, Array) and op is not None and not op.regions:
+            if op.name not in _FRESH:
+                return f"array {id(value)}"  # its strides may be like no other's
+        return f"{type(type_).__name__} {type_.dtype} {len(getattr(type_, 'shape', ()))}"
 
     def _unused(self, base: str, taken: Collection[str] = ()) -> str:
         name, number = base, 1
@@ -178,7 +194,3 @@ def identifier(hint: str) -> str:
     """A valid Python identifier close to the hint, and none of a kernel."""
     name = re.sub(r"\W", "_", hint) or "t"
     return f"v{name}" if name[0].isdigit() or name.startswith("_kernel_") else name
-
-
-def _kind(value: Value) -> str:
-    return f"{type(value.type).__name__} {value.type.dtype} {len(getattr(value.type, 'shape', ()))}"

@@ -89,6 +89,8 @@ def module(
 class PythonEmitter(ControlEmitter):
     """Emits one function; `number` tells the helpers it needs from those of others."""
 
+    one_type = False  # whether a variable has one type
+
     def __init__(
         self, graph: Graph, procedures: dict[Procedure, str] | None = None, number: int = 0
     ) -> None:
@@ -96,7 +98,7 @@ class PythonEmitter(ControlEmitter):
         self.procedures = procedures or {}
         self.number = number
         self.aliases = Aliases(graph)
-        self.names = Names(graph, self.procedures.values())
+        self.names = Names(graph, self.procedures.values(), self.one_type)
         self.uses = count_uses(graph.body)
         structured = [op for op in graph.body.walk() if op.regions]
         self.handed_on = frozenset(

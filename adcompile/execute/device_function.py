@@ -14,10 +14,11 @@ from numba.core.typing.typeof import typeof
 
 from adcompile.errors import DeviceError
 from adcompile.execute.cache import module_from_source
-from adcompile.execute.dispatch import Generate, type_text
+from adcompile.execute.dispatch import type_text
 from adcompile.execute.toolkit import SIMULATED, cuda
 
 types: Any = _types
+Generate = Callable[[tuple[str, ...]], tuple[str, str]]
 
 
 def device_function(template: Callable[..., Any], generate: Generate) -> Any:

@@ -17,16 +17,29 @@ from numba.core.registry import CPUDispatcher
 from numba.core.typing.typeof import typeof, typeof_impl
 
 from adcompile.execute.cpu import compile_for, compile_source
+from adcompile.execute.lean import collecting_seldom
 
 types: Any = _types  # its names come from star imports
-Generate = Callable[[tuple[str, ...]], tuple[str, str]]
+Generate = Callable[[tuple[str, ...], tuple[Any, ...] | None], tuple[str, str]]
 
 
-class GeneratedDispatcher(CPUDispatcher):  # type: ignore[misc]
+class _Borrowing(CPUDispatcher):  # type: ignore[misc]
+    """A dispatcher of what others have compiled, which stays when this one goes."""
+
+    def _make_finalizer(self) -> Callable[[], None]:
+        return _leave
+
+
+def _leave() -> None:
+    """Numba would take the overloads from the compiler, while other dispatchers have them."""
+
+
+class GeneratedDispatcher(_Borrowing):
     """Compiles what `generate` writes for the types at hand.
 
-    Relies on two inner workings of Numba: `compile` is the one place where overloads are made, and
-    `add_overload` accepts the compile result of another function with the same argument types.
+    Relies on inner workings of Numba: `compile` is the one place where overloads are made,
+    `_compile_for_args` is what a call from Python gets to it by, `add_overload` accepts the compile
+    result of another function with the same argument types, and `_make_finalizer` ends these.
     """
 
     def __init__(self, template: Callable[..., Any], generate: Generate, **options: Any) -> None:
@@ -34,6 +47,15 @@ class GeneratedDispatcher(CPUDispatcher):  # type: ignore[misc]
         self._generate = generate
         self._compile_options = options
         self._numbers: NumberDispatcher | None = None
+        self._args: tuple[Any, ...] | None = None
+
+    @global_compiler_lock  # type: ignore[untyped-decorator]
+    def _compile_for_args(self, *args: Any, **kwargs: Any) -> Any:
+        self._args = args
+        try:
+            return super()._compile_for_args(*args, **kwargs)
+        finally:
+            self._args = None
 
     def for_numbers(self, otherwise: Callable[..., Any]) -> NumberDispatcher | None:
         """A dispatcher of what is compiled, None if some of it is not for numbers alone.
@@ -56,18 +78,20 @@ class GeneratedDispatcher(CPUDispatcher):  # type: ignore[misc]
         existing = self.overloads.get(key)
         if existing is not None:
             return existing.entry_point
-        source, entry = self._generate(tuple(type_text(t) for t in key))
-        # one module for each signature: processes that share the cache never write one file for two
-        source = f"# {', '.join(map(str, key))}\n{source}"
-        result = compile_for(compile_source(source, entry, **self._compile_options), key)
+        with collecting_seldom():
+            source, entry = self._generate(tuple(type_text(t) for t in key), self._args)
+            # one module for each signature: processes that share the cache never write one file
+            # for two
+            source = f"# {', '.join(map(str, key))}\n{source}"
+            result = compile_for(compile_source(source, entry, **self._compile_options), key)
         self.add_overload(result)
         return result.entry_point
 
 
-class NumberDispatcher(CPUDispatcher):  # type: ignore[misc]
+class NumberDispatcher(_Borrowing):
     """Runs what another dispatcher has compiled for numbers; `otherwise` gets all other calls.
 
-    Relies on a third inner working: what `_compile_for_args` gives is called with the arguments.
+    Relies on one more inner working: what `_compile_for_args` gives is called with the arguments.
     """
 
     def __init__(self, template: Callable[..., Any], otherwise: Callable[..., Any]) -> None:
@@ -83,8 +107,9 @@ def make_dispatcher(
 ) -> GeneratedDispatcher:
     """A dispatcher with the signature of `template`; `options` go to `compile_source`.
 
-    `generate` gets one type text per argument and gives (source, name of the function); what it
-    raises reaches a Python caller as it is.
+    `generate` gets one type text per argument, and the arguments themselves (None where compiled
+    code is the caller), and gives (source, name of the function); what it raises reaches a Python
+    caller as it is.
     """
     return GeneratedDispatcher(template, generate, **options)
 

@@ -9,7 +9,7 @@ builder in force.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -304,14 +304,22 @@ class Builder:
         condition: Value,
         then: Callable[[], Sequence[Value]],
         otherwise: Callable[[], Sequence[Value]],
+        chosen: Collection[bool] = (),
     ) -> list[Value]:
-        """`if`: both sides give the same number of values of equal types."""
+        """`if`: both sides give the same number of values of equal types.
+
+        chosen     where shapes alone decide between two ways to do the same: the conditions under
+                   which code for one call need not have the other way
+        """
         regions = []
         for side in (then, otherwise):
             with self.inside(Region()) as region:
                 region.yields = list(side())
             regions.append(region)
-        return self.structured("if", [condition], regions, regions[0].yields)
+        outputs = self.structured("if", [condition], regions, regions[0].yields)
+        if chosen:
+            self.region.ops[-1].attrs["chosen"] = tuple(chosen)
+        return outputs
 
     def structured(
         self, name: str, inputs: Sequence[Value], regions: Sequence[Region], like: Sequence[Value]

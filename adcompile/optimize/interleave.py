@@ -186,14 +186,6 @@ def _choose_order(lanes: Lanes, region: Region, builder: Builder) -> None:
 
 def _rewrite(loop: Op, lanes: Lanes, way: _Way, builder: Builder) -> None:
     """Choose by the number of iterations between the loop as it is and several at a time."""
-
-    def one_by_one() -> list[Value]:
-        loop.outputs = [Value(v.type, v.hint, v.named) for v in loop.outputs]
-        for value in loop.outputs:
-            value.op = loop
-        builder.region.ops.append(loop)
-        return loop.outputs
-
     with builder.in_place_of(loop):
         low, high = loop.inputs[:2]
         if loop.inputs[2].constant == -1:  # alone, iterations may run in any order
@@ -205,7 +197,23 @@ def _rewrite(loop: Op, lanes: Lanes, way: _Way, builder: Builder) -> None:
         if (pays := way.pays(lanes, builder)) is not None:
             several = builder.op("logical_and", several, pays)
         emission = _Emission(lanes, way.width, builder)
-        builder.branch(several, lambda: emission.run(low, high), one_by_one)
+        run_when(several, lambda: emission.run(low, high), loop, builder)
+
+
+def run_when(
+    condition: Value, several: Callable[[], Sequence[Value]], loop: Op, builder: Builder
+) -> None:  # fmt: skip
+    """Under a condition run several iterations at a time, otherwise the loop as it is."""
+
+    def one_by_one() -> list[Value]:
+        loop.outputs = [Value(v.type, v.hint, v.named) for v in loop.outputs]
+        for value in loop.outputs:
+            value.op = loop
+        builder.region.ops.append(loop)
+        return loop.outputs
+
+    # a call of few iterations may be there to compile, before those that count
+    builder.branch(condition, several, one_by_one, chosen=[True])
 
 
 def _always(lanes: Lanes, builder: Builder) -> None:

@@ -1,8 +1,9 @@
 """Short loops over the columns of an array are written out.
 
 Enters: a graph of loops over elements, and in a loop over `j`, that is in another, loops such as
-`for k in range(3)` that use `a[j, k]`. Leaves: the same graph where the operations of these stand
-once for each `k`, so that nothing but the loop over `j` is left, and columns are known by number.
+`for k in range(3)` that use `a[j, k]`, or in any loop such that use `a[p[j], k]`, rows that data
+chooses. Leaves: the same graph where the operations of these stand once for each `k`, so that
+nothing but the loop over `j` is left, and columns are known by number.
 """
 
 from __future__ import annotations
@@ -24,11 +25,13 @@ def unroll_columns(graph: Graph) -> None:
     """Write out short loops in place, if all loops inside another are such loops."""
     bounds, mapping = Bounds(graph), dict[Value, Value]()
     with Builder(graph) as builder:
-        for loop in [op for outer in _loops(graph.body) for op in _nested(outer)]:
+        nested = {op for outer in _loops(graph.body) for op in _nested(outer)}
+        for loop in [op for op in _loops(graph.body) if op.name == "for"]:
             body = loop.regions[0]
             short = [op for op in body.walk() if op.regions]
             if short and all(op in body.ops and is_short(op) for op in short):
-                if all(_uses_columns(op, body, bounds) for op in short):
+                columns = loop in nested and all(_uses_columns(op, body, bounds) for op in short)
+                if columns or all(_uses_chosen_rows(op, body) for op in short):
                     with builder.inside(body):
                         _write_out(body, builder, mapping)
     replace(graph, mapping)
@@ -79,6 +82,26 @@ def _uses_columns(loop: Op, around: Region, bounds: Bounds) -> bool:
         and abs(bounds.sum_of(index_of(op)[-2], around).factors.get(outer, 0)) == 1
         for op in loop.regions[0].ops
     )
+
+
+def _uses_chosen_rows(loop: Op, around: Region) -> bool:
+    """Whether a loop uses columns of rows whose numbers are read in the loop around it."""
+    counter = loop.regions[0].params[0]
+    inside = {v for op in around.ops for v in op.outputs}
+    return any(
+        op.name in INDEX_STARTS
+        and len(index_of(op)) > 1
+        and index_of(op)[-1] is counter
+        and _is_read(index_of(op)[-2], inside)
+        for op in loop.regions[0].ops
+    )
+
+
+def _is_read(value: Value, inside: set[Value]) -> bool:
+    op = value.op
+    if op is None or value not in inside or op.regions:
+        return False
+    return op.name == "load" or any(_is_read(v, inside) for v in op.inputs)
 
 
 def _write_out(body: Region, builder: Builder, replaced: dict[Value, Value]) -> None:

@@ -95,7 +95,7 @@ def test_a_gradient_is_vectorised():
 
     gradient = ad.grad(loss)
     gradient(np.ones(3))
-    kernels = gradient._dispatcher.overloads.values()
+    kernels = gradient._for_calls.overloads.values()
     assert any("v_tanh" in k.library.get_asm_str() for k in kernels)
 
 

@@ -30,7 +30,7 @@ from adcompile.graph.ir import Graph
 from adcompile.graph.trees import as_tuples, leaves, mapped
 from adcompile.graph.types import is_continuous, type_of
 from tests.random_programs.columns import parted_everywhere
-from tests.random_programs.lanes import interleaved_everywhere
+from tests.random_programs.lanes import distributed_everywhere, interleaved_everywhere
 from tests.random_programs.program import Program
 from tests.random_programs.running import LONGEST, limited, loaded, recorded, with_wrappers
 from tests.random_programs.threads import in_any_order, spread_everywhere
@@ -202,6 +202,7 @@ class _Run:
         self.stage = ("lanes", "threads", "lanes and threads")[turn]
         with contextlib.ExitStack() as ways:
             ways.enter_context(parted_everywhere())
+            ways.enter_context(distributed_everywhere())
             if "lanes" in self.stage:
                 ways.enter_context(interleaved_everywhere(2, outer=self.program.seed % 2 == 1))
             if "threads" in self.stage:

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from unittest import mock
 
 from adcompile.graph.builder import Builder
-from adcompile.graph.ir import Region
-from adcompile.optimize import interleave
+from adcompile.graph.ir import Op, Region
+from adcompile.optimize import distribute, interleave
 
 
 @contextmanager
@@ -40,3 +40,20 @@ def _from_outside(region: Region, builder: Builder) -> bool:
             with builder.before(op), builder.inside(inner):
                 _from_outside(inner, builder)
     return True
+
+
+@contextmanager
+def distributed_everywhere(block: int = 2) -> Iterator[None]:
+    """Let every innermost loop that can be split compute a few iterations first."""
+
+    def may(op: Op) -> bool:
+        steps = op.name == "for" and abs(op.inputs[2].constant or 0) == 1
+        return steps and distribute._is_innermost(list(op.regions[0].walk()))
+
+    with (
+        mock.patch.object(distribute, "BLOCK", block),
+        mock.patch.object(distribute, "FEWEST", 1),
+        mock.patch.object(distribute, "_may_gain", may),
+        mock.patch.object(distribute._Parts, "worth", lambda self: True),
+    ):
+        yield

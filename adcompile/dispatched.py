@@ -1,0 +1,139 @@
+"""Calls through a dispatcher: of code compiled for the types of arguments.
+
+Enters: the arguments of a call. Leaves: the results of machine code. Python's calls share code that
+goes the ways which the shapes of the first call of its types choose (`optimize/ways.py`). Shapes
+that choose others, and calls from compiled code, get code with all ways.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from types import MethodType
+from typing import Any
+
+from adcompile import pipeline
+from adcompile.arguments import is_plain_result
+from adcompile.errors import TypeMismatch, UnsupportedSyntax
+from adcompile.generated import calling, template
+from adcompile.graph import trees
+from adcompile.graph.ir import Graph
+from adcompile.graph.types import Static, Structure, leaves
+
+Change = Callable[[list[Structure]], list[Structure]]
+
+
+def unchanged(types: list[Structure]) -> list[Structure]:
+    """The types as they are."""
+    return types
+
+
+class DispatchedCalls:
+    """The part of a transformed function that runs it for the target "cpu"."""
+
+    __name__: str
+    __signature__: inspect.Signature
+    _optimised: Callable[[Sequence[Structure]], Graph]
+    _types: Callable[..., list[Structure]]
+    _change: Change
+    _options: dict[str, bool]
+    _skipped: frozenset[str]
+    _written: set[str]
+    _checks: dict[str, Any]
+    _recursive: bool
+    _result: Structure
+    _lock: Any
+    _call: Callable[..., Any]
+    _is_plain: Callable[..., bool]
+    _call_structured: Callable[..., Any]
+    _refuse_overlap: Callable[..., None]
+    _restored: Callable[[Any], Any]
+    _too_deep: Callable[[], UnsupportedSyntax]
+    _kind: type[Any]  # the class, before calls go straight to a dispatcher
+    _fitted: Any  # the dispatcher of Python's calls
+    _made: Any  # the one with all ways
+
+    def _first_call(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Make the dispatcher; later calls go straight to it."""
+        if not self._is_plain(args, kwargs):
+            return self._call_structured(args, kwargs)
+        result = (dispatcher := self._for_calls)(*args, **kwargs)
+        if self._written or not is_plain_result(self._result):
+            self._call = self._call_with_care
+            self._refuse_overlap(args, kwargs)
+            return self._restored(result)
+        if all(p.default is p.empty for p in self.__signature__.parameters.values()):
+            with self._lock:
+                checked = self._checks or self._recursive
+                whole = None if checked else MethodType(self._kind.__call__, self)
+                self.__class__ = calling(self._kind, whole, dispatcher, self.__signature__)
+        return result
+
+    def _first_plain(self, /, *args: Any, **kwargs: Any) -> Any:
+        """As above, for arguments that came in containers."""
+        result = self._for_calls(*args, **kwargs)
+        self._call = self._call_with_care
+        self._refuse_overlap(args, kwargs)
+        return self._restored(result)
+
+    def _call_with_care(self, /, *args: Any, **kwargs: Any) -> Any:
+        """A call of a function that writes arguments, or gives containers."""
+        self._refuse_overlap(args, kwargs)
+        return self._restored(self._for_calls(*args, **kwargs))
+
+    def _go_all_ways(self) -> None:
+        """Compile for all shapes, as some have come that choose other ways than the first."""
+        with self._lock:
+            self._fitted = self._dispatcher
+            self.__class__ = self._kind
+
+    @property
+    def _for_calls(self) -> Any:
+        if self._fitted is None:
+            with self._lock:
+                if self._fitted is None:
+                    self._fitted = self._make_dispatcher(unchanged, by_shapes=True)
+        return self._fitted
+
+    @property
+    def _dispatcher(self) -> Any:
+        if self._made is None:
+            with self._lock:
+                if self._made is None:
+                    self._made = self._make_dispatcher(unchanged)
+        return self._made
+
+    def _make_dispatcher(self, change: Change, by_shapes: bool = False) -> Any:
+        from adcompile.execute.dispatch import make_dispatcher, register_callable
+
+        register_callable(DispatchedCalls, "_dispatcher")
+
+        def generate(texts: tuple[str, ...], args: tuple[Any, ...] | None) -> tuple[str, str]:
+            types = self._change(change(self._types(self._known(texts))))
+            graph = self._optimised(types)
+            shapes = _shapes(types, args) if by_shapes and args is not None else ()
+            try:
+                with pipeline.skipping(self._skipped):
+                    return pipeline.compiler_source(graph, shapes), graph.name
+            except RecursionError:
+                raise self._too_deep() from None
+
+        return make_dispatcher(
+            template(self.__name__, self.__signature__), generate, **self._options
+        )
+
+    def _known(self, texts: tuple[str, ...]) -> tuple[str, ...]:
+        for text, name in zip(texts, self.__signature__.parameters, strict=True):
+            if "?" in text:
+                raise TypeMismatch(
+                    f"argument `{name}` of `{self.__name__}` has the type {text.strip('?')}, "
+                    "which is not supported",
+                    hint="pass numbers, NumPy arrays of at least one axis, or tuples of them",
+                )
+        return texts
+
+
+def _shapes(types: Sequence[Structure], args: Sequence[Any]) -> list[tuple[int, ...]]:
+    """The shapes of the arguments that a graph has parameters for, in their order."""
+    given = (x for t, x in zip(types, args, strict=True) if not isinstance(t, Static))
+    return [getattr(leaf, "shape", ()) for item in given for leaf in leaves(trees.as_tuples(item))]
