@@ -42,6 +42,7 @@ from adcompile.optimize.accumulate import merge_accumulations
 from adcompile.optimize.branches import share_branches
 from adcompile.optimize.buffers import reuse_buffers
 from adcompile.optimize.carried import write_carried
+from adcompile.optimize.chains import mark_chains
 from adcompile.optimize.checks import hoist_checks
 from adcompile.optimize.chosen import may_choose_rows, read_chosen_rows
 from adcompile.optimize.columns import may_part, part_columns
@@ -155,6 +156,7 @@ _REORDERING = frozenset(
         "factor_carried",
         "order_products",
         "distribute_loops",
+        "mark_chains",
     }
 )  # they round otherwise, or leave out what may be no number
 _THREADS = frozenset({"spread_loops"})
@@ -177,6 +179,7 @@ def pass_names() -> list[str]:
         order_products,
         save_factors,
         distribute_loops,
+        mark_chains,
         unsigned_indices,
         merge_kernels,
         drop_overwritten,
@@ -208,7 +211,7 @@ def skipped_passes(
         others = (_FOR_ONE_CORE - {"reuse_buffers"}) | {
             "merge_loops", "unsigned_indices", "part_columns", "interleave_iterations",
             "hand_on_sums", "skip_zeros", "factor_carried", "order_products", "save_factors",
-            "read_chosen_rows", "choose_ways", "distribute_loops",
+            "read_chosen_rows", "choose_ways", "distribute_loops", "mark_chains",
         }  # fmt: skip
         return off | others | _THREADS
     off |= _ONLY_KERNELS
@@ -477,7 +480,7 @@ def scheduled(graph: Graph, shapes: Sequence[tuple[int, ...]] = ()) -> Graph:
         _run(body, order_products, save_factors, prune, distribute_loops)
         if body is loops:
             choose_ways(loops, known)
-        _run(body, prune, unsigned_indices)
+        _run(body, prune, mark_chains, unsigned_indices)
     for body in graphs[1:]:
         loops.notes += body.notes
     return loops

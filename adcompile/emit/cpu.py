@@ -59,6 +59,8 @@ class CpuEmitter(PythonEmitter):
         if op.record.scalar is not None and isinstance(op.result.type, Scalar):
             if op.name in ("maximum", "minimum"):
                 return _extremum(op)
+            if op.name == "exp" and op.attrs.get("chained"):
+                return "exact.exp({0})"
             if op.name == "mul" and op.attrs.get("ordered"):
                 return "exact.times({0}, {1})"
             if op.name in _OVERFLOWING and op.result.type.dtype in _SMALL:

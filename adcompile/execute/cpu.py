@@ -13,7 +13,6 @@ from typing import Any
 from numba.core import dispatcher as _dispatcher
 from numba.core.errors import NumbaPerformanceWarning, NumbaWarning
 
-from adcompile.execute import vector_math
 from adcompile.execute.cache import module_from_source
 from adcompile.execute.lean import LeanCompiler
 from adcompile.execute.machine_code import MachineCode
@@ -59,7 +58,7 @@ def compile_source(
         f"{decorator}{_PRANGE if 'prange(' in function else ''})\n{function}"
         for function in functions[1:]
     )
-    if fastmath and vector_math.AVAILABLE:
+    if fastmath:
         vectors = "from adcompile.execute import vector_math as math"
         text = re.sub("^import math$", vectors, text, flags=re.MULTILINE)
     arrays = "from adcompile.execute import new_arrays as np"

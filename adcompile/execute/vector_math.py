@@ -1,9 +1,10 @@
 """The functions of `math`, such that loops of compiled code compute several elements at once.
 
-Numba's own calls of `exp` and its kin keep a loop scalar. Here each call names its vector versions
-in glibc's `libmvec` (2.35 or later, x86-64), which LLVM takes where it vectorises a loop; they are
-within 4 units in the last place. A call that stays scalar goes to the same `libm` as ever. The tanh
-of a float32 is a formula of our own. Generated modules import this module as `math` if `AVAILABLE`.
+Numba's own calls of `exp` and its kin keep a loop scalar. Here `exp`, and the tanh of a float32,
+are formulas of our own, which LLVM vectorises as any arithmetic. Calls of the others name their
+vector versions in glibc's `libmvec` (2.35 or later, x86-64; `AVAILABLE` where it is there), which
+LLVM takes where it vectorises a loop; they are within 4 units in the last place. A call that stays
+scalar goes to the same `libm` as ever. Generated modules import this module as `math`.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from numba.core import cgutils as _cgutils
 from numba.core import types as _types
 from numba.extending import intrinsic as _intrinsic
 
+from adcompile.execute import formulas as _formulas
 from adcompile.execute import vectors as _vectors
-from adcompile.execute.single_tanh import tanh as _single_tanh
 
 _UNARY = (
     "exp", "expm1", "log", "log1p", "log2", "log10", "sin", "cos", "tan", "sinh", "cosh", "tanh",
@@ -52,8 +53,9 @@ def _function(name: str, count: int) -> Any:
         number = _types.float32 if single else _types.float64
 
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            if single and name == "tanh":
-                return _single_tanh(builder, *values)
+            formula = _formula(name, single)
+            if formula is not None:
+                return formula(builder, *values)
             _vectors.align_stack(context, builder)
             return _call(builder, name, values, single, _vectors.features(context))
 
@@ -65,6 +67,18 @@ def _function(name: str, count: int) -> Any:
     else:
         made = _intrinsic(lambda typing_context, x, y: typed(x, y))
     return made
+
+
+def library_exp(context: Any, builder: Any, x: Any) -> Any:
+    """A call of libm's exp, or of a version for several elements."""
+    _vectors.align_stack(context, builder)
+    return _call(builder, "exp", [x], x.type == _ir.FloatType(), _vectors.features(context))
+
+
+def _formula(name: str, single: bool) -> Any:
+    if name == "exp":
+        return _formulas.exp
+    return _formulas.single_tanh if name == "tanh" and single else None
 
 
 def _call(builder: Any, name: str, values: Any, single: bool, features: str) -> Any:
@@ -82,7 +96,7 @@ def _call(builder: Any, name: str, values: Any, single: bool, features: str) -> 
     variants = [
         (f"_ZGV{isa}N{width // size}{shape}_{symbol}", width // size)
         for isa, width, needed in _vectors.WIDTHS
-        if needed in features
+        if AVAILABLE and needed in features
     ]
     if wrapper is None:
         wrapper = _ir.Function(module, type_, f"adcompile_{symbol}")
@@ -97,7 +111,8 @@ def _call(builder: Any, name: str, values: Any, single: bool, features: str) -> 
             _keep(module, _cgutils.get_or_insert_function(module, vectors, variant))
     call = builder.call(wrapper, values)
     named = ",".join(f"_ZGV_LLVM_N{n}{shape}_{wrapper.name}({v})" for v, n in variants)
-    for attribute in ("nounwind", "readnone", f'"vector-function-abi-variant"="{named}"'):
+    versions = [f'"vector-function-abi-variant"="{named}"'] if variants else []
+    for attribute in ("nounwind", "readnone", *versions):
         set.add(call.attributes, attribute)  # llvmlite's own `add` knows no such attributes
     return call
 
@@ -116,5 +131,7 @@ def _keep(module: Any, function: Any) -> None:
     kept.initializer = _ir.Constant(type_, items)
 
 
-globals().update({_name: _function(_name, 1) for _name in _UNARY})
-globals().update({_name: _function(_name, 2) for _name in _BINARY})
+globals()["exp"] = _function("exp", 1)
+if AVAILABLE:
+    globals().update({_name: _function(_name, 1) for _name in _UNARY})
+    globals().update({_name: _function(_name, 2) for _name in _BINARY})
