@@ -81,11 +81,17 @@ class DispatchedCalls:
         self._refuse_overlap(args, kwargs)
         return self._restored(self._for_calls(*args, **kwargs))
 
+    @property
+    def _is_fitted(self) -> bool:
+        """Whether calls get code that has not all ways."""
+        return self._fitted is not None and self._fitted is not self._made
+
     def _go_all_ways(self) -> None:
         """Compile for all shapes, as some have come that choose other ways than the first."""
         with self._lock:
             self._fitted = self._dispatcher
             self.__class__ = self._kind
+            self._call = getattr(self, self._call.__name__)  # a copy calls itself
 
     @property
     def _for_calls(self) -> Any:

@@ -378,7 +378,7 @@ class CompiledFunction(DispatchedCalls, DirectCalls):
         self, error: Exception, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """What compiled code could not take: containers, extents of 1, or a real error."""
-        if pipeline.is_for_other_shapes(error):
+        if self._is_fitted and pipeline.is_for_other_shapes(error):
             self._go_all_ways()
             return self(*args, **kwargs)
         if self._stretched and str(error) in self._checks:

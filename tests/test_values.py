@@ -463,3 +463,12 @@ def test_a_call_that_stretches_an_extent_of_1_reads_the_source_once(monkeypatch)
 
     monkeypatch.setattr(pipeline, "place_of", fail)
     np.testing.assert_array_equal(gradient(np.ones(1), x), wanted)
+
+
+def test_float_of_a_single_is_a_double():
+    def product(x):
+        z, w = float(x[0]), float(x[1])
+        return z * w * w + z
+
+    x = np.array([0.1, 0.3], np.float32)
+    assert ad.jit(product)(x) == ad.jit(product, target="python")(x) == product(x)

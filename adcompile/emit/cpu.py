@@ -44,6 +44,9 @@ class CpuEmitter(PythonEmitter):
             return f"{one} if {{0}} else {zero}"
         if op.name == "cast" and op.inputs[0].type.dtype == op.attrs["dtype"] == "int64":
             return "{0}"
+        if op.name == "cast" and op.inputs[0].type.dtype == "float32":
+            if op.attrs["dtype"] == "float64":
+                return "np.float64({0})"  # the compiler's `float` leaves it as it is
         if op.name == "cast":
             return _CASTS.get(op.attrs["dtype"], f"np.{op.attrs['dtype']}({{0}})")
         if op.name == "stack":  # an empty list that has a type

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from adcompile.graph.aliases import Aliases
+from adcompile.graph.bounds import Bounds
 from adcompile.graph.builder import Builder
 from adcompile.graph.clone import clone_op
 from adcompile.graph.dependence import INDEX_STARTS, index_of
@@ -52,14 +53,16 @@ _TRAPS = frozenset({"floordiv", "mod"})  # of integers
 _MOST_AGAIN = 6  # operations on integers that both loops do
 
 
+_Known = tuple[Aliases, Bounds]
+
+
 def distribute_loops(graph: Graph) -> None:
     """Rewrite in place the innermost loops that gain by it."""
     if not any(map(_may_gain, graph.body.walk())):
         return
-    aliases = Aliases(graph)
-    start = Region()
+    known, start = (Aliases(graph), Bounds(graph)), Region()
     with Builder(graph) as builder:
-        _region(graph.body, aliases, start, builder)
+        _region(graph.body, known, start, builder)
     graph.body.ops[:0] = start.ops
 
 
@@ -74,13 +77,13 @@ def _is_innermost(inside: Sequence[Op]) -> bool:
     return all(op.name == "if" or not op.regions for op in inside)
 
 
-def _region(region: Region, aliases: Aliases, start: Region, builder: Builder) -> None:
+def _region(region: Region, known: _Known, start: Region, builder: Builder) -> None:
     for op in list(region.ops):
         for inner in op.regions:
             with builder.before(op), builder.inside(inner):
-                _region(inner, aliases, start, builder)
+                _region(inner, known, start, builder)
         if _may_gain(op):
-            parts = _Parts(op, aliases)
+            parts = _Parts(op, *known)
             if parts.possible() and parts.worth():
                 with builder.at(op.location):
                     _rewrite(parts, start, builder)
@@ -120,10 +123,12 @@ class _Parts:
     again     early operations that the late part does again
     """
 
-    def __init__(self, loop: Op, aliases: Aliases) -> None:
+    def __init__(self, loop: Op, aliases: Aliases, bounds: Bounds) -> None:
         self.loop, self.body = loop, loop.regions[0]
         self.step = loop.inputs[2].constant
         self._aliases = aliases
+        # or an index from the end may mean the element of another iteration
+        self._has_own = bounds.never_negative(self.body.params[0], self.body)
         written = (v for op in self.body.walk() for v in op.written)
         self._written = frozenset(r for v in written for r in aliases.roots.get(v, ()))
         self._inside = {v for op in self.body.ops for v in op.outputs}
@@ -193,7 +198,7 @@ class _Parts:
         """
         roots = self._aliases.roots.get(store.inputs[0], frozenset())
         alone = len(roots) == 1 and all(self._uses[root] == 1 for root in roots)
-        return alone and self.body.params[0] in index_of(store)
+        return alone and self._has_own and self.body.params[0] in index_of(store)
 
     def _is_scattered(self, op: Op) -> bool:
         """Whether it writes an element that is not a sum of counters."""

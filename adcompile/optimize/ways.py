@@ -87,11 +87,11 @@ class _Choices:
         if op.record.scalar is None or op.record.evaluate is None or isinstance(value.type, Array):
             return None
         numbers = [self._number(v) for v in op.inputs]
-        if None in numbers or not numbers:
+        if None in numbers or not numbers or (op.attrs and op.name != "cast"):
             return None
         try:
-            return op.record.evaluate(*numbers)
-        except ArithmeticError:
+            return op.record.evaluate(*numbers, **op.attrs)
+        except (ArithmeticError, ValueError):
             return None
 
     def _at_start(self, value: Value) -> Value:

@@ -211,6 +211,24 @@ def test_wherever_it_is_allowed(function):
         close(run_compiled(derivative(function), X, W, BINS)[1], wanted)
 
 
+def past_zero(x, w, bins):
+    """Two iterations of one block store in one element: the later one counts."""
+    n = len(x)
+    y, sums = np.zeros(n), np.zeros(7)
+    for i in range(n - 1, -n - 1, -1):
+        z = math.tanh(x[i] + w[0] * i) * math.exp(-x[i] * x[i]) * math.sin(x[i])
+        y[i] = z * math.cos(z)
+        sums[bins[i]] += z * math.exp(z)
+    return np.sum(y * np.arange(n)) + np.sum(sums * sums)
+
+
+@pytest.mark.parametrize("count", [8, 12, 40])
+def test_elements_from_the_end_are_those_of_others(count):
+    args = X[:count], W, BINS[:count]
+    close(derivative(past_zero)(*args), derivative(past_zero, target="python")(*args))
+    np.testing.assert_allclose(ad.jit(past_zero)(*args), past_zero(*args))
+
+
 def test_an_error_comes_where_it_did():
     bins = BINS.copy()
     bins[40] = 9

@@ -1,5 +1,6 @@
 """Code for Python's calls goes the ways that shapes choose; other shapes get code with all ways."""
 
+import copy
 import threading
 
 import numba
@@ -112,6 +113,47 @@ def test_nothing_is_written_before_the_check():
         value = run(out, a, a)
         np.testing.assert_allclose(out, 1 + a @ a)
         np.testing.assert_allclose(value, np.sum(out))
+
+
+def root_of_many(a, b):
+    return powered(a, b[:, : int(np.sqrt(b.shape[1] * b.shape[1]))])
+
+
+def test_numbers_made_of_shapes():
+    check(ad.value_and_grad(root_of_many, (0, 1)), LARGE, LARGE)
+    for count in (5, 40):
+        x = RNG.standard_normal(count)
+        found = ad.value_and_grad(in_segments)(x)
+        wanted = ad.value_and_grad(in_segments, target="python")(x)
+        np.testing.assert_allclose(found[0], wanted[0])
+        np.testing.assert_allclose(found[1], wanted[1])
+
+
+def in_segments(x):
+    sums, state = np.zeros(4), 0.1
+    for i in ad.checkpoint(range(len(x))):
+        state = np.tanh(state) + np.exp(-x[i] * x[i]) * np.sin(x[i])
+        sums[i % 4] += state
+    return np.sum(sums * sums)
+
+
+def test_a_copy_goes_its_own_ways():
+    gradient = ad.value_and_grad(powered, (0, 1))
+    check(gradient, LARGE, LARGE)
+    check(copy.copy(gradient), SMALL, SMALL)
+    check(gradient, SMALL, SMALL)
+
+
+def test_an_error_of_the_same_text_is_the_users():
+    def refusing(a):
+        if a[0] > 0.0:
+            raise ValueError("compiled for arrays of other shapes")
+        return a[0] * a[0]
+
+    gradient = ad.grad(refusing)
+    assert gradient(-np.ones(3))[0] == -2.0
+    with pytest.raises(ValueError, match="other shapes"):
+        gradient(np.ones(3))
 
 
 def test_wrong_shapes_are_still_told():
