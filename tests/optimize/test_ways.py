@@ -2,6 +2,7 @@
 
 import copy
 import threading
+from dataclasses import dataclass
 
 import numba
 import numpy as np
@@ -199,3 +200,32 @@ def test_every_number_of_iterations(count):
     gradient = ad.value_and_grad(powered, (0, 1))
     check(gradient, LARGE, LARGE)
     check(gradient, LARGE[:, :7].copy(), LARGE[:7, :count].copy())
+
+
+@dataclass(frozen=True)
+class Model:
+    scale: float
+
+    @ad.value_and_grad
+    def loss(self, a):
+        return self.scale * powered(a, a)
+
+
+def test_methods():
+    for a in (LARGE, SMALL, LARGE):
+        value, slope = Model(2.0).loss(a)
+        np.testing.assert_allclose(value, 2 * np.sum((a @ a) ** 2))
+        np.testing.assert_allclose(slope.scale, np.sum((a @ a) ** 2))
+
+
+def test_compiled_code_calls_first():
+    gradient = ad.value_and_grad(powered, (0, 1))
+
+    @numba.njit
+    def outer(a, b):
+        return gradient(a, b)
+
+    check(outer, LARGE, LARGE)
+    check(gradient, LARGE, LARGE)
+    check(gradient, SMALL, SMALL)
+    check(outer, SMALL, SMALL)
