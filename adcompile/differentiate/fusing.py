@@ -16,6 +16,7 @@ from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
 from adcompile.graph.clone import clone_op, inline
 from adcompile.graph.closures import closed, free_values
+from adcompile.graph.filling import given_extents
 from adcompile.graph.ir import Graph, Op, Parameter, Region, Value
 from adcompile.graph.types import Array, Scalar, is_continuous
 
@@ -172,7 +173,7 @@ def _iteration(builder: Builder, loop: Op, scratch: Sequence[Value]) -> Graph:
         parameters = [Parameter(f"p{k}", mapping[v]) for k, v in enumerate(body.params)]
         for array in scratch:
             assert array.op is not None and isinstance(array.type, Array)
-            extents = array.op.inputs[1:] if array.op.name == "full" else array.op.inputs
+            extents = given_extents(array.op)
             own = inner.op("empty", *extents, dtype=array.type.dtype, shape=array.type.shape)
             own.hint, own.named = array.hint, array.named
             mapping[array] = own

@@ -36,8 +36,7 @@ class Independence:
             if not is_sum(body, param, end):
                 return None
         own = {v for op in inner for v in op.outputs}
-        roots = {r for op in inner for v in op.written for r in self.aliases.roots[v]}
-        outside = sorted(roots - own, key=lambda v: v.hint)
+        outside = sorted(self.aliases.written_in(inner) - own, key=lambda v: v.hint)
         for root in outside:
             if not self._known.is_scratch(root, loop):
                 return None

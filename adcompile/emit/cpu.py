@@ -44,9 +44,8 @@ class CpuEmitter(PythonEmitter):
             return f"{one} if {{0}} else {zero}"
         if op.name == "cast" and op.inputs[0].type.dtype == op.attrs["dtype"] == "int64":
             return "{0}"
-        if op.name == "cast" and op.inputs[0].type.dtype == "float32":
-            if op.attrs["dtype"] == "float64":
-                return "np.float64({0})"  # the compiler's `float` leaves it as it is
+        if op.name == "cast" and (op.inputs[0].type.dtype, op.attrs["dtype"]) == _WIDENING:
+            return "np.float64({0})"
         if op.name == "cast":
             return _CASTS.get(op.attrs["dtype"], f"np.{op.attrs['dtype']}({{0}})")
         if op.name == "stack":  # an empty list that has a type
@@ -160,4 +159,5 @@ _ROUTINES = frozenset(
     {"solve", "svd", "argsort", "cholesky", "slogdet", "eigh", "qr", "pinv", "inv", "det"}
 )
 _LOG2_E = "np.float32(1.4426950408889634)"
+_WIDENING = ("float32", "float64")  # the compiler's `float` leaves a float32 as it is
 _CASTS = {"float64": "float({0})", "int64": "int({0})", "bool": "bool({0})"}

@@ -17,7 +17,7 @@ from adcompile.graph.types import Array
 
 _FREE = object()  # the region of a name whose holder's region has ended
 _State = tuple[dict[Value, str], dict[str, tuple[Value | None, Any]], dict[str, str]]
-_FRESH = frozenset({"empty", "zeros", "full"})  # what lies in rows, row after row
+_FRESH = frozenset({"empty", "full"})  # what lies in rows, row after row
 
 _RESERVED = frozenset(
     {

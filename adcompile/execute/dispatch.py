@@ -23,6 +23,7 @@ types: Any = _types  # its names come from star imports
 Generate = Callable[[tuple[str, ...], tuple[Any, ...] | None], tuple[str, str]]
 
 
+# Numba's classes and decorators have no types of their own, hence the comments beside them
 class _Borrowing(CPUDispatcher):  # type: ignore[misc]
     """A dispatcher of what others have compiled, which stays when this one goes."""
 
@@ -80,8 +81,7 @@ class GeneratedDispatcher(_Borrowing):
             return existing.entry_point
         with collecting_seldom():
             source, entry = self._generate(tuple(type_text(t) for t in key), self._args)
-            # one module for each signature: processes that share the cache never write one file
-            # for two
+            # a module for each signature: processes that share the cache write no file for two
             source = f"# {', '.join(map(str, key))}\n{source}"
             result = compile_for(compile_source(source, entry, **self._compile_options), key)
         self.add_overload(result)

@@ -21,7 +21,7 @@ from numba.extending import lower_builtin as _lower
 from numba.extending import type_callable as _typing
 
 from adcompile.execute.products import dot_into
-from adcompile.execute.vector_math import library_exp
+from adcompile.execute.vector_math import library_call
 
 __all__ = ["dot_into", "exp", "maximum", "minimum", "times"]
 
@@ -56,7 +56,7 @@ def _exp_typed(context: Any) -> Any:
 
 @_lower(exp, _types.Float)  # type: ignore[untyped-decorator]
 def _exp_lowered(context: Any, builder: Any, types: Any, values: Any) -> Any:
-    return library_exp(context, builder, values[0])
+    return library_call(context, builder, "exp", values)
 
 
 def _compiled(function: Callable[[float, float], float], generate: Callable[..., Any]) -> None:

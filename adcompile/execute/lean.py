@@ -21,6 +21,7 @@ from numba.core.untyped_passes import InlineClosureLikes, ReconstructSSA
 _SELDOM = (50_000, 20, 100)  # as many new objects, before the youngest and the older are searched
 
 
+# Numba's classes have no types of their own, hence the comment beside it
 class LeanCompiler(_Compiler):  # type: ignore[misc]
     """Numba's compiler for functions on one thread."""
 

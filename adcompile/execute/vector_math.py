@@ -56,8 +56,7 @@ def _function(name: str, count: int) -> Any:
             formula = _formula(name, single)
             if formula is not None:
                 return formula(builder, *values)
-            _vectors.align_stack(context, builder)
-            return _call(builder, name, values, single, _vectors.features(context))
+            return library_call(context, builder, name, values)
 
         known = all(isinstance(a, (_types.Float, _types.Integer)) for a in arguments)
         return (number(*[number] * count), generate) if known else None
@@ -69,10 +68,11 @@ def _function(name: str, count: int) -> Any:
     return made
 
 
-def library_exp(context: Any, builder: Any, x: Any) -> Any:
-    """A call of libm's exp, or of a version for several elements."""
+def library_call(context: Any, builder: Any, name: str, values: Any) -> Any:
+    """A call of a function of libm, or of a version for several elements."""
     _vectors.align_stack(context, builder)
-    return _call(builder, "exp", [x], x.type == _ir.FloatType(), _vectors.features(context))
+    single = values[0].type == _ir.FloatType()
+    return _call(builder, name, values, single, _vectors.features(context))
 
 
 def _formula(name: str, single: bool) -> Any:

@@ -6,7 +6,7 @@ memory it may use, and for every operation whether a root may be written after i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.types import Array, Scalar, StackOf
@@ -94,6 +94,10 @@ class Aliases:
                 if not known <= self.roots[target]:
                     self.roots[target] |= known
                     changed = True
+
+    def written_in(self, ops: Iterable[Op]) -> frozenset[Value]:
+        """The roots of what operations write."""
+        return frozenset(r for op in ops for v in op.written for r in self.roots.get(v, ()))
 
     def may_be_written_after(self, op: Op, value: Value) -> bool:
         """Whether memory of `value` may be written once `op` has run."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from adcompile.graph.builder import Builder
-from adcompile.graph.ir import Region, Value
+from adcompile.graph.ir import Op, Region, Value
 
 
 def fill(
@@ -18,6 +18,11 @@ def fill(
 ) -> None:  # fmt: skip
     """Append the stores into all elements, or into those of the rows with an index."""
     builder.each(ranges, lambda rest: builder.op("store", array, value, *index, *rest), len(index))
+
+
+def given_extents(made: Op) -> list[Value]:
+    """The extents that an operation which makes an array, `empty` or `full`, is given."""
+    return made.inputs[made.name == "full" :]
 
 
 def settle_memory(region: Region, made: dict[Value, Value], builder: Builder) -> None:
@@ -31,7 +36,7 @@ def settle_memory(region: Region, made: dict[Value, Value], builder: Builder) ->
                 settle_memory(inner, made, builder)
         if op.name not in ("empty", "full"):
             continue
-        extents = op.inputs[op.name == "full" :]
+        extents = given_extents(op)
         known = zip(extents, op.attrs["shape"], strict=True)
         shape = tuple(dim if v.constant is None else int(v.constant) for v, dim in known)
         with builder.inside(Region()) as new, builder.at(op.location):

@@ -12,6 +12,7 @@ from adcompile.graph.aliases import Aliases
 from adcompile.graph.dependence import index_of
 from adcompile.graph.folds import fold_of
 from adcompile.graph.ir import Graph, Op, Region
+from adcompile.optimize.distribute import is_innermost
 
 
 def mark_chains(graph: Graph) -> None:
@@ -19,20 +20,15 @@ def mark_chains(graph: Graph) -> None:
     if any(op.name == "exp" for op in graph.body.walk()):
         aliases = Aliases(graph)
         for op in graph.body.walk():
-            if op.name in ("for", "while") and _is_innermost(op):
+            if op.name in ("for", "while") and is_innermost(op):
                 _mark(op, aliases)
-
-
-def _is_innermost(loop: Op) -> bool:
-    return not any(op.name in ("for", "while") for r in loop.regions for op in r.walk())
 
 
 def _mark(loop: Op, aliases: Aliases) -> None:
     body, first = loop.regions[0], int(loop.name == "for")
     carried = zip(body.params[first:], body.yields, strict=True)
     late = {param for param, end in carried if fold_of(body, param, end) is None}
-    written = (v for op in body.walk() for v in op.written)
-    roots = frozenset(root for v in written for root in aliases.roots.get(v, ()))
+    roots = aliases.written_in(body.walk())
 
     def waits(op: Op) -> bool:
         """Whether it reads what another iteration may have written."""

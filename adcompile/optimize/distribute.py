@@ -12,7 +12,7 @@ computed, as LLVM does in loops that it vectorises.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Bounds
@@ -22,8 +22,7 @@ from adcompile.graph.dependence import INDEX_STARTS, index_of
 from adcompile.graph.folds import is_fold
 from adcompile.graph.ir import Graph, Note, Op, Region, Value, is_undefined
 from adcompile.graph.types import Scalar, is_complex, is_continuous, is_integer
-from adcompile.ops.memory import empty
-from adcompile.optimize.interleave import run_when
+from adcompile.optimize.interleave import rows_for, run_when
 
 BLOCK = 32  # iterations; their numbers stay in the near cache
 MOST_ROWS = 64  # numbers of one iteration that the second loop reads
@@ -51,8 +50,6 @@ _PLAIN = _FUNCTIONS | _DIVISIONS | frozenset(
 )  # fmt: skip
 _TRAPS = frozenset({"floordiv", "mod"})  # of integers
 _MOST_AGAIN = 6  # operations on integers that both loops do
-
-
 _Known = tuple[Aliases, Bounds]
 
 
@@ -69,11 +66,12 @@ def distribute_loops(graph: Graph) -> None:
 def _may_gain(op: Op) -> bool:
     if op.name != "for" or abs(op.inputs[2].constant or 0) != 1:
         return False
-    inside = list(op.regions[0].walk())
-    return _is_innermost(inside) and _work(inside) > _LOOPS
+    return is_innermost(op) and _work(op.regions[0].walk()) > _LOOPS
 
 
-def _is_innermost(inside: Sequence[Op]) -> bool:
+def is_innermost(loop: Op) -> bool:
+    """Whether there are no loops inside."""
+    inside = (op for region in loop.regions for op in region.walk())
     return all(op.name == "if" or not op.regions for op in inside)
 
 
@@ -129,8 +127,7 @@ class _Parts:
         self._aliases = aliases
         # or an index from the end may mean the element of another iteration
         self._has_own = bounds.never_negative(self.body.params[0], self.body)
-        written = (v for op in self.body.walk() for v in op.written)
-        self._written = frozenset(r for v in written for r in aliases.roots.get(v, ()))
+        self._written = aliases.written_in(self.body.walk())
         self._inside = {v for op in self.body.ops for v in op.outputs}
         used = (v for op in self.body.walk() for v in op.used)
         self._uses = Counter(r for v in used for r in aliases.roots.get(v, ()))
@@ -280,16 +277,8 @@ class _Emission:
 
     def __init__(self, parts: _Parts, start: Region, builder: Builder) -> None:
         self.parts, self.builder = parts, builder
-        self.rows: dict[Value, tuple[Value, Value]] = {}
-        groups: dict[str, list[Value]] = {}
-        for value in parts.handed:
-            groups.setdefault(value.type.dtype, []).append(value)
         with builder.inside(start):
-            for dtype, values in groups.items():
-                array = empty(builder, [len(values), BLOCK], dtype)
-                array.hint = "block"
-                for row, value in enumerate(values):
-                    self.rows[value] = array, builder.constant(row)
+            self.rows = rows_for(parts.handed, BLOCK, "block", builder)
 
     def run(self, trips: Value) -> list[Value]:
         """All iterations; gives what the loop carries."""

@@ -11,7 +11,7 @@ iteration, and so is an array that each iteration fills for itself.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from adcompile.graph.bounds import Bounds
@@ -216,6 +216,24 @@ def run_when(
     builder.branch(condition, several, one_by_one, chosen=[True])
 
 
+def rows_for(
+    numbers: Iterable[Value], width: int, hint: str, builder: Builder
+) -> dict[Value, tuple[Value, Value]]:  # fmt: skip
+    """For each number an array and the row in it that holds the number of `width` iterations.
+
+    There is one array for each dtype.
+    """
+    groups: dict[str, list[Value]] = {}
+    for value in numbers:
+        groups.setdefault(value.type.dtype, []).append(value)
+    rows: dict[Value, tuple[Value, Value]] = {}
+    for dtype, values in groups.items():
+        array = empty(builder, [len(values), width], dtype)
+        array.hint = hint
+        rows.update((value, (array, builder.constant(row))) for row, value in enumerate(values))
+    return rows
+
+
 def _always(lanes: Lanes, builder: Builder) -> None:
     """Nothing else."""
 
@@ -298,14 +316,7 @@ class _Emission:
         for segment in segments(self.items):
             kept.update((self.lanes.place_of(v), None) for v in self._brought(segment))
             kept.update((self.lanes.place_of(param), None) for param, _ in segment.moves)
-        groups: dict[str, list[Value]] = {}
-        for value in kept:
-            groups.setdefault(value.type.dtype, []).append(value)
-        for dtype, values in groups.items():
-            array = empty(self.builder, [len(values), self.width], dtype)
-            array.hint = "lanes"
-            for row, value in enumerate(values):
-                self.places[value] = array, self.builder.constant(row)
+        self.places.update(rows_for(kept, self.width, "lanes", self.builder))
 
     def _brought(self, segment: Segment) -> list[Value]:
         """The numbers of each lane that a segment reads of others."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from adcompile.graph.builder import Builder
 from adcompile.graph.clone import clone_op
+from adcompile.graph.filling import given_extents
 from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.rewrite import replace
 from adcompile.graph.types import Array
@@ -114,5 +115,4 @@ def _extent(dim: Op) -> Value | None:
     made = dim.inputs[0].op if dim.name == "dim" else None
     if made is None or made.name not in ("empty", "full"):
         return None
-    extents = made.inputs[1:] if made.name == "full" else made.inputs
-    return extents[dim.attrs["axis"]]
+    return given_extents(made)[dim.attrs["axis"]]

@@ -11,18 +11,10 @@ import pytest
 import adcompile as ad
 from adcompile import pipeline
 from adcompile.optimize import interleave
+from tests.optimize.test_neighbours import product_in_place as powered
 
 RNG = np.random.default_rng(13)
 LARGE, SMALL = RNG.standard_normal((40, 40)), RNG.standard_normal((5, 5))
-
-
-def powered(a, b):
-    c = np.zeros((a.shape[0], b.shape[1]))
-    for i in range(a.shape[0]):
-        for j in range(b.shape[1]):
-            for k in range(a.shape[1]):
-                c[i, j] += a[i, k] * b[k, j]
-    return np.sum(c * c)
 
 
 def check(gradient, a, b):

@@ -48,7 +48,7 @@ def distributed_everywhere(block: int = 2) -> Iterator[None]:
 
     def may(op: Op) -> bool:
         steps = op.name == "for" and abs(op.inputs[2].constant or 0) == 1
-        return steps and distribute._is_innermost(list(op.regions[0].walk()))
+        return steps and distribute.is_innermost(op)
 
     with (
         mock.patch.object(distribute, "BLOCK", block),
