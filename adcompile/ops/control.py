@@ -244,7 +244,7 @@ def _invoke(*inputs: Any, procedure: Any) -> Any:
 
 register(
     Record(
-        "invoke", _invoke_infer, _invoke,
+        "invoke", _invoke_infer, _invoke, takes_complex=True,
         notes="a call of a function that may call itself; what it writes is known to it",
     )
 )  # fmt: skip

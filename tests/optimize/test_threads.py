@@ -69,6 +69,17 @@ def own_rows(u):
     return total
 
 
+def phases(u, shift):
+    """Complex numbers, to common elements and to one."""
+    bins = np.zeros(5, dtype=np.complex128)
+    total = 0j
+    for i in range(len(u)):
+        wave = np.exp(1j * (u[i] + shift[i % 3]))
+        bins[i % 5] += wave * u[i]
+        total += wave
+    return np.sum(np.abs(bins) ** 2) + abs(total)
+
+
 def mixture(n):
     rng = np.random.default_rng(1)
     alpha, mu, q, l, x = (rng.normal(size=s) for s in (3, (3, 2), (3, 2), (3, 1), (n, 2)))
@@ -82,9 +93,10 @@ PROGRAMS = {
     "backwards": (backwards, lambda n: (U[:n],)),
     "in_odd_places": (in_odd_places, lambda n: (U[:n],)),
     "own_rows": (own_rows, lambda n: (U[:n],)),
+    "phases": (phases, lambda n: (U[:n], np.array([0.1, 0.2, 0.3]))),
     "gmm": (gmm_loops, mixture),
 }
-WRT = {"histogram": (0, 1), "gmm": (0, 1, 2, 3)}
+WRT = {"phases": (0, 1), "histogram": (0, 1), "gmm": (0, 1, 2, 3)}
 
 
 def flat(result):
@@ -109,7 +121,7 @@ def test_blocks_in_any_order_give_the_same(name):
     )
 
 
-@pytest.mark.parametrize("name", ["triangle", "histogram", "own_rows"])
+@pytest.mark.parametrize("name", ["triangle", "histogram", "own_rows", "phases"])
 def test_threads_give_the_same(name):
     function, arguments = PROGRAMS[name]
     args, wrt = arguments(N), WRT.get(name, (0,))

@@ -275,6 +275,21 @@ def in_containers(pair, named):
     return abs(turned[0] + np.sum(z)) ** 2 + (turned[1] * c).real
 
 
+def _power(z, n):
+    if n == 0:
+        return 1 + 0j
+    half = _power(z, n // 2)
+    return half * half * z if n % 2 else half * half
+
+
+@program(0.3 + 0.4j, _complex(3))
+def powers_by_recursion(z, w):
+    total = 0.0
+    for i in range(len(w)):
+        total += abs(_power(w[i] + z, i + 4)) + _power(z, 3).imag
+    return total
+
+
 @program(0.3 + 0.4j, 1.3 - 0.2j)
 def powers(z, w):
     return abs(z**w) + (z**-2).imag + abs((z + 2) ** 7) + (w ** abs(z)).real + abs(2 ** (1j * z))
