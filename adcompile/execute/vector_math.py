@@ -1,10 +1,10 @@
 """The functions of `math`, such that loops of compiled code compute several elements at once.
 
-Numba's own calls of `exp` and its kin keep a loop scalar. Here `exp`, and the tanh of a float32,
-are formulas of our own, which LLVM vectorises as any arithmetic. Calls of the others name their
-vector versions in glibc's `libmvec` (2.35 or later, x86-64; `AVAILABLE` where it is there), which
-LLVM takes where it vectorises a loop; they are within 4 units in the last place. A call that stays
-scalar goes to the same `libm` as ever. Generated modules import this module as `math`.
+Numba's own calls of `exp` and its kin keep a loop scalar. Here `exp` and `tanh` are formulas of our
+own, which LLVM vectorises as any arithmetic. Calls of the others name their vector versions in
+glibc's `libmvec` (2.35 or later, x86-64; `AVAILABLE` where it is there), which LLVM takes where it
+vectorises a loop; they are within 4 units in the last place. A call that stays scalar goes to the
+same `libm` as ever. Generated modules import this module as `math`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ _UNARY = (
     "asin", "acos", "atan", "asinh", "acosh", "atanh", "erf", "erfc",
 )  # fmt: skip
 _BINARY = ("atan2", "hypot", "pow")
+_OWN = {"exp": _formulas.exp, "tanh": _formulas.tanh}
 
 
 def _loaded() -> bool:
@@ -53,9 +54,8 @@ def _function(name: str, count: int) -> Any:
         number = _types.float32 if single else _types.float64
 
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            formula = _formula(name, single)
-            if formula is not None:
-                return formula(builder, *values)
+            if name in _OWN:
+                return _OWN[name](builder, *values)
             return library_call(context, builder, name, values)
 
         known = all(isinstance(a, (_types.Float, _types.Integer)) for a in arguments)
@@ -73,12 +73,6 @@ def library_call(context: Any, builder: Any, name: str, values: Any) -> Any:
     _vectors.align_stack(context, builder)
     single = values[0].type == _ir.FloatType()
     return _call(builder, name, values, single, _vectors.features(context))
-
-
-def _formula(name: str, single: bool) -> Any:
-    if name == "exp":
-        return _formulas.exp
-    return _formulas.single_tanh if name == "tanh" and single else None
 
 
 def _call(builder: Any, name: str, values: Any, single: bool, features: str) -> Any:
@@ -131,7 +125,7 @@ def _keep(module: Any, function: Any) -> None:
     kept.initializer = _ir.Constant(type_, items)
 
 
-globals()["exp"] = _function("exp", 1)
+globals().update({_name: _function(_name, 1) for _name in _OWN})
 if AVAILABLE:
     globals().update({_name: _function(_name, 1) for _name in _UNARY})
     globals().update({_name: _function(_name, 2) for _name in _BINARY})
