@@ -27,6 +27,7 @@ _TITLES = {
     "fused": "computed in the loops of what reads it",
     "parallel": "loops that several threads share",
     "sequential": "loops that one thread runs",
+    "mapped": "sums that are multiplied once, after the loop",
     "interleaved": "loops that run several iterations side by side",
     "distributed": "loops that compute several iterations before they write",
     "columns": "arrays whose columns are copied around loops",
@@ -43,8 +44,8 @@ class Decision:
     """One decision.
 
     kind       "saved", "kept", "segments", "recomputed", "adjoint", "copied", "in place", "fused",
-               "parallel", "sequential", "interleaved", "distributed", "columns", "folded",
-               "kernel", "product", "transfer" or "temporary"
+               "parallel", "sequential", "mapped", "interleaved", "distributed", "columns",
+               "folded", "kernel", "product", "transfer" or "temporary"
     what       the user's variable, or the expression as written
     line       where, in the user's file; 0 if it has no place of its own
     because    why

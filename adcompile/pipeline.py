@@ -56,6 +56,7 @@ from adcompile.optimize.gather import gather_but_pairs, gather_sums, hand_on_sum
 from adcompile.optimize.interleave import interleave_iterations, may_interleave
 from adcompile.optimize.late import zero_late
 from adcompile.optimize.loads import hoist_loads, share_loads
+from adcompile.optimize.mapped import map_sums, may_map
 from adcompile.optimize.merge import merge_kernels, merge_loops, merge_sums
 from adcompile.optimize.ordered import order_products
 from adcompile.optimize.overwritten import drop_overwritten
@@ -135,6 +136,7 @@ _FOR_KERNELS: dict[_Pass, _Pass] = {merge_loops: merge_kernels}
 _ONLY_KERNELS = frozenset({"merge_kernels", "drop_overwritten"})
 # before memory that iterations can share is: with a test whether there is a loop to ask about
 _EARLY: tuple[tuple[Callable[[Graph], None], Callable[[Graph], bool]], ...] = (
+    (map_sums, may_map),
     (part_columns, may_part),
     (interleave_iterations, may_interleave),
 )
@@ -150,6 +152,7 @@ _REORDERING = frozenset(
         "gather_sums",
         "share_reciprocals",
         "add_once",
+        "map_sums",
         "interleave_iterations",
         "hand_on_sums",
         "skip_zeros",
@@ -170,6 +173,7 @@ def pass_names() -> list[str]:
     named += [
         read_chosen_rows,
         spread_loops,
+        map_sums,
         part_columns,
         interleave_iterations,
         choose_ways,
@@ -209,7 +213,7 @@ def skipped_passes(
     off |= frozenset() if options["fastmath"] else _REORDERING
     if target == "cuda":
         others = (_FOR_ONE_CORE - {"reuse_buffers"}) | {
-            "merge_loops", "unsigned_indices", "part_columns", "interleave_iterations",
+            "merge_loops", "unsigned_indices", "map_sums", "part_columns", "interleave_iterations",
             "hand_on_sums", "skip_zeros", "factor_carried", "order_products", "save_factors",
             "read_chosen_rows", "choose_ways", "distribute_loops", "mark_chains",
         }  # fmt: skip

@@ -143,8 +143,8 @@ class Note:
     """A decision, kept with the operation that it led to; `explain` reads them.
 
     kind       "saved", "kept", "recomputed", "adjoint", "copied", "in place", "segments", "fused",
-               "parallel", "sequential", "interleaved", "distributed", "columns", "folded",
-               "kernel", "product", "transfer", "temporary"
+               "parallel", "sequential", "mapped", "interleaved", "distributed", "columns",
+               "folded", "kernel", "product", "transfer", "temporary"
     what       the user's variable or expression
     because    why, in words
     location   where the user wrote it

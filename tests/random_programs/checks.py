@@ -30,7 +30,11 @@ from adcompile.graph.ir import Graph
 from adcompile.graph.trees import as_tuples, leaves, mapped
 from adcompile.graph.types import is_continuous, type_of
 from tests.random_programs.columns import parted_everywhere
-from tests.random_programs.lanes import distributed_everywhere, interleaved_everywhere
+from tests.random_programs.lanes import (
+    distributed_everywhere,
+    interleaved_everywhere,
+    mapped_everywhere,
+)
 from tests.random_programs.program import Program
 from tests.random_programs.running import LONGEST, limited, loaded, recorded, with_wrappers
 from tests.random_programs.threads import in_any_order, spread_everywhere
@@ -194,14 +198,15 @@ class _Run:
         self.done.append("gradient")
 
     def _scheduled(self, graph: Graph, wanted: list[Any]) -> None:
-        source = pipeline.compiler_source(clone_graph(graph)[0])
+        plain = pipeline.compiler_source(clone_graph(graph)[0])
         all_close(
-            numbers_in(self._run(source, graph.name)), wanted, 1e-8, "the scheduled source differs"
+            numbers_in(self._run(plain, graph.name)), wanted, 1e-8, "the scheduled source differs"
         )
         turn = self.program.seed // 3 % 3
         self.stage = ("lanes", "threads", "lanes and threads")[turn]
         with contextlib.ExitStack() as ways:
             ways.enter_context(parted_everywhere())
+            ways.enter_context(mapped_everywhere())
             ways.enter_context(distributed_everywhere())
             if "lanes" in self.stage:
                 ways.enter_context(interleaved_everywhere(2, outer=self.program.seed % 2 == 1))
@@ -209,7 +214,7 @@ class _Run:
                 ways.enter_context(spread_everywhere())
             source = pipeline.compiler_source(clone_graph(graph)[0])
         parted = re.search(r"\w+_\d\[(\w+)\] = \w+\[\1, \d\]", source)
-        if parted or " lane in range(" in source or "prange(" in source:
+        if source != plain:
             found = self._run(in_any_order(source), graph.name)
             all_close(numbers_in(found), wanted, 1e-8, f"the source for {self.stage} differs")
             self.done += [self.stage, *(["columns"] if parted else [])]

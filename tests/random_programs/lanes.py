@@ -8,7 +8,7 @@ from unittest import mock
 
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Op, Region
-from adcompile.optimize import distribute, interleave
+from adcompile.optimize import distribute, interleave, mapped
 
 
 @contextmanager
@@ -55,5 +55,19 @@ def distributed_everywhere(block: int = 2) -> Iterator[None]:
         mock.patch.object(distribute, "FEWEST", 1),
         mock.patch.object(distribute, "_may_gain", may),
         mock.patch.object(distribute._Parts, "worth", lambda self: True),
+    ):
+        yield
+
+
+@contextmanager
+def mapped_everywhere() -> Iterator[None]:
+    """Let every loop whose iterations stand alone sum up the terms of what it adds."""
+
+    def steps_by_one(op: Op) -> bool:
+        return op.name == "for" and abs(op.inputs[2].constant or 0) == 1
+
+    with (
+        mock.patch.object(mapped, "_is_candidate", steps_by_one),
+        mock.patch.object(mapped.Images, "pays", lambda self, addend: True),
     ):
         yield
