@@ -5,7 +5,8 @@ and where a loop is joined to an earlier one over the same range that shares an 
 iteration `i` of each touches only what no other iteration of the other does. What the first stored
 is then at hand where the second reads it, and an array that nobody else reads is not needed. A loop
 that runs element by element, because it carries more than sums, takes in what is cheap. Loops that
-write to different rows of one array stay apart.
+write to different rows of one array stay apart. A loop that starts later, and only folds what the
+other reads, too, starts with it, and folds nothing until then.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from adcompile.graph.dependence import index_of
 from adcompile.graph.folds import is_fold
 from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.magnitude import DEAR
-from adcompile.graph.types import Scalar, is_continuous
+from adcompile.graph.types import Scalar, is_complex, is_continuous
 from adcompile.optimize.gather import CHEAP
 from adcompile.optimize.loads import changed, defined, touched
 
@@ -30,6 +31,8 @@ _PLAIN = frozenset({"load", "store", "accumulate_at", "for", "if", "dim", "const
 _SUMS = CHEAP | {"accumulate_at", "for"}
 _CHECKS = 8  # pairs of arrays that LLVM compares before a loop, at most, to vectorise it
 _FARTHEST = 30  # operations between two loops
+_INTO = frozenset({"add", "sub", "maximum", "minimum"})
+_TRAPS = frozenset({"floordiv", "mod"})  # of integers
 
 
 def merge_loops(graph: Graph) -> None:
@@ -99,7 +102,9 @@ class _Merging:
             if not self._may_join(first):
                 continue
             for second in region.ops[place + 1 : place + _FARTHEST]:
-                if self._may_join(second) and self._try(first, second, region):
+                if self._may_join(second) and (
+                    self._try(first, second, region) or self._try_earlier(first, second, region)
+                ):
                     return True
         return any(self.any(inner) for op in region.ops for inner in op.regions)
 
@@ -132,6 +137,22 @@ class _Merging:
         for known in (self._touches, self._changes):
             known.pop(first, None)
         return True
+
+    def _try_earlier(self, first: Op, second: Op, region: Region) -> bool:
+        """Join loops of which one starts later than the other."""
+        starts = [loop.inputs[0].constant for loop in (first, second)]
+        if None in starts or starts[0] == starts[1] or self.only_sums:
+            return False
+        late, early = (first, second) if starts[0] > starts[1] else (second, first)
+        if not _may_start_with(late, early):
+            return False
+        body, before = late.regions[0], late.inputs[0]
+        ops, yields = list(body.ops), list(body.yields)
+        _start_with(late, early, self.graph)
+        if self._try(first, second, region):
+            return True
+        late.inputs[0], body.ops, body.yields = before, ops, yields
+        return False
 
     def _same_range(self, first: Op, second: Op, region: Region) -> bool:
         ends = [
@@ -350,6 +371,64 @@ def _join(first: Op, second: Op, region: Region, late: Sequence[Op]) -> None:
     start, end = region.ops.index(first), region.ops.index(second)
     early = [op for op in region.ops[start + 1 : end] if op not in late]
     region.ops[start : end + 1] = [*early, first, *late]
+
+
+def _may_start_with(late: Op, early: Op) -> bool:
+    """Whether a loop only folds, and only reads what the other reads in the same iteration."""
+    body, other = late.regions[0], early.regions[0]
+    counters = {body.params[0]: other.params[0]}
+    read = [op.inputs for op in other.ops if op.name == "load"]
+    running = [*body.params[1:], *body.yields]
+    folds = [_folded(p, end) for p, end in zip(body.params[1:], body.yields, strict=True)]
+    if len(set(running)) < len(running) or not all(folds):
+        return False
+    for op in body.ops:
+        if op.name == "load" and [counters.get(v, v) for v in op.inputs] not in read:
+            return False
+        if op.name not in ("load", "constant") and (op.record.scalar is None or op.name in _TRAPS):
+            return False
+        others = (v for v in op.inputs if op not in folds or v is not _running(op, body))
+        if not set(running).isdisjoint(others):
+            return False
+    return True
+
+
+def _running(fold: Op, body: Region) -> Value:
+    return body.params[1 + body.yields.index(fold.result)]
+
+
+def _folded(param: Value, end: Value) -> Op | None:
+    """The operation that folds something into a number."""
+    op = end.op
+    if op is None or op.name not in _INTO or op.inputs.count(param) != 1 or is_complex(end.type):
+        return None
+    return op if op.name != "sub" or op.inputs[0] is param else None
+
+
+def _start_with(late: Op, early: Op, graph: Graph) -> None:
+    """Have a loop start earlier: until its own start it folds in what changes nothing."""
+    body, start = late.regions[0], late.inputs[0]
+    late.inputs[0] = early.inputs[0]
+    with Builder(graph) as builder, builder.at(late.location):
+        with builder.inside(Region()) as made:
+            begun = builder.op("ge", body.params[0], start.constant)
+        body.ops = [*made.ops, *body.ops]
+        for k, (param, end) in enumerate(zip(body.params[1:], body.yields, strict=True)):
+            op = end.op
+            assert op is not None and isinstance(end.type, Scalar)
+            (value,) = (v for v in op.inputs if v is not param)
+            with builder.inside(Region()) as made:
+                neutral = late.inputs[3 + k]  # of the largest, and the smallest
+                if op.name in ("add", "sub"):
+                    zero = -0.0 if op.name == "add" and is_continuous(end.type) else 0
+                    neutral = builder.constant(zero, Scalar(end.type.dtype))
+                chosen = builder.op("where", begun, value, neutral)
+                builder.op(op.name, *(v if v is param else chosen for v in op.inputs))
+            folded = made.ops[-1].result
+            folded.hint, folded.named = end.hint, end.named
+            place = body.ops.index(op)
+            body.ops[place : place + 1] = made.ops
+            body.yields[k] = folded
 
 
 def _folds(loop: Op) -> bool:
