@@ -9,6 +9,7 @@ So it goes through loops inside that run alike in every iteration, and arrays th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import prod
@@ -17,12 +18,20 @@ from adcompile.graph.bounds import Bounds
 from adcompile.graph.concurrency import Plan
 from adcompile.graph.dependence import INDEX_STARTS, index_of
 from adcompile.graph.ir import Op, Region, Value
-from adcompile.graph.types import Scalar, is_continuous
+from adcompile.graph.magnitude import Product, trips
+from adcompile.graph.types import Array, Scalar, is_continuous
 from adcompile.optimize.lanes import Lanes, carried
 
 ZERO, LINEAR, TERM = "zero", "linear", "term"
 _MADE = ("empty", "full")
 _PARTS = ("real", "imag", "conj")
+_EXACT = frozenset(
+    {
+        "add", "sub", "neg", "abs", "sign", "cast", "where", "maximum", "minimum", "floor", "ceil",
+        "rint", "trunc", "complex", *_PARTS,
+    }
+)  # fmt: skip
+_DOUBLE = ("float64", "complex128")
 _MANY = 8  # iterations that a loop is taken to have
 
 
@@ -215,11 +224,16 @@ class Images:
     # -- whether it pays ------------------------------------------------------------------------
 
     def pays(self, addend: Op) -> bool:
-        """Whether the loop does less when it sums up the terms in place of what is made of them."""
+        """Whether the loop does less when it sums up the terms in place of what is made of them.
+
+        There must be one term, computed in the loop in double precision. Sums of two kinds of terms
+        may be large where each iteration's difference is small, such as a residual: nothing would
+        be left of it.
+        """
         value = addend.inputs[1]
-        if self.kind(value) != LINEAR and self.around(value) == self.homes[self.home[addend]]:
-            return False
         found = self.reached([value])
+        if not self._is_accurate(found) or not self._has_room(addend, found):
+            return False
         gone = found.ops | {addend}
         size = -1
         while size != len(gone):
@@ -227,6 +241,38 @@ class Images:
             gone -= {op for op in gone if op is not addend and self._is_used(op, gone, found)}
         saved = sum(self._often(self.home[op]) for op in gone)
         return saved > sum(self._often(self.home.get(v, self.body)) for v in found.terms)
+
+    def _is_accurate(self, found: Reached) -> bool:
+        """Whether the sum of the terms loses no more than what each of them has lost."""
+        if not found.ops:
+            return True
+        return len(found.terms) == 1 and all(map(self._is_rounded, found.terms))
+
+    def _is_rounded(self, value: Value) -> bool:
+        """Whether a number in double precision is computed, and no datum or difference of data."""
+        op = value.op
+        while op is not None and op in self.home and value.type.dtype in _DOUBLE:
+            varying = [v for v in op.inputs if v in self.varying]
+            if op.name in ("mul", "div", "neg") and len(varying) == 1:
+                op = varying[0].op
+            else:
+                return op.record.scalar is not None and op.name not in _EXACT
+        return False
+
+    def _has_room(self, addend: Op, found: Reached) -> bool:
+        """Whether the terms of all places are no more than what is added in one iteration."""
+        target, own = addend.inputs[0].type, self._trips(self.homes[self.home[addend]])
+        assert isinstance(target, Array)
+        return all(
+            len(self.around(term)) <= target.ndim and self._trips(self.around(term)) <= own
+            for term in found.terms
+        )
+
+    def _trips(self, loops: tuple[Op, ...]) -> Product:
+        total: Product = Counter()
+        for loop in loops:
+            total += trips(loop, self.home[loop], self.lanes.bounds)
+        return total
 
     def _is_used(self, op: Op, gone: set[Op], found: Reached) -> bool:
         """Whether the loop does an operation for something else, too."""

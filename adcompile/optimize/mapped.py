@@ -74,13 +74,14 @@ def _map(loop: Op, region: Region, builder: Builder, known: Concurrency) -> bool
     with builder.before(loop):
         with builder.inside(Region()) as before:
             addends = [op for op in addends if emission.sum_up(op)]
+        if not addends:
+            return False
         with builder.inside(Region()) as after:
             emission.map(addends)
     region.ops[position : position + 1] = [*before.ops, loop, *after.ops]
-    if addends:
-        what = f"the loop over `{loop.regions[0].params[0].hint}`"
-        builder.graph.notes.append(Note("mapped", what, _why(addends), loop.location))
-    return bool(addends)
+    what = f"the loop over `{loop.regions[0].params[0].hint}`"
+    builder.graph.notes.append(Note("mapped", what, _why(addends), loop.location))
+    return True
 
 
 def _why(addends: Sequence[Op]) -> str:
