@@ -66,7 +66,8 @@ class DispatchedCalls:
             with self._lock:
                 checked = self._checks or self._recursive
                 whole = None if checked else MethodType(self._kind.__call__, self)
-                self.__class__ = calling(self._kind, whole, dispatcher, self.__signature__)
+                if dispatcher is self._fitted:  # or another thread has gone all ways meanwhile
+                    self.__class__ = calling(self._kind, whole, dispatcher, self.__signature__)
         return result
 
     def _first_plain(self, /, *args: Any, **kwargs: Any) -> Any:

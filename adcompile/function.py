@@ -378,9 +378,12 @@ class CompiledFunction(DispatchedCalls, DirectCalls):
         self, error: Exception, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """What compiled code could not take: containers, extents of 1, or a real error."""
-        if self._is_fitted and pipeline.is_for_other_shapes(error):
-            self._go_all_ways()
-            return self(*args, **kwargs)
+        if pipeline.is_for_other_shapes(error):
+            if self._is_fitted:
+                self._go_all_ways()
+                return self(*args, **kwargs)
+            if self._made is not None:  # another thread has done so since this call began
+                return self._call_with_care(*args, **kwargs)
         if self._stretched and str(error) in self._checks:
             return self._after_failed_check(error, args, kwargs)
         bound = self._bind(args, kwargs)

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -255,3 +256,36 @@ def test_a_cache_that_is_removed_meanwhile(tmp_path):
     )
     process = _start(tmp_path, tmp_path / "cache")
     assert _finish(process) == "[2. 2.] 3.0"
+
+
+def products(x, y):
+    """Whose shapes choose between two ways."""
+    total = 0.0
+    for i in range(x.shape[0]):
+        for j in range(y.shape[1]):
+            part = 0.0
+            for k in range(x.shape[1]):
+                part += x[i, k] * y[k, j]
+            total += np.tanh(part) * part
+    return total
+
+
+def test_shapes_that_choose_other_ways_at_once():
+    few, many = (np.ones((2, 3)), np.ones((3, 2))), (np.ones((300, 3)), np.ones((3, 200)))
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(12):
+            derived = ad.grad(products)
+            together = threading.Barrier(8)
+
+            def call(k, derived=derived, together=together):
+                together.wait()
+                derived(*(few if k % 2 else many))
+
+            with ThreadPoolExecutor(8) as pool:
+                list(pool.map(call, range(8)))
+            for args in (few, many, few):
+                derived(*args)
+    finally:
+        sys.setswitchinterval(interval)

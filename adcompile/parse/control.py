@@ -223,7 +223,11 @@ class ControlLowering(LoopLowering):
 
     def expression_or_iterator(self, node: ast.expr) -> Any:
         """An expression, where `range`, `zip`, `enumerate` and `reversed` are understood."""
-        if isinstance(node, ast.Call) and not any(isinstance(a, ast.Starred) for a in node.args):
+        if (
+            isinstance(node, ast.Call)
+            and self._is_named(node.func)
+            and not any(isinstance(a, ast.Starred) for a in node.args)
+        ):
             function = self.expression(node.func)
             front = looked_up(iteration.FRONTS, function)
             if front is not None:
@@ -237,6 +241,13 @@ class ControlLowering(LoopLowering):
                     text = str(error).split("() ")[-1]
                     raise TypeMismatch(f"`{function.__name__}`: {text}") from None
         return self.expression(node)
+
+    def _is_named(self, function: ast.expr) -> bool:
+        """Whether a function is a name, perhaps of a module: methods are known with their call."""
+        if isinstance(function, ast.Attribute):
+            base = function.value
+            return isinstance(base, ast.Name) and base.id not in self.environment
+        return isinstance(function, ast.Name)
 
     def _unrolled(self, node: ast.For, items: tuple[Any, ...]) -> Any:
         """A tuple may hold different types: one copy of the body for each."""

@@ -266,3 +266,20 @@ def test_a_return_behind_what_leaves_the_loop():
 
     assert program(8.0, 2) == 1.125
     assert ad.value_and_grad(program, target="python")(8.0, 2) == (1.125, 0.140625)
+
+
+def test_loops_over_what_a_method_gives():
+    def program(x):
+        total = 0.0
+        for value in x.ravel():
+            total += value * value
+        for i, column in enumerate(x.sum(axis=0)):
+            total += i * column
+        for one, other in zip(x[0].copy(), x[1].copy()):  # noqa: B905
+            total += one * other
+        return total
+
+    x = np.arange(6.0).reshape(2, 3)
+    value, gradient = ad.value_and_grad(program, target="python")(x)
+    assert value == program(x)
+    np.testing.assert_allclose(gradient, 2 * x + np.arange(3.0) + x[::-1])
