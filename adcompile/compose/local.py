@@ -19,6 +19,7 @@ from adcompile.graph.builder import Builder
 from adcompile.graph.clone import clone_graph, clone_op, clone_value, inline
 from adcompile.graph.closures import closed, free_values
 from adcompile.graph.dependence import Dependence
+from adcompile.graph.filling import given_extents
 from adcompile.graph.flow import dependencies
 from adcompile.graph.ir import RECORDS, Graph, Op, Parameter, Region, Value
 from adcompile.graph.trees import is_container
@@ -204,7 +205,7 @@ class _Local:
             raise NotLocal
         if self.argument in self.aliases.written or any(v in self.varied for v in made.inputs):
             raise NotLocal
-        self.extents = made.inputs[made.name == "full" :]
+        self.extents = given_extents(made)
         for op in self.order:
             uses = {self.argument, self.result} & set(op.inputs)
             if uses and op.name != "dim" and not (self._is_read(op) or self._is_write(op)):

@@ -6,6 +6,7 @@ the target, the map extended by every value that was copied.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from adcompile.graph.builder import Builder
@@ -39,6 +40,19 @@ def clone_region(region: Region, mapping: dict[Value, Value]) -> Region:
     copy.extents = {s: mapping.get(v, v) for s, v in region.extents.items()}
     copy.same = dict(region.same)
     return copy
+
+
+def keep_extents(
+    region: Region, builder: Builder, mapping: dict[Value, Value], besides: Collection[Value]
+) -> None:
+    """What is known of extents in a region is known in what its copy has become.
+
+    `besides` are values that have none there.
+    """
+    for symbol, value in region.extents.items():
+        if value not in besides:
+            builder.region.extents.setdefault(symbol, mapping.get(value, value))
+    builder.region.same.update(region.same)
 
 
 def clone_graph(graph: Graph) -> tuple[Graph, dict[Value, Value]]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Bounds
 from adcompile.graph.dependence import index_of
+from adcompile.graph.filling import given_extents
 from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.types import Array
 
@@ -97,7 +98,7 @@ class Scratch:
         """Whether a nest of loops stores every element of the array."""
         assert isinstance(root.type, Array) and root.op is not None
         axis = len(indices)
-        extent = _steps(root.op.inputs[root.op.name == "full" :][axis])
+        extent = _steps(given_extents(root.op)[axis])
         start, stop, step = (self.bounds.sum_of(v, region) for v in loop.inputs[:3])
         size = self.bounds.sum_of(extent, region)
         first, last = (start, stop) if step.constant == 1 else (stop, start)

@@ -14,7 +14,7 @@ from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Bounds
 from adcompile.graph.builder import Builder
 from adcompile.graph.clone import clone_op
-from adcompile.graph.filling import fill
+from adcompile.graph.filling import fill, given_extents
 from adcompile.graph.ir import RECORDS, Graph, Op, Region, Value
 from adcompile.graph.outside import COUNTING
 from adcompile.graph.types import Scalar, Symbol, shape_of
@@ -65,7 +65,7 @@ class _Loop:
     def empty(self) -> None:
         """Move what can be moved out of the loop; of what only branches make, small scratch."""
         for op in [o for o in self.body.ops if o.name in ("empty", "full")]:
-            extents = op.inputs[op.name == "full" :]
+            extents = given_extents(op)
             known = all(self.bounds.never_negative(v, self.body) for v in extents)
             if known and all(map(self._counted, extents)) and not self._escapes(op.result):
                 self._move(op, self.body, [self._extent(v) for v in extents])

@@ -23,7 +23,7 @@ from adcompile.graph.outside import COUNTING, outside
 from adcompile.graph.types import Array, Dim, is_complex, shape_of
 from adcompile.ops.memory import empty
 from adcompile.optimize.loads import changed, defined
-from adcompile.optimize.nests import home_of
+from adcompile.optimize.nests import home_of, steps_by_one
 from adcompile.optimize.unroll import is_short
 
 _PLAIN = frozenset({*INDEX_STARTS, "constant", "dim", "cast"})
@@ -99,7 +99,7 @@ def _is_in_column(op: Op) -> bool:
 
 def _is_plain(loop: Op) -> bool:
     """Whether one instruction can do each operation for several iterations."""
-    if abs(loop.inputs[2].constant or 0) != 1:
+    if not steps_by_one(loop):
         return False
     for op in loop.regions[0].ops:
         known = op.record.scalar is not None or op.name in _PLAIN

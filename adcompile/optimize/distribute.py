@@ -23,6 +23,7 @@ from adcompile.graph.folds import is_fold
 from adcompile.graph.ir import Graph, Note, Op, Region, Value, is_undefined
 from adcompile.graph.types import Scalar, is_complex, is_continuous, is_integer
 from adcompile.optimize.interleave import rows_for, run_when
+from adcompile.optimize.nests import steps_by_one
 
 BLOCK = 32  # iterations; their numbers stay in the near cache
 MOST_ROWS = 64  # numbers of one iteration that the second loop reads
@@ -48,7 +49,7 @@ _PLAIN = _FUNCTIONS | _DIVISIONS | frozenset(
         "mod", "bitwise_and", "bitwise_or", "bitwise_xor", "constant", "undefined",
     }
 )  # fmt: skip
-_TRAPS = frozenset({"floordiv", "mod"})  # of integers
+TRAPS = frozenset({"floordiv", "mod"})  # of integers
 _MOST_AGAIN = 6  # operations on integers that both loops do
 _Known = tuple[Aliases, Bounds]
 
@@ -64,7 +65,7 @@ def distribute_loops(graph: Graph) -> None:
 
 
 def _may_gain(op: Op) -> bool:
-    if op.name != "for" or abs(op.inputs[2].constant or 0) != 1:
+    if op.name != "for" or not steps_by_one(op):
         return False
     return is_innermost(op) and _work(op.regions[0].walk()) > _LOOPS
 
@@ -264,7 +265,7 @@ def _is_pure(op: Op) -> bool:
             and (op.name not in ("mod", "floordiv", "pow") or _is_for_several(op))
         )
     inside = [inner for region in op.regions for inner in region.ops]
-    return all(_is_pure(inner) and inner.name not in _TRAPS for inner in inside)
+    return all(_is_pure(inner) and inner.name not in TRAPS for inner in inside)
 
 
 def _is_for_several(op: Op) -> bool:

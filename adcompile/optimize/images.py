@@ -21,6 +21,7 @@ from adcompile.graph.ir import Op, Region, Value
 from adcompile.graph.magnitude import Product, trips
 from adcompile.graph.types import Array, Scalar, is_continuous
 from adcompile.optimize.lanes import Lanes, carried
+from adcompile.optimize.nests import iterations
 
 ZERO, LINEAR, TERM = "zero", "linear", "term"
 _MADE = ("empty", "full")
@@ -41,13 +42,11 @@ class Reached:
 
     ops      operations that map sums, and those that write arrays of them
     terms    numbers whose sums are taken in the loop
-    arrays   arrays whose elements are summed up
     carried  numbers that loops inside carry, and whose sums they carry
     """
 
     ops: set[Op] = field(default_factory=set)
     terms: dict[Value, None] = field(default_factory=dict)
-    arrays: set[Value] = field(default_factory=set)
     carried: set[Value] = field(default_factory=set)
 
 
@@ -60,7 +59,7 @@ class Images:
     """
 
     def __init__(self, loop: Op, region: Region, plan: Plan, bounds: Bounds) -> None:
-        self.loop, self.body, self.sums = loop, loop.regions[0], set(plan.sums)
+        self.loop, self.body = loop, loop.regions[0]
         made = [op.result for op in self.body.walk() if op.name in _MADE]
         self.lanes = Lanes(loop, region, Plan(plan.sums, plan.near, [*plan.scratch, *made]), bounds)
         self.outer = {array: array.op for array in plan.scratch if array.op is not None}
@@ -75,9 +74,8 @@ class Images:
         self._uses: dict[Value, list[Op]] = {}
         for op in self.body.walk():
             for value in op.inputs:
-                (self._accesses if value in self.scratch else self._uses).setdefault(
-                    value, []
-                ).append(op)
+                users = self._accesses if value in self.scratch else self._uses
+                users.setdefault(value, []).append(op)
         self._kinds: dict[Value, str] = {}
         self._elementwise: dict[Value, bool] = {}
 
@@ -214,9 +212,8 @@ class Images:
                 found.ops.add(value.op)
                 if value.op.name != "load":
                     left += self.operands(value.op)
-                elif (array := value.op.inputs[0]) not in found.arrays:
-                    found.arrays.add(array)
-                    for op in self.writes(array):
+                else:
+                    for op in self.writes(value.op.inputs[0]):
                         found.ops.add(op)
                         left.append(op.inputs[op.name != "full"])
         return found
@@ -285,10 +282,4 @@ class Images:
         )
 
     def _often(self, region: Region) -> int:
-        counts = (_count(loop) for loop in self.homes[region])
-        return prod(min(_MANY, count) for count in counts)
-
-
-def _count(loop: Op) -> int:
-    ends = [v.constant for v in loop.inputs[:3]]
-    return _MANY if None in ends else len(range(*ends))
+        return prod(min(_MANY, iterations(loop, _MANY)) for loop in self.homes[region])

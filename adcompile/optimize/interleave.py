@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from adcompile.graph.bounds import Bounds
 from adcompile.graph.builder import Builder
-from adcompile.graph.clone import clone_op
+from adcompile.graph.clone import clone_op, keep_extents
 from adcompile.graph.concurrency import Concurrency, Plan
 from adcompile.graph.dependence import INDEX_STARTS, index_of
 from adcompile.graph.ir import RECORDS, Graph, Note, Op, Region, Value
@@ -35,6 +35,7 @@ from adcompile.optimize.lanes import (
     segments,
     shape_key,
 )
+from adcompile.optimize.nests import has_loops, steps_by_one
 from adcompile.optimize.turn import can_turn, turn
 
 LANES = 16  # enough for the vectors of a processor and its waits; more outgrow its near cache
@@ -66,11 +67,7 @@ def _is_candidate(loop: Op) -> bool:
     Asked first, as it costs least.
     """
     inside = [op for op in loop.regions[0].walk() if op.name == "for"]
-    return any(chained(op) or _has_loops(op) for op in inside) or _goes_on(loop, inside)
-
-
-def _has_loops(loop: Op) -> bool:
-    return any(op.name == "for" for op in loop.regions[0].walk())
+    return any(chained(op) or has_loops(op) for op in inside) or _goes_on(loop, inside)
 
 
 def _goes_on(loop: Op, inside: Sequence[Op]) -> bool:
@@ -148,7 +145,7 @@ def _way(lanes: Lanes) -> _Way:
 
 def _lanes(loop: Op, region: Region, builder: Builder) -> Lanes | None:
     """How the body of a loop is split, if it can be."""
-    if abs(loop.inputs[2].constant or 0) != 1 or not _is_candidate(loop):
+    if not steps_by_one(loop) or not _is_candidate(loop):
         return None
     plan = Concurrency(builder.graph).plan(loop)
     if not isinstance(plan, Plan):
@@ -290,7 +287,7 @@ class _Emission:
             self.count = builder.op("minimum", self.width, high - first)
             self.count.hint = "count"
             self._emit(self.items)
-            self._know_extents(body)
+            keep_extents(body, self.builder, self.mapping, self.lanes.varying)
             return []
 
         def add(lane: Value, sums: list[Value]) -> list[Value]:
@@ -368,7 +365,7 @@ class _Emission:
             self.mapping[body.params[0]] = counter
             self.mapping.update((c[0], v) for c, v in zip(once, numbers, strict=True))
             self._emit(steps.items)
-            self._know_extents(body)
+            keep_extents(body, self.builder, self.mapping, self.lanes.varying)
             return [self._of(end) for _, _, end, _ in once]
 
         start, stop, width = map(self._of, steps.loop.inputs[:3])
@@ -421,10 +418,3 @@ class _Emission:
                 inner.attrs = {"value": 0, "type": inner.result.type}
         self.builder.region.ops.append(copy)
         return copy
-
-    def _know_extents(self, region: Region) -> None:
-        """Values that hold extents in the body do so in what it has become."""
-        for symbol, value in region.extents.items():
-            if value not in self.lanes.varying:
-                self.builder.region.extents.setdefault(symbol, self._of(value))
-        self.builder.region.same.update(region.same)

@@ -17,10 +17,12 @@ from adcompile.graph.bounds import Atom, Bounds
 from adcompile.graph.closures import free_values
 from adcompile.graph.concurrency import Plan
 from adcompile.graph.dependence import INDEX_STARTS, index_of
+from adcompile.graph.filling import given_extents
 from adcompile.graph.folds import fold_of
 from adcompile.graph.ir import Op, Region, Value
 from adcompile.graph.magnitude import DEAR, Product, is_small_beside, magnitudes, trips
 from adcompile.graph.types import Array, Scalar, Symbol, is_complex, is_continuous
+from adcompile.optimize.nests import iterations
 
 UNROLLED = 16  # steps of which LLVM may make straight code
 LONG = 24  # iterations of a loop inside, of which more are vectorised as well as they stand
@@ -231,7 +233,7 @@ class Lanes:
             return False
         if not all(self._suits_lanes(op) and self._is_adjacent(op) for op in inner):
             return False
-        return self.goes_down_rows() or all(_steps(op, LONG) <= LONG for op in inner)
+        return self.goes_down_rows() or all(iterations(op, LONG) <= LONG for op in inner)
 
     def _is_adjacent(self, loop: Op) -> bool:
         """Whether the elements that differ from lane to lane are neighbours, if there are any."""
@@ -355,7 +357,7 @@ class Lanes:
 
     def _is_unrolled(self, loop: Op) -> bool:
         """Whether the compiler makes straight code of a loop, and vectorises that."""
-        return _steps(loop, UNROLLED + 1) <= UNROLLED
+        return iterations(loop, UNROLLED + 1) <= UNROLLED
 
     def _outweighs_memory(self, loop: Op) -> bool:
         """Whether a step computes enough beside elements that lie far apart from lane to lane."""
@@ -443,18 +445,10 @@ class Lanes:
         return items
 
 
-def _steps(loop: Op, unknown: int) -> int:
-    """How many iterations a loop has, if the text says so."""
-    start, stop, step = (v.constant for v in loop.inputs[:3])
-    if start is None or stop is None or not step:
-        return unknown
-    return len(range(start, stop, step))
-
-
 def shape_key(array: Value) -> tuple[object, ...]:
     """What arrays have in common that lie in one."""
     assert array.op is not None
-    extents = array.op.inputs[array.op.name == "full" :]
+    extents = given_extents(array.op)
     return array.type.dtype, *(v if v.constant is None else v.constant for v in extents)
 
 

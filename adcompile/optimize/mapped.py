@@ -2,8 +2,8 @@
 
 Enters: a graph of loops. Leaves: the same graph, where iterations that stand alone only sum up the
 terms of what they add (`images`). After the loop, the operations that are linear in these run once,
-in a copy of the loops inside. So an adjoint goes back to the mean of a distribution, or through the
-rotation of many points, by one product with a matrix in place of one for each point.
+in a copy of the loops inside. So an adjoint goes back to the mean of a distribution by one product
+with a matrix in place of one for each point.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from collections.abc import Sequence
 
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
-from adcompile.graph.clone import clone_op
+from adcompile.graph.clone import clone_op, keep_extents
 from adcompile.graph.concurrency import Concurrency, Plan
+from adcompile.graph.filling import given_extents
 from adcompile.graph.ir import Graph, Note, Op, Region, Value
 from adcompile.graph.outside import outside
 from adcompile.graph.prune import prune
@@ -21,6 +22,7 @@ from adcompile.graph.types import Scalar
 from adcompile.ops.memory import empty, full
 from adcompile.optimize.images import TERM, ZERO, Images
 from adcompile.optimize.lanes import carried
+from adcompile.optimize.nests import has_loops, steps_by_one
 
 
 def map_sums(graph: Graph) -> None:
@@ -39,11 +41,11 @@ def may_map(graph: Graph) -> bool:
 
 def _is_candidate(op: Op) -> bool:
     """Whether a loop has a nest inside, and adds to arrays. Asked first, as it costs least."""
-    if op.name != "for" or abs(op.inputs[2].constant or 0) != 1:
+    if op.name != "for" or not steps_by_one(op):
         return False
     inside = list(op.regions[0].walk())
-    nests = (o for inner in inside if inner.name == "for" for o in inner.regions[0].walk())
-    return any(o.name == "for" for o in nests) and any(o.name == "accumulate_at" for o in inside)
+    nested = any(inner.name == "for" and has_loops(inner) for inner in inside)
+    return nested and any(inner.name == "accumulate_at" for inner in inside)
 
 
 def _region(region: Region, builder: Builder, known: Concurrency) -> Concurrency:
@@ -163,7 +165,7 @@ class _Emission:
 
         def once() -> list[Value]:
             for array, op in self.images.outer.items():
-                extents = op.inputs[op.name == "full" :]
+                extents = given_extents(op)
                 self.mapping[array] = empty(self.builder, extents, array.type.dtype)
             self._emit(self.body)
             return []
@@ -181,14 +183,10 @@ class _Emission:
                 if self.images.lanes.in_step(op):
                     self._steps(op)
                 elif op in self.reached.ops or op in self.added:
-                    self._map(op)
+                    self._apply(op)
                 elif self._is_alike(op):
                     self.builder.region.ops.append(clone_op(op, self.mapping))
-        for symbol, value in region.extents.items():
-            if value not in self.images.varying:
-                known = self.mapping.get(value, value)
-                self.builder.region.extents.setdefault(symbol, known)
-        self.builder.region.same.update(region.same)
+        keep_extents(region, self.builder, self.mapping, self.images.varying)
 
     def _is_alike(self, op: Op) -> bool:
         """Whether an operation does the same in every iteration, and nothing to the outside."""
@@ -215,7 +213,7 @@ class _Emission:
         self.mapping.update((c[3], v) for c, v in zip(alike, found, strict=False))
         self.mapped.update((c[3], v) for c, v in zip(sums, found[len(alike) :], strict=True))
 
-    def _map(self, op: Op) -> None:
+    def _apply(self, op: Op) -> None:
         """The operation on sums, where it has them, and else on what is the same for all."""
         sums = self.images.operands(op)
         if op.name in ("full", "store", "accumulate_at"):

@@ -22,6 +22,7 @@ from adcompile.graph.folds import is_fold
 from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.magnitude import DEAR
 from adcompile.graph.types import Scalar, is_complex, is_continuous
+from adcompile.optimize.distribute import TRAPS
 from adcompile.optimize.gather import CHEAP
 from adcompile.optimize.loads import changed, defined, touched
 
@@ -31,8 +32,6 @@ _PLAIN = frozenset({"load", "store", "accumulate_at", "for", "if", "dim", "const
 _SUMS = CHEAP | {"accumulate_at", "for"}
 _CHECKS = 8  # pairs of arrays that LLVM compares before a loop, at most, to vectorise it
 _FARTHEST = 30  # operations between two loops
-_INTO = frozenset({"add", "sub", "maximum", "minimum"})
-_TRAPS = frozenset({"floordiv", "mod"})  # of integers
 
 
 def merge_loops(graph: Graph) -> None:
@@ -378,31 +377,15 @@ def _may_start_with(late: Op, early: Op) -> bool:
     body, other = late.regions[0], early.regions[0]
     counters = {body.params[0]: other.params[0]}
     read = [op.inputs for op in other.ops if op.name == "load"]
-    running = [*body.params[1:], *body.yields]
-    folds = [_folded(p, end) for p, end in zip(body.params[1:], body.yields, strict=True)]
-    if len(set(running)) < len(running) or not all(folds):
-        return False
     for op in body.ops:
-        if op.name == "load" and [counters.get(v, v) for v in op.inputs] not in read:
+        if op.name == "load":
+            if [counters.get(v, v) for v in op.inputs] not in read:
+                return False
+        elif op.name != "constant" and (op.record.scalar is None or op.name in TRAPS):
             return False
-        if op.name not in ("load", "constant") and (op.record.scalar is None or op.name in _TRAPS):
-            return False
-        others = (v for v in op.inputs if op not in folds or v is not _running(op, body))
-        if not set(running).isdisjoint(others):
-            return False
-    return True
-
-
-def _running(fold: Op, body: Region) -> Value:
-    return body.params[1 + body.yields.index(fold.result)]
-
-
-def _folded(param: Value, end: Value) -> Op | None:
-    """The operation that folds something into a number."""
-    op = end.op
-    if op is None or op.name not in _INTO or op.inputs.count(param) != 1 or is_complex(end.type):
-        return None
-    return op if op.name != "sub" or op.inputs[0] is param else None
+    ends = zip(body.params[1:], body.yields, strict=True)
+    at_once = all(end.op and p in end.op.inputs and not is_complex(end.type) for p, end in ends)
+    return at_once and _folds(late)
 
 
 def _start_with(late: Op, early: Op, graph: Graph) -> None:

@@ -1,8 +1,26 @@
-"""Where an operation stands in a nest of loops."""
+"""What the text says of a loop, and where an operation stands in a nest of loops."""
 
 from __future__ import annotations
 
 from adcompile.graph.ir import Op, Region, Value
+
+
+def steps_by_one(loop: Op) -> bool:
+    """Whether a loop counts up or down without gaps."""
+    return abs(loop.inputs[2].constant or 0) == 1
+
+
+def iterations(loop: Op, unknown: int) -> int:
+    """How many iterations a loop has, if the text says so."""
+    start, stop, step = (v.constant for v in loop.inputs[:3])
+    if start is None or stop is None or not step:
+        return unknown
+    return len(range(start, stop, step))
+
+
+def has_loops(loop: Op) -> bool:
+    """Whether there is a `for` inside a loop."""
+    return any(op.name == "for" for op in loop.regions[0].walk())
 
 
 def home_of(region: Region, op: Op) -> Region | None:

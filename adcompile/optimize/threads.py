@@ -20,6 +20,7 @@ from adcompile.graph.magnitude import DEAR, Product, is_small_beside, magnitudes
 from adcompile.graph.outline import outlined
 from adcompile.graph.outside import COUNTING, outside
 from adcompile.ops.memory import FULL, full
+from adcompile.optimize.nests import steps_by_one
 
 WORTH = 30_000  # operations that a thread must have to do: about 10 microseconds
 PER_ELEMENT = 16  # operations, as memory is slow, that clearing and adding up an element costs
@@ -110,11 +111,6 @@ def is_worth(loop: Op, repeated: bool) -> bool:
     """Whether threads may pay for a loop; starting them in every round of another must, too."""
     inner = any(op.name in ("for", "while") for op in loop.regions[0].walk())
     return steps_by_one(loop) and (inner or not repeated)
-
-
-def steps_by_one(loop: Op) -> bool:
-    """Whether a loop counts up or down without gaps."""
-    return abs(loop.inputs[2].constant or 0) == 1
 
 
 class _Calls:

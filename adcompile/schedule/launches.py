@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from adcompile.errors import UnsupportedOperation
 from adcompile.graph.builder import Builder
+from adcompile.graph.filling import given_extents
 from adcompile.graph.ir import Graph, Note, Op, Region, Value, count_uses, is_undefined
 from adcompile.graph.outside import outside
 from adcompile.graph.rewrite import replace_in
@@ -219,7 +220,7 @@ class _Launches:
     ) -> Value:  # fmt: skip
         """Memory for an array that each worker has for itself."""
         assert isinstance(array.type, Array) and array.op is not None
-        own = array.op.inputs[array.op.name == "full" :]
+        own = given_extents(array.op)
         sizes = [self._outside(v, loop) for v in own]
         if None in sizes:
             raise UnsupportedOperation(

@@ -12,7 +12,7 @@ from adcompile.errors import UnsupportedOperation
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
 from adcompile.graph.concurrency import ORDERED
-from adcompile.graph.filling import settle_memory
+from adcompile.graph.filling import given_extents, settle_memory
 from adcompile.graph.ir import Graph, Op, Value
 from adcompile.graph.rewrite import replace
 from adcompile.graph.sizes import item_size
@@ -57,7 +57,7 @@ def _bytes(op: Op) -> int:
         )  # fmt: skip
     if op.name not in ("empty", "full"):
         return 0
-    extents = [v.constant for v in op.inputs[op.name == "full" :]]
+    extents = [v.constant for v in given_extents(op)]
     if any(n is None for n in extents):
         raise UnsupportedOperation(
             f"the size of `{op.result.hint or 'an array'}` is not known when it is compiled",

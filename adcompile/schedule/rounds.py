@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from adcompile.errors import UnsupportedOperation
 from adcompile.graph.aliases import Aliases, base
 from adcompile.graph.builder import Builder
+from adcompile.graph.filling import given_extents
 from adcompile.graph.ir import Op, Region, Value
 from adcompile.graph.rewrite import replace_in
 from adcompile.graph.types import Array, shape_of
@@ -52,7 +53,7 @@ def _copy(
     first, skip = (1, 3) if loop.name == "for" else (0, 0)
     body, inside = loop.regions[0], list(loop.walk())
     params = [r.params[k + (first if r is body else 0)] for r in loop.regions]
-    extents = made.inputs[made.name == "full" :]
+    extents = given_extents(made)
     own = {v for op in inside for v in op.outputs}
     own |= {v for op in inside for r in op.regions for v in r.params}
     if any(v in own and v.constant is None for v in extents) or not (

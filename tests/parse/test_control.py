@@ -275,7 +275,7 @@ def test_loops_over_what_a_method_gives():
             total += value * value
         for i, column in enumerate(x.sum(axis=0)):
             total += i * column
-        for one, other in zip(x[0].copy(), x[1].copy()):  # noqa: B905
+        for one, other in zip(x[0].copy(), x[1].copy(), strict=True):
             total += one * other
         return total
 

@@ -9,6 +9,7 @@ from unittest import mock
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Op, Region
 from adcompile.optimize import distribute, interleave, mapped
+from adcompile.optimize.nests import steps_by_one
 
 
 @contextmanager
@@ -42,13 +43,16 @@ def _from_outside(region: Region, builder: Builder) -> bool:
     return True
 
 
+def _steps_by_one(op: Op) -> bool:
+    return op.name == "for" and steps_by_one(op)
+
+
 @contextmanager
 def distributed_everywhere(block: int = 2) -> Iterator[None]:
     """Let every innermost loop that can be split compute a few iterations first."""
 
     def may(op: Op) -> bool:
-        steps = op.name == "for" and abs(op.inputs[2].constant or 0) == 1
-        return steps and distribute.is_innermost(op)
+        return _steps_by_one(op) and distribute.is_innermost(op)
 
     with (
         mock.patch.object(distribute, "BLOCK", block),
@@ -62,12 +66,8 @@ def distributed_everywhere(block: int = 2) -> Iterator[None]:
 @contextmanager
 def mapped_everywhere() -> Iterator[None]:
     """Let every loop whose iterations stand alone sum up the terms of what it adds."""
-
-    def steps_by_one(op: Op) -> bool:
-        return op.name == "for" and abs(op.inputs[2].constant or 0) == 1
-
     with (
-        mock.patch.object(mapped, "_is_candidate", steps_by_one),
+        mock.patch.object(mapped, "_is_candidate", _steps_by_one),
         mock.patch.object(mapped.Images, "pays", lambda self, addend: True),
     ):
         yield
