@@ -154,6 +154,8 @@ class Builder:
         values = [self.value(item) for item in inputs]
         try:
             _refuse_complex(record, values)
+            if record.fit is not None:
+                values = record.fit(self, values, attrs)
             self.operands = values
             types = record.infer(self, [v.type for v in values], attrs)
         except AdcompileError as error:
@@ -260,7 +262,7 @@ class Builder:
             first, second = second, first  # keep the earlier one
             if first.number < second.number:
                 first, second = second, first
-        self._check(first, second, what)
+        self.check_equal(first, second, what)
         self.assume(first, second)
         return second
 
@@ -274,11 +276,14 @@ class Builder:
         assert isinstance(first, Symbol)
         self._same[first] = self.region.same[first] = second
 
-    def _check(self, first: Dim, second: Dim, what: str) -> None:
+    def check_equal(self, first: Dim, second: Dim, what: str) -> None:
+        """Append a check that two extents are equal, without taking them as one from here on."""
         one, other = self.extent(first), self.extent(second)
         place = f" (line {self.location.line})" if self.location else ""
-        names = f"{describe_extent(other)} and {describe_extent(one)}"
-        message = f"{names} must be equal: {what}{place}"
+        names = f"{describe_extent(other)} and {describe_extent(one)} must be equal"
+        if other.constant == 1:
+            names = f"{describe_extent(one)} must be 1"
+        message = f"{names}: {what}{place}"
         self.graph.checks[message] = self.location
         self.op("check_equal", other, one, message=message, dims=(first, second))
 

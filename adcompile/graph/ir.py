@@ -103,6 +103,7 @@ class Record:
                `scalar`
     element    for index maps: (read, index, op) -> the output's element at that index
     expand     (inputs, attrs) -> the same value in simpler operations, for scheduling
+    fit        (context, inputs, attrs) -> the inputs, as they are broadcast
     view       the output is a view of the first input's memory
     writes     the first input's memory is written
     reads      memory is read (the result depends on when it runs)
@@ -121,6 +122,7 @@ class Record:
     kernel: Callable[..., float] | None = None
     element: Callable[..., Any] | None = None
     expand: Callable[..., Any] | None = None
+    fit: Callable[..., list[Value]] | None = None
     view: bool = False
     writes: bool = False
     keeps: bool = False  # must not be removed though its result is not used

@@ -77,10 +77,14 @@ def check_array(array: np.ndarray[Any, Any]) -> None:
 
 
 class Symbol:
-    """One array extent that is known only when the function runs; equal only to itself."""
+    """One array extent that is known only when the function runs; equal only to itself.
 
-    def __init__(self, name: str = "n") -> None:
+    `of_one` is that of a slice such as `x[:1]` or `x[k : k + 1]`: 1, or 0 past the end.
+    """
+
+    def __init__(self, name: str = "n", of_one: bool = False) -> None:
         self.name = name
+        self.of_one = of_one
         self.number = next(_symbol_numbers)
 
     def __repr__(self) -> str:

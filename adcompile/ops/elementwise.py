@@ -24,6 +24,7 @@ from adcompile.graph.types import (
     real_dtype,
     shape_of,
 )
+from adcompile.ops.ones import fit_together
 
 Attrs = dict[str, Any]
 
@@ -66,6 +67,7 @@ def elementwise(
             infer,
             evaluate,
             show=show or scalar,
+            fit=lambda builder, values, attrs: fit_together(builder, values, name),
             scalar=scalar,
             partials=partials,
             reads=False,

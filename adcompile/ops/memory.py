@@ -24,12 +24,15 @@ from adcompile.graph.types import (
     is_integer,
     shape_of,
 )
+from adcompile.ops import lengths
 from adcompile.ops.guards import refuse_outside, refuse_truncation
+from adcompile.ops.lengths import length_key, length_of
+from adcompile.ops.ones import fit_to
 
 Attrs = dict[str, Any]
 Spec = tuple[Any, ...]  # per item: "index", "new", or ("slice", has_start, has_stop, step)
 
-FULL = ("slice", False, False, 1)
+FULL = lengths.FULL
 
 
 # -- element access ------------------------------------------------------------------------------
@@ -118,38 +121,11 @@ def _slice_infer(builder: Builder, types: Sequence[Type], attrs: Attrs) -> list[
             opened = True
             bounds = builder.operands[1 + taken : 1 + taken + has_start + has_stop]
             taken += has_start + has_stop
-            shape.append(dim if whole and abs(step) == 1 else _length(builder, dim, item, bounds))
+            shape.append(dim if whole and abs(step) == 1 else length_of(builder, dim, item, bounds))
         axis += 1
     if not shape:
         raise TypeMismatch("an index for every axis reads one element")
     return [Array(array.dtype, tuple(shape), "C" if contiguous else "A")]
-
-
-def _length(builder: Builder, dim: Dim, item: Any, bounds: Sequence[Value]) -> Dim:
-    """The extent of a slice: known, or the same symbol for the same slice of the same extent."""
-    dim = builder.resolve(dim)
-    constants = [b.constant for b in bounds]
-    if isinstance(dim, int) and None not in constants:
-        rest = iter(constants)
-        start, stop = (next(rest) if given else None for given in item[1:3])
-        return len(range(*slice(start, stop, item[3]).indices(dim)))
-    keys = [b if c is None else c for b, c in zip(bounds, constants, strict=True)]
-    key = _length_key(item, keys) or (item, *keys)
-    return builder.graph.lengths.setdefault((dim, *key), Symbol("n"))
-
-
-def _length_key(item: Any, bounds: Sequence[Any]) -> tuple[Any, ...] | None:
-    """What decides the extent of a slice with constant bounds: `a[1:-1]` is as long as `a[2:]`."""
-    _, has_start, has_stop, step = item
-    if step != 1 or not all(isinstance(b, int) for b in bounds):
-        return None
-    start = bounds[0] if has_start else 0
-    stop = bounds[-1] if has_stop else None
-    if start >= 0 and (stop is None or stop < 0):
-        return ("all but", start - (stop or 0))
-    if (start == 0 and stop is not None) or (start < 0 and stop is None):
-        return ("at most", stop if start == 0 else -start)
-    return None
 
 
 def wrapped(builder: Builder, index: Value, extent: Value) -> Value:
@@ -180,7 +156,7 @@ def slice_range(
     stop = clipped(next(bounds)) if has_stop else last
     if abs(step) == 1 and not (has_start or has_stop):
         return start, extent
-    simple = _length_key(item, [b.constant for b in given])
+    simple = length_key(item, [b.constant for b in given])
     if simple is not None:
         kind, number = simple
         if kind == "all but":  # a start beyond the end is never read from
@@ -262,6 +238,11 @@ def assign_infer(builder: Builder, types: Sequence[Type], attrs: Attrs) -> list[
     return []
 
 
+def _fit_value(builder: Builder, values: Sequence[Value], attrs: Attrs) -> list[Value]:
+    target, value = values
+    return [target, fit_to(builder, value, [shape_of(target.type)], "assignment")]
+
+
 def _assign(target: Any, value: Any) -> tuple[()]:
     target[...] = value
     return ()
@@ -274,14 +255,14 @@ def _accumulate(target: Any, value: Any) -> tuple[()]:
 
 register(
     Record(
-        "assign", assign_infer, _assign, show="{0}[...]", writes=True, keeps=True,
+        "assign", assign_infer, _assign, fit=_fit_value, show="{0}[...]", writes=True, keeps=True,
         takes_complex=True,
     )
 )  # fmt: skip
 register(
     Record(
-        "accumulate", assign_infer, _accumulate, show="{0}", writes=True, keeps=True,
-        takes_complex=True,
+        "accumulate", assign_infer, _accumulate, fit=_fit_value, show="{0}", writes=True,
+        keeps=True, takes_complex=True,
     )
 )  # fmt: skip
 

@@ -16,6 +16,7 @@ from adcompile.graph.builder import current
 from adcompile.graph.ir import Value
 from adcompile.graph.types import Array, Scalar, shape_of
 from adcompile.ops import memory, shapes
+from adcompile.ops.ones import fit_together
 from adcompile.ops.shape_spellings import (
     broadcast_to,
     copy,
@@ -142,7 +143,8 @@ def broadcast_shapes(*shapes_: Any) -> tuple[Any, ...]:
 @spelled(np.broadcast_arrays)
 def broadcast_arrays(*args: Any) -> tuple[Value, ...]:
     """Each stretched to the shape that all have in common."""
-    builder, values = current(), [as_value(a) for a in args]
+    builder = current()
+    values = fit_together(builder, [as_value(a) for a in args], "broadcast_arrays")
     common = builder.broadcast([shape_of(v.type) for v in values], "broadcast_arrays")
     return tuple(broadcast_to(v, tuple(builder.extent(d) for d in common)) for v in values)
 

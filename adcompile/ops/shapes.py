@@ -17,6 +17,7 @@ from adcompile.graph.ir import Op, Record, Value, register
 from adcompile.graph.types import Array, Dim, Scalar, Symbol, Type, is_continuous, shape_of
 from adcompile.ops.elementwise import match
 from adcompile.ops.memory import refuse_narrowing
+from adcompile.ops.ones import fit_to
 
 Attrs = dict[str, Any]
 
@@ -119,6 +120,10 @@ def _broadcast_infer(builder: Builder, types: Sequence[Type], attrs: Attrs) -> l
     return [Array(types[0].dtype, tuple(dims))]
 
 
+def _fit_to_extents(builder: Builder, values: Sequence[Value], attrs: Attrs) -> list[Value]:
+    return [fit_to(builder, values[0], [attrs["values"]], "broadcast_to"), *values[1:]]
+
+
 def _known(builder: Builder, dim: Dim) -> Dim:
     return builder.resolve(dim)
 
@@ -152,6 +157,7 @@ register(
         _broadcast_infer,
         lambda x, *extents, values: np.broadcast_to(x, extents),
         show=_broadcast_show,
+        fit=_fit_to_extents,
         jvp=lambda ts, outs, ins, attrs: [current().op("broadcast_to", ts[0], *ins[1:], **attrs)],
         vjp=lambda cts, outs, ins, attrs: [match(cts[0], ins[0]), *[None] * (len(ins) - 1)],
         element=lambda read, index, op: read(0, _stretched(op, index)),

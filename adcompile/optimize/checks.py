@@ -7,6 +7,8 @@ that arguments which do not fit are refused even if a loop does not run.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Graph, Op, Region, Value
 
@@ -36,20 +38,25 @@ def hoist_checks(graph: Graph) -> None:
 
 
 def _collect(
-    region: Region, params: set[Value], early: list[Op], seen: set[frozenset[object]]
-) -> None:
+    region: Region, params: set[Value], early: list[Op], seen: set[frozenset[object]],
+    before: Collection[frozenset[object]] = (),
+) -> None:  # fmt: skip
+    """Take away what is checked `before`, around the region; `seen` are the checks of arguments."""
+    before = set(before)
     for op in list(region.ops):
         if op.name in ("for", "while"):
             for inner in op.regions:
-                _collect(inner, params, early, seen)
+                _collect(inner, params, early, seen, before)
         if op.name != "check_equal":
             continue
         key = _extents(op)
-        if key in seen:
+        if key in seen or key in before:
             region.ops.remove(op)
         elif all(_of_argument(v, params) for v in op.inputs):
             seen.add(key)
             early.append(op)
+        else:
+            before.add(key)
 
 
 def _extents(check: Op) -> frozenset[object]:

@@ -17,6 +17,7 @@ from adcompile.graph.builder import Builder, current
 from adcompile.graph.ir import Value
 from adcompile.graph.types import Array, Scalar, shape_of
 from adcompile.ops import memory, shapes
+from adcompile.ops.ones import fit_to
 from adcompile.ops.spellings import CALLS, as_value
 from adcompile.parse.indexing import advanced, is_index_array, is_integer_index, normal_items, view
 
@@ -154,7 +155,8 @@ def _fitted(builder: Builder, value: Value, whole: tuple[Any, ...]) -> Value:
     shape = shape_of(value.type)
     if len(shape) > len(whole):
         raise ShapeError(f"an array of {len(shape)} axes does not fit into {len(whole)} axes")
-    value = builder.op("copy", value)
+    value = fit_to(builder, builder.op("copy", value), [whole], "assignment")
+    shape = shape_of(value.type)
     if len(shape) == len(whole) and 1 not in map(builder.resolve, shape):
         for dim, want in zip(shape, whole, strict=True):
             builder.unify(want, dim, "assignment")

@@ -23,7 +23,7 @@ def grad_reshaping(t):
     # d = np.squeeze(t[:1], axis=0) + np.expand_dims(t[0, 0], 0)
     t_6 = t[:1]
     if 1 != t_6.shape[0]:
-        raise ValueError('1 and t[:1].shape[0] must be equal: squeeze (line N)')
+        raise ValueError('t[:1].shape[0] must be 1: squeeze (line N)')
     d = t_6[0] + t[0, 0][None]
     # return np.sum(c**2) + np.sum(d * d)
     d_bar = 2.0 * d

@@ -736,5 +736,6 @@ from tests.programs import (  # noqa: E402, F401
     control,
     matrices,
     recursion,
+    slices_of_one,
     writes,
 )

@@ -237,7 +237,7 @@ class Expressions:
         if depth:
             forms |= {
                 "binary": 5, "scaled": 3, "smooth": 4, "where": 2, "flipped": 2, "extreme": 1,
-                "safe": 2, "filled": 1,
+                "safe": 2, "filled": 1, "from_one": 1,
             }  # fmt: skip
             if len(shape) == 1:
                 forms |= {"row": 2, "gathered": 2, "reduced": 2, "product": 1, "moved": 1}
@@ -384,6 +384,23 @@ class Expressions:
         bound = inner.bound * other.bound if sign == "*" else inner.bound + other.bound
         pair = (inner.text, text) if self.draw.chance(0.6) else (text, inner.text)
         return Expr(f"({pair[0]} {sign} {pair[1]})", bound)
+
+    def _array_from_one(self, shape: tuple[str, ...], depth: int) -> Expr | None:
+        """An array beside one element, or one row or column, of another: as a slice."""
+        axis = self.draw.integer(0, len(shape) - 1)
+        counters = [
+            v.text for v in self.scope.of("int") if not v.binds and shape[axis] in v.indexes
+        ]
+        cuts = [f"{i} : {i} + 1" for i in counters]
+        if self._nonzero(shape):
+            cuts += [":1", "-1:"]
+        if not cuts:
+            return None
+        left, right = self.array(shape, depth - 1), self.array(shape, depth - 1)
+        cut = ":, " * axis + self.draw.pick(*cuts)
+        sign = self.draw.pick("+", "*", "-")
+        bound = left.bound * right.bound if sign == "*" else left.bound + right.bound
+        return Expr(f"({left.text} {sign} ({right.text})[{cut}])", bound)
 
     def _array_outer(self, shape: tuple[str, ...], depth: int) -> Expr:
         left, right = self.array(shape[:1], depth - 1), self.array(shape[1:], depth - 1)
