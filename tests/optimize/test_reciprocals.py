@@ -58,9 +58,12 @@ def test_results_stay(function, dtype):
 
 def _divisions(function, **options):
     derivative = ad.value_and_grad(function, wrt=("x", "y"), **options)
-    source = derivative.source(np.ones(3), np.ones(3), stage="compiled")
-    code = [line for line in source.splitlines() if not line.strip().startswith("#")]
-    return sum(line.count(" / ") for line in code)
+    return _code(derivative).count(" / ")
+
+
+def _code(function):
+    source = function.source(np.ones(3), np.ones(3), stage="compiled")
+    return "\n".join(line for line in source.splitlines() if not line.strip().startswith("#"))
 
 
 def test_one_division_besides_the_users_own():
@@ -80,3 +83,32 @@ def test_it_can_be_switched_off(options):
 def test_a_user_s_quotients_stay():
     source = ad.jit(steps).source(np.ones(3), np.ones(3), stage="compiled")
     assert "np.floor(t / t_1)" in source and "t_1 / t\n" in source
+
+
+def powers(x, y):
+    total = 0.0
+    for i in range(len(x)):
+        total += math.exp((x[i] - y[i]) / 0.1) + math.expm1(-(x[i] / 49)) * y[i]
+        q = y[i] / 3.0
+        total += math.exp(q) * math.floor(q) + math.exp(x[i] / 4.0) + math.exp(-y[i] / 0.0)
+    return total
+
+
+def test_exponents_multiply():
+    code = _code(ad.jit(powers))
+    assert " / 0.1" not in code and " / 49" not in code
+    assert " / 3.0" in code and " / 4.0" in code and " / 0.0" in code
+    assert "* 10.0" in code and f"* {1 / 49}" in code
+    for options in ({"fastmath": False}, {"passes": {"share_reciprocals": False}}):
+        code = _code(ad.jit(powers, **options))
+        assert " / 0.1" in code and " / 49" in code
+
+
+def power(x):
+    return math.exp((x - 1.0) / 0.7)
+
+
+def test_an_exponent_is_a_unit_off_at_most():
+    for x in np.random.default_rng(0).uniform(-30.0, 30.0, 200):
+        exact, unit = np.longdouble(x - 1.0) / np.longdouble(0.7), np.spacing(abs((x - 1.0) / 0.7))
+        assert abs(np.log(np.longdouble(ad.jit(power)(x))) - exact) <= 1.5 * unit + 4e-16
