@@ -1,38 +1,51 @@
 """Buffers of zeros that a loop adds to once are made by that loop.
 
-Enters: a graph of loops. Leaves: the same graph where a loop over all elements of an array of
+Enters: a graph of loops. Leaves: the same graph where a loop over the elements of an array of
 zeros, which adds one number to each before anything else is done with them, stores the number:
-nobody has to write the zeros first, nor to read them.
+nobody has to write the zeros first, nor to read them. A loop may be as long as another array: what
+lies behind its last element is set to zero before it. Loops that do not begin at 0 would gain
+nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Bounds, Sum
+from adcompile.graph.builder import Builder
 from adcompile.graph.ir import RECORDS, Graph, Op, Region, Value
 from adcompile.graph.types import Array
+from adcompile.optimize.loads import defined
 from adcompile.optimize.nests import counters_to, home_of
+from adcompile.optimize.zeros import Span, Zeros, span_of
 
 
 def store_first(graph: Graph) -> None:
     """Rewrite in place."""
-    _region(graph.body, Aliases(graph), Bounds(graph))
+    with Builder(graph) as builder:
+        _region(graph.body, Aliases(graph), Bounds(graph), builder)
 
 
-def _region(region: Region, aliases: Aliases, bounds: Bounds) -> None:
-    for op in list(region.ops):
-        for inner in op.regions:
-            _region(inner, aliases, bounds)
-        if op.name == "full" and op.inputs[0].constant == 0:
-            _First(op, region, aliases, bounds).store()
+def _region(region: Region, aliases: Aliases, bounds: Bounds, builder: Builder) -> None:
+    with builder.inside(region):
+        for op in list(region.ops):
+            for inner in op.regions:
+                _region(inner, aliases, bounds, builder)
+            if op.name == "full" and op.inputs[0].constant == 0:
+                _First(op, region, aliases, bounds, builder).store()
 
 
 class _First:
     """One array of zeros."""
 
-    def __init__(self, made: Op, region: Region, aliases: Aliases, bounds: Bounds) -> None:
+    def __init__(
+        self, made: Op, region: Region, aliases: Aliases, bounds: Bounds, builder: Builder
+    ) -> None:
         self.made, self.array, self.region = made, made.result, region
-        self.aliases, self.bounds = aliases, bounds
+        self.aliases, self.bounds, self.builder = aliases, bounds, builder
+        assert isinstance(self.array.type, Array)
+        self.spans = [Span(Sum(), bounds.extent(d, region)) for d in self.array.type.shape]
 
     def store(self) -> None:
         """Turn the sum into a store, if there is one that comes first and is complete."""
@@ -52,8 +65,10 @@ class _First:
             or self._is(add.inputs[1])
         ):
             return
-        if not self._reaches_all(add, loop):
+        reached = self._reached(add, loop)
+        if reached is None:
             return
+        self._set_beyond(reached, loop)
         home = home_of(loop.regions[0], add)
         assert home is not None
         stored = Op(RECORDS["store"], add.inputs, dict(add.attrs), [], location=add.location)
@@ -67,25 +82,36 @@ class _First:
     def _touches(self, op: Op) -> bool:
         return any(self._is(v) for o in op.walk() if o.name != "dim" for v in o.used)
 
-    def _reaches_all(self, add: Op, loop: Op) -> bool:
-        """Whether the loops run once through all elements."""
+    def _reached(self, add: Op, loop: Op) -> list[Span] | None:
+        """The indices along each axis, if the loops run once through them, from 0."""
         home = home_of(loop.regions[0], add)
         counters = counters_to(loop, home) if home is not None else None
         index = add.inputs[2:]
         if counters is None or set(index) != counters or len(set(index)) != len(index):
-            return False
-        assert isinstance(self.array.type, Array)
+            return None
         nest = [loop, *(o for o in loop.regions[0].walk() if o.name == "for")]
         loops = {o.regions[0].params[0]: o for o in nest}
-        for counter, dim in zip(index, self.array.type.shape, strict=True):
-            start, stop, step = (
-                self.bounds.sum_of(v, self.region) for v in loops[counter].inputs[:3]
+        spans = [span_of(loops[counter], self.bounds, self.region) for counter in index]
+        found = [span for span in spans if span is not None and self._is_known(span, loop)]
+        return found if len(found) == len(spans) else None
+
+    def _is_known(self, span: Span, loop: Op) -> bool:
+        """Whether a range begins at 0, and its end is a number from before the loop."""
+        if span.low.factors or span.low.constant:
+            return False
+        own = defined(loop.regions[0])
+        with self.builder.before(loop):
+            return all(
+                atom not in own if isinstance(atom, Value) else self.builder.knows(atom)
+                for atom in span.high.factors
             )
-            if step.factors or abs(step.constant) != 1:
-                return False
-            if step.constant == -1:
-                start, stop = stop.plus(Sum(1)), start.plus(Sum(1))
-            gap = stop.plus(self.bounds.extent(dim, self.region), -1)
-            if any(s.factors or s.constant for s in (start, gap)):
-                return False
-        return True
+
+    def _set_beyond(self, reached: Sequence[Span], loop: Op) -> None:
+        """Put zeros before the loop into the elements behind those that it reaches."""
+        tools = self.aliases, self.bounds, self.builder
+        zeros = Zeros(self.array, self.spans, *tools)
+        inside, before, at = self.builder.inside, self.builder.before, self.builder.at
+        with before(loop), inside(Region()) as made, at(loop.location):
+            zeros.fill_beyond([span.high for span in reached])
+        place = self.region.ops.index(loop)
+        self.region.ops[place:place] = made.ops
