@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from adcompile.graph.aliases import Aliases
-from adcompile.graph.bounds import Bounds, Sum
+from adcompile.graph.bounds import Atom, Bounds, Sum
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import RECORDS, Graph, Op, Region, Value
 from adcompile.graph.types import Array
@@ -96,15 +96,22 @@ class _First:
         return found if len(found) == len(spans) else None
 
     def _is_known(self, span: Span, loop: Op) -> bool:
-        """Whether a range begins at 0, and its end is a number from before the loop."""
-        if span.low.factors or span.low.constant:
+        """Whether a range begins at 0, and ends at a number from before the loop: no small one."""
+        atoms = span.high.factors
+        if span.low.factors or span.low.constant or any(map(self._is_cut, atoms)):
             return False
         own = defined(loop.regions[0])
         with self.builder.before(loop):
             return all(
-                atom not in own if isinstance(atom, Value) else self.builder.knows(atom)
-                for atom in span.high.factors
+                a not in own if isinstance(a, Value) else self.builder.knows(a) for a in atoms
             )
+
+    def _is_cut(self, atom: Atom) -> bool:
+        """Whether a number is at most one in the text: where a loop beside gathered sums ends."""
+        op = atom.op if isinstance(atom, Value) else None
+        if op is None or op.name != "minimum":
+            return False
+        return not all(self.bounds.sum_of(v, self.region).factors for v in op.inputs)
 
     def _set_beyond(self, reached: Sequence[Span], loop: Op) -> None:
         """Put zeros before the loop into the elements behind those that it reaches."""

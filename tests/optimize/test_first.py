@@ -88,11 +88,27 @@ def prices(spot, strike, years):
     return total
 
 
+def pairs(x, y):
+    total = 0.0
+    for a, b in zip(x, y, strict=False):
+        total += a * b**2
+    return total
+
+
+def steps(u, n):
+    for _ in range(n):
+        new = u.copy()
+        new[1:-1] = u[1:-1] + 0.2 * (u[2:] - 2.0 * u[1:-1] + u[:-2]) * u[1:-1]
+        u = new
+    return np.sum(u * u)
+
+
 X = np.array([0.3, 1.2, 0.7, 0.5])
 CASES = [
     (squares, (X,)), (all_but_one, (X,)), (down_but_one, (X,)), (of_another_length, (X, X[:3])), (some, (X,)),
     (twice, (X,)), (plane, (np.outer(X, X),)), (triangle, (np.outer(X, X),)),
     *((corner, (np.outer(X, X), i, j)) for i in (0, 1, 3, 4) for j in (0, 2, 4)),
+    (pairs, (X, X[:3])), (pairs, (X[:2], X)), (steps, (X, 3)),
     (corner_of_columns, (np.outer(X, X), np.ones((2, 3)))), (corner_of_columns, (np.outer(X, X), np.ones((0, 3)))),
 ]  # fmt: skip
 
@@ -116,6 +132,8 @@ def test_zeros_are_not_written_where_all_elements_follow():
 def test_zeros_are_written_where_a_loop_ends_before_the_array():
     assert zeros_in(of_another_length, X, X[:3]) == zeros_in(corner, np.outer(X, X), 2, 3) == 0
     assert zeros_in(corner_of_columns, np.outer(X, X), np.outer(X, X)) == 0
+    assert "np.zeros" not in ad.grad(pairs, argnums=(0, 1)).source(X, X, stage="compiled")
+    assert zeros_in(steps, X, 3) == 1  # the first of several loops along it is short
     together = ad.grad(prices, wrt=("spot", "strike", "years"))
     assert "np.zeros" not in together.source(X, X, X, stage="compiled")
     for one in (X, np.arange(6.0), np.arange(40.0)):
