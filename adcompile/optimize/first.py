@@ -2,9 +2,9 @@
 
 Enters: a graph of loops. Leaves: the same graph where a loop over the elements of an array of
 zeros, which adds one number to each before anything else is done with them, stores the number:
-nobody has to write the zeros first, nor to read them. A loop may be as long as another array: what
-lies behind its last element is set to zero before it. Loops that do not begin at 0 would gain
-nothing.
+nobody has to write the zeros first, nor to read them. A loop along one axis may be as long as
+another array: what lies behind its last element is set to zero before it. Loops that do not begin
+at 0 would gain nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from adcompile.graph.bounds import Atom, Bounds, Sum
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import RECORDS, Graph, Op, Region, Value
 from adcompile.graph.types import Array
-from adcompile.optimize.loads import defined
 from adcompile.optimize.nests import counters_to, home_of
 from adcompile.optimize.zeros import Span, Zeros, span_of
 
@@ -65,10 +64,13 @@ class _First:
             or self._is(add.inputs[1])
         ):
             return
-        reached = self._reached(add, loop)
-        if reached is None:
+        ends = self._ends(add, loop)
+        if ends is None:
             return
-        self._set_beyond(reached, loop)
+        if not self._are_extents(ends):
+            if len(ends) > 1 or not self._is_another(ends[0], loop):
+                return
+            self._set_beyond(ends[0], loop)
         home = home_of(loop.regions[0], add)
         assert home is not None
         stored = Op(RECORDS["store"], add.inputs, dict(add.attrs), [], location=add.location)
@@ -82,8 +84,8 @@ class _First:
     def _touches(self, op: Op) -> bool:
         return any(self._is(v) for o in op.walk() if o.name != "dim" for v in o.used)
 
-    def _reached(self, add: Op, loop: Op) -> list[Span] | None:
-        """The indices along each axis, if the loops run once through them, from 0."""
+    def _ends(self, add: Op, loop: Op) -> list[Sum] | None:
+        """Where the loops that run once through elements, from 0, end on each axis."""
         home = home_of(loop.regions[0], add)
         counters = counters_to(loop, home) if home is not None else None
         index = add.inputs[2:]
@@ -92,19 +94,19 @@ class _First:
         nest = [loop, *(o for o in loop.regions[0].walk() if o.name == "for")]
         loops = {o.regions[0].params[0]: o for o in nest}
         spans = [span_of(loops[counter], self.bounds, self.region) for counter in index]
-        found = [span for span in spans if span is not None and self._is_known(span, loop)]
-        return found if len(found) == len(spans) else None
+        ends = [s.high for s in spans if s is not None and not (s.low.factors or s.low.constant)]
+        return ends if len(ends) == len(spans) else None
 
-    def _is_known(self, span: Span, loop: Op) -> bool:
-        """Whether a range begins at 0, and ends at a number from before the loop: no small one."""
-        atoms = span.high.factors
-        if span.low.factors or span.low.constant or any(map(self._is_cut, atoms)):
+    def _are_extents(self, ends: Sequence[Sum]) -> bool:
+        gaps = [end.plus(s.high, -1) for end, s in zip(ends, self.spans, strict=True)]
+        return not any(gap.factors or gap.constant for gap in gaps)
+
+    def _is_another(self, end: Sum, loop: Op) -> bool:
+        """Whether an end is a number from before the loop, and not a small one."""
+        if any(map(self._is_cut, end.factors)):
             return False
-        own = defined(loop.regions[0])
         with self.builder.before(loop):
-            return all(
-                a not in own if isinstance(a, Value) else self.builder.knows(a) for a in atoms
-            )
+            return all(isinstance(a, Value) or self.builder.knows(a) for a in end.factors)
 
     def _is_cut(self, atom: Atom) -> bool:
         """Whether a number is at most one in the text: where a loop beside gathered sums ends."""
@@ -113,12 +115,12 @@ class _First:
             return False
         return not all(self.bounds.sum_of(v, self.region).factors for v in op.inputs)
 
-    def _set_beyond(self, reached: Sequence[Span], loop: Op) -> None:
+    def _set_beyond(self, end: Sum, loop: Op) -> None:
         """Put zeros before the loop into the elements behind those that it reaches."""
-        tools = self.aliases, self.bounds, self.builder
-        zeros = Zeros(self.array, self.spans, *tools)
+        zeros = Zeros(self.array, self.spans, self.aliases, self.bounds, self.builder)
         inside, before, at = self.builder.inside, self.builder.before, self.builder.at
         with before(loop), inside(Region()) as made, at(loop.location):
-            zeros.fill_beyond([span.high for span in reached])
+            start = self.builder.op("maximum", 0, zeros.number(end))
+            zeros.fill([], [(start, zeros.number(self.spans[0].high))])
         place = self.region.ops.index(loop)
         self.region.ops[place:place] = made.ops

@@ -322,17 +322,6 @@ class Zeros:
                 start = add("maximum", self.number(reached.low), self.number(reached.high))
                 self.fill(prefix, [(start, self.number(span.high))])
 
-    def fill_beyond(self, ends: Sequence[Sum]) -> None:
-        """Append zeros of what is not below all of these ends, one for each axis."""
-        add = self.builder.op
-        within: list[tuple[Value, Value]] = []
-        for found, span in zip(ends, self.spans, strict=True):
-            low, end, high = map(self.number, (span.low, found, span.high))
-            if not _equal(found, span.high):
-                self.fill([], [*within, (add("maximum", low, end), high)])
-                end = add("minimum", end, high)
-            within.append((low, end))
-
     def fill(self, prefix: Sequence[Sum], ranges: Sequence[tuple[Value, Value]] = ()) -> None:
         """Append zeros of the rows with a given index, in ranges of the axes behind."""
         index = [self.number(s) for s in prefix]

@@ -130,8 +130,8 @@ def test_zeros_are_not_written_where_all_elements_follow():
 
 
 def test_zeros_are_written_where_a_loop_ends_before_the_array():
-    assert zeros_in(of_another_length, X, X[:3]) == zeros_in(corner, np.outer(X, X), 2, 3) == 0
-    assert zeros_in(corner_of_columns, np.outer(X, X), np.outer(X, X)) == 0
+    assert zeros_in(of_another_length, X, X[:3]) == 0
+    assert zeros_in(corner, np.outer(X, X), 2, 3) == 1
     assert "np.zeros" not in ad.grad(pairs, argnums=(0, 1)).source(X, X, stage="compiled")
     assert zeros_in(steps, X, 3) == 1  # the first of several loops along it is short
     together = ad.grad(prices, wrt=("spot", "strike", "years"))
