@@ -6,6 +6,7 @@ of extent 1 among them, or an error for arguments that must not share memory.
 
 from __future__ import annotations
 
+import inspect
 import operator
 from collections.abc import Collection, Iterator
 from itertools import combinations
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from adcompile.errors import Location, TypeMismatch
+from adcompile.errors import Location, TypeMismatch, UnsupportedSyntax
 from adcompile.graph import trees
 from adcompile.graph.ir import Region
 from adcompile.graph.types import (
@@ -32,6 +33,14 @@ def default_type(default: Any) -> Structure:
     return (
         type_of(default) if isinstance(default, (float, complex, np.inexact)) else Static(default)
     )
+
+
+def refuse_variadic(signature: inspect.Signature, place: Location | None) -> None:
+    """Raise UnsupportedSyntax for `*args` and `**kwargs`."""
+    for parameter in signature.parameters.values():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            message = f"`{parameter}` is not in the compiled language"
+            raise UnsupportedSyntax(message, place, "name each parameter")
 
 
 def ones(item: Any) -> Any:

@@ -25,6 +25,7 @@ from adcompile.arguments import (
     plain,
     refuse_overlap,
     refuse_read_only,
+    refuse_variadic,
     same_tree,
     usual,
     with_ones,
@@ -104,6 +105,7 @@ class CompiledFunction(DispatchedCalls, DirectCalls):
         check_options(
             _TARGETS, target, {**options, "device": device, "prints": prints}, unknown, place
         )
+        refuse_variadic(signature, place)
         functools.update_wrapper(self, function, updated=())  # no state of another of its kind
         self.__name__ = name
         self.__signature__ = signature

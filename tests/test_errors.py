@@ -148,3 +148,19 @@ def test_stale_views_are_refused():
 
     with pytest.raises(ad.AdcompileError, match="copy"):
         ad.grad(function).source("f8[3]")
+
+
+def with_options(x, **options):
+    return x * options["scale"]
+
+
+def with_rest(x, *rest):
+    return x * rest[0]
+
+
+@pytest.mark.parametrize(("function", "what"), [(with_options, "**options"), (with_rest, "*rest")])
+@pytest.mark.parametrize("transform", [ad.grad, ad.jit, ad.hessian, ad.vmap])
+def test_parameters_without_names_are_refused_where_they_stand(function, what, transform):
+    with pytest.raises(ad.UnsupportedSyntax) as caught:
+        transform(function)(2.0, scale=3.0)
+    assert f"`{what}`" in str(caught.value) and "test_errors.py:" in str(caught.value)

@@ -472,3 +472,18 @@ def test_float_of_a_single_is_a_double():
 
     x = np.array([0.1, 0.3], np.float32)
     assert ad.jit(product)(x) == ad.jit(product, target="python")(x) == product(x)
+
+
+def narrow_integers(w, k):
+    a, b, c = np.uint8(k), np.int16(3), np.uint32(2 * k)
+    wraps = np.uint8(k) + np.uint8(255)
+    return w[a] * b + w[c] * np.int8(-1) + w[0] * np.uint64(5) * np.uint16(7) * wraps
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+@pytest.mark.parametrize("target", ["cpu", "python"])
+def test_integers_of_every_size_are_made_as_in_numpy(target):
+    w = np.arange(1.0, 6.0)
+    value, gradient = ad.value_and_grad(narrow_integers, target=target)(w, 2)
+    assert value == narrow_integers(w, 2)
+    np.testing.assert_array_equal(gradient, [35.0, 0.0, 3.0, 0.0, -1.0])

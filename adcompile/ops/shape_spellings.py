@@ -270,7 +270,8 @@ def astype(a: Any, dtype: Any) -> Value:
 
 
 for _dtype in (
-    np.float32, np.float64, np.int64, np.int32, np.bool_, np.complex64, np.complex128,
+    np.float32, np.float64, np.complex64, np.complex128, np.bool_,
+    np.int64, np.int32, np.int16, np.int8, np.uint64, np.uint32, np.uint16, np.uint8,
 ):  # fmt: skip
     CALLS[_dtype] = lambda x, _dtype=_dtype: astype(x, _dtype)
 

@@ -122,11 +122,6 @@ def _lower_body(lowering: Lowering, graph: Graph, place: Location) -> None:
 
 def _check_signature(source: FunctionSource, types: Sequence[Structure]) -> None:
     parameters = source.signature.parameters.values()
-    for parameter in parameters:
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise UnsupportedSyntax(
-                f"`{parameter}` is not in the compiled language", hint="name each parameter"
-            )
     needed = [p for p in parameters if p.default is p.empty]
     if not len(needed) <= len(types) <= len(parameters):
         takes = counted(len(parameters), "argument", "arguments")
