@@ -7,16 +7,14 @@ variable, assigned before the loop and again in its body.
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from adcompile.emit import assemble
+from adcompile.emit.names import Names, read_by_name
 from adcompile.graph.ir import Op, Region, Value, is_undefined
 from adcompile.graph.types import Scalar
 from adcompile.syntax import parsed_expression
-
-if TYPE_CHECKING:
-    from adcompile.emit.names import Names
 
 _MAX_TERNARY = 60
 
@@ -278,11 +276,18 @@ def _scalar(value: Value) -> bool:
 
 
 def _read_inside(op: Op, value: Value) -> bool:
+    """Whether the variable of a value is read inside a loop, also for an extent of an array."""
     return any(
-        value in inner.inputs or any(value in r.yields for r in inner.regions)
+        value in read_by_name(values)
         for region in op.regions
-        for inner in region.walk()
-    ) or any(value in region.yields for region in op.regions)
+        for values in (region.yields, *_reads(region))
+    )
+
+
+def _reads(region: Region) -> Iterator[Sequence[Value]]:
+    for inner in region.walk():
+        yield inner.inputs
+        yield from (r.yields for r in inner.regions)
 
 
 def _range(bounds: list[ast.expr], op: Op) -> ast.expr:

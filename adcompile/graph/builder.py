@@ -267,9 +267,12 @@ class Builder:
         return second
 
     def assume(self, first: Dim, second: Dim) -> None:
-        """Take two extents as equal from here on: everywhere, or in the region at hand only."""
+        """Take two extents as equal from here on: everywhere, or in the region at hand only.
+
+        Nothing is known of two numbers: checks of one extent in two loops, of which one must fail.
+        """
         first, second = self.resolve(first), self.resolve(second)
-        if first == second:
+        if first == second or (isinstance(first, int) and isinstance(second, int)):
             return
         if isinstance(first, int):
             first, second = second, first
@@ -404,6 +407,11 @@ class Builder:
         self.nest(ranges, once, depth=depth)
 
 
+def is_of_one(dim: Dim) -> bool:
+    """Whether an extent is 1, or that of a slice of one element."""
+    return dim.of_one if isinstance(dim, Symbol) else dim == 1
+
+
 def _refuse_complex(record: Record, values: Sequence[Value]) -> None:
     if not record.takes_complex and any(is_complex(v.type) for v in values):
         raise UnsupportedOperation(
@@ -418,7 +426,7 @@ def _common_array(type_: Array, others: Sequence[Type]) -> Array:
         layout = layout if layout == other.layout else "A"
         for axis, dim in enumerate(other.shape):
             if dim != shape[axis]:
-                shape[axis] = Symbol()
+                shape[axis] = Symbol(of_one=is_of_one(dim) and is_of_one(shape[axis]))
     return Array(type_.dtype, tuple(shape), layout)
 
 

@@ -314,7 +314,7 @@ def match(value: Value, like: Value) -> Value:
     value = of_kind(value, like)
     if isinstance(value.type, Scalar) and value.type.dtype != like.type.dtype:
         value = builder.op("cast", value, dtype=like.type.dtype)
-    have, want = shape_of(value.type), shape_of(like.type)
+    have, want = shape_of(value.type), tuple(map(builder.resolve, shape_of(like.type)))
     extra = len(have) - len(want)
     if extra > 0:
         value = builder.op("sum", value, axes=tuple(range(extra)), keepdims=False)
@@ -327,9 +327,7 @@ def match(value: Value, like: Value) -> Value:
         )
         if ones:
             value = builder.op("sum", value, axes=ones, keepdims=True)
-    have = shape_of(value.type)
-    resolved = [tuple(builder.resolve(d) for d in shape) for shape in (have, want)]
-    if resolved[0] != resolved[1]:
+    if tuple(map(builder.resolve, shape_of(value.type))) != want:
         shape = builder.shape(like)
         value = builder.op("broadcast_to", value, *shape, values=shape_of(like.type))
     if value.type.dtype != like.type.dtype:

@@ -84,3 +84,69 @@ def twice(x):
 
 def test_the_same_slice_is_checked_once():
     assert ad.grad(twice).source(X).count("must be 1") == 1
+
+
+def grown(x, b):
+    y = b[:1]
+    total = np.sum(y * x)
+    for _ in range(3):
+        y = y * b
+    return np.sum(y * np.sum(x)) + total
+
+
+@pytest.mark.parametrize("target", ["cpu", "python"])
+def test_a_slice_that_grows_around_a_loop_is_refused(target):
+    for derivative in (ad.grad(grown, target=target), ad.jit(grown, target=target)):
+        with pytest.raises(ShapeError, match="an array carried around a loop"):
+            derivative(X[0], X[1])
+
+
+def beside_a_literal(v):
+    w = np.ones(1)
+    w += v[:1]
+    both = np.hstack([np.ones(1), v[1:2]])
+    return np.sum(v * v[:1]) + np.sum(w) + np.dot(v[:1], np.ones(1)) + np.sum(both * both)
+
+
+def as_a_number(x):
+    return np.sum(x[:1, :1].item() * x) + np.sum(np.squeeze(x[:1], axis=0) * x)
+
+
+def chosen(x, k):
+    if k > 0:
+        first = x[k : k + 1]
+    else:
+        first = x[-1:]
+    other = x[:1] if k < 2 else np.ones((1, 3))
+    return np.sum(first * x) + np.sum(other * x**2)
+
+
+@pytest.mark.parametrize("target", ["cpu", "python"])
+@pytest.mark.parametrize(
+    ("function", "args"),
+    [(beside_a_literal, (X[0],)), (as_a_number, (X,)), *((chosen, (X, k)) for k in range(3))],
+)
+def test_gradients_beside_extents_of_one(function, args, target):
+    found = ad.grad(function, target=target)(*args)
+    step = 1e-6
+    for place in np.ndindex(args[0].shape):
+        up, down = args[0].copy(), args[0].copy()
+        up[place] += step
+        down[place] -= step
+        slope = (function(up, *args[1:]) - function(down, *args[1:])) / (2 * step)
+        np.testing.assert_allclose(found[place], slope, rtol=1e-7, atol=1e-7)
+
+
+def of_two_lengths(x, a, b):
+    total = 0.0
+    for _ in range(a):
+        total += np.sum(np.ones(3) * x)
+    for _ in range(b):
+        total += np.sum(np.ones(4) * x)
+    return total
+
+
+@pytest.mark.parametrize("transform", [ad.grad, ad.jit])
+def test_an_array_that_cannot_have_two_lengths_is_refused(transform):
+    with pytest.raises(ShapeError, match="must be equal"):
+        transform(of_two_lengths)(np.ones(3), 1, 0)
