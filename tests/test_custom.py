@@ -226,3 +226,26 @@ def test_writing_an_argument_that_was_returned_is_refused(decorator):
         ad.jit(function, target="python")(np.ones(3))
     with pytest.raises(ad.UnsupportedOperation, match="may return the memory of"):
         ad.jit(written, target="python")(np.ones(3))
+
+
+@ad.checkpoint
+def _scaled_by_two(x):
+    return x * np.sum(x[:2])
+
+
+def _beside_itself(x):
+    y = _scaled_by_two(x)
+    return np.sum((x[:2] * y[:2])[0] * x)
+
+
+def _beside_itself_plain(x):
+    y = x * np.sum(x[:2])
+    return np.sum((x[:2] * y[:2])[0] * x)
+
+
+@pytest.mark.parametrize("target", ["cpu", "python"])
+def test_checkpointed_extents_in_second_derivatives(target):
+    """What is run again has extents of its own name, in both places."""
+    x, v = np.array([0.3, 1.2, 0.7, 0.5]), np.array([1.0, -1.0, 0.5, 2.0])
+    found = ad.hvp(_beside_itself, target=target)(x, v)
+    np.testing.assert_allclose(found, ad.hvp(_beside_itself_plain)(x, v), rtol=1e-12)

@@ -69,13 +69,16 @@ def _region(
     chosen: Callable[[Rule | None], bool],
     mapping: dict[Value, Value],
 ) -> None:
-    old, region.ops = region.ops, []
     with builder.inside(region):
-        for op in old:
+        for op in list(region.ops):
             if op.name == "call" and chosen(op.attrs["rule"]):
-                _replace_one(builder, op, mapping)
+                with builder.before(op):  # a call of the same function may have come later
+                    position = region.ops.index(op)
+                    later = region.ops[position + 1 :]
+                    del region.ops[position:]
+                    _replace_one(builder, op, mapping)
+                    region.ops += later
                 continue
-            region.ops.append(op)
             for inner in op.regions:
                 _region(builder, inner, chosen, mapping)
 
