@@ -17,7 +17,8 @@ from adcompile.errors import Location, NotDifferentiable, TypeMismatch
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
 from adcompile.graph.calls import refuse_draws
-from adcompile.graph.ir import Graph, Parameter, Region, Value, free_name
+from adcompile.graph.ir import Graph, Op, Parameter, Region, Value, free_name
+from adcompile.graph.rewrite import replace
 from adcompile.graph.trees import (
     Static,
     is_container,
@@ -175,11 +176,26 @@ def _variable(graph: Graph, name: str, location: Location | None) -> Structure:
         raise NotDifferentiable(
             f"`{name}` is no single number or array", location, "name its parts"
         )
-    if Aliases(graph).roots.get(value, frozenset()) & Aliases(graph).written:
+    aliases = Aliases(graph)
+    if aliases.roots.get(value, frozenset()) & aliases.written:
         raise NotDifferentiable(
             f"`{name}` is written in place, so it has no single gradient", location
         )
-    return value
+    if aliases.roots.get(value, {value}) == {value} or value.op not in graph.body.ops:
+        return value
+    return _apart(graph, value, value.op)
+
+
+def _apart(graph: Graph, view: Value, op: Op) -> Value:
+    """A copy that is used in place of a view: what reaches the viewed array is no part of it."""
+    builder = Builder(graph)
+    with builder, builder.at(op.location), builder.inside(Region()) as made:
+        copied: Value = builder.op("copy", view)
+    copied.hint, copied.named = view.hint, view.named
+    replace(graph, {view: copied})
+    place = graph.body.ops.index(op) + 1
+    graph.body.ops[place:place] = made.ops
+    return copied
 
 
 def jvp_graph(graph: Graph, types: Sequence[Structure]) -> Graph:

@@ -257,3 +257,33 @@ def test_the_derivative_of_a_derivative_that_has_been_called(target):
     assert first(2.0) == 12.0
     assert ad.grad(first, target=target)(2.0) == 12.0
     assert ad.grad(ad.grad(first))(2.0) == 6.0
+
+
+def seen_twice(x):
+    part = x[1:3]
+    same = part
+    row = part[0]
+    return np.sum(part * x[:2]) + np.sum(same * row * 2.0)
+
+
+@pytest.mark.parametrize("target", ["cpu", "python"])
+@pytest.mark.parametrize(
+    "names", [("part", "row", "x"), ("x", "row", "part"), ("row", "x", "same", "part")]
+)
+def test_the_gradient_of_a_view_is_without_what_reaches_its_array(names, target):
+    """Of a variable that is part of another, with respect to both: each as if it stood alone."""
+    x = np.random.default_rng(0).uniform(0.5, 1.5, (4, 3))
+    found = dict(zip(names, ad.grad(seen_twice, wrt=names, target=target)(x), strict=True))
+    for name, gradient in found.items():
+        alone = ad.grad(seen_twice, wrt=name, target=target)(x)
+        np.testing.assert_allclose(gradient, alone, rtol=1e-13)
+    part, row = x[1:3], 2.0 * np.sum(x[1:3], axis=0)
+    np.testing.assert_allclose(found["row"], row)
+    np.testing.assert_allclose(found.get("same", 2.0 * part[[0, 0]]), 2.0 * part[[0, 0]])
+    wanted = x[:2] + 2.0 * x[1]
+    wanted[0] += row
+    np.testing.assert_allclose(found["part"], wanted)
+    everywhere = np.zeros_like(x)
+    everywhere[1:3] += wanted
+    everywhere[:2] += part
+    np.testing.assert_allclose(found["x"], everywhere)
