@@ -33,6 +33,7 @@ from adcompile.graph.types import (
     check_dtype,
     is_complex,
     is_integer,
+    is_of_one,
     shape_of,
 )
 
@@ -405,11 +406,6 @@ class Builder:
             return []
 
         self.nest(ranges, once, depth=depth)
-
-
-def is_of_one(dim: Dim) -> bool:
-    """Whether an extent is 1, or that of a slice of one element."""
-    return dim.of_one if isinstance(dim, Symbol) else dim == 1
 
 
 def _refuse_complex(record: Record, values: Sequence[Value]) -> None:

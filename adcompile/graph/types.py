@@ -94,6 +94,11 @@ class Symbol:
 Dim = int | Symbol
 
 
+def is_of_one(dim: Dim) -> bool:
+    """Whether an extent is 1, or that of a slice of one element."""
+    return dim.of_one if isinstance(dim, Symbol) else dim == 1
+
+
 @dataclass(frozen=True)
 class Scalar(Leaf):
     """A scalar of `dtype`; `weak` as a Python number is (it takes its partner's precision)."""

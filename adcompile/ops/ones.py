@@ -13,7 +13,7 @@ from typing import Any
 
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Value
-from adcompile.graph.types import Dim, Symbol, shape_of
+from adcompile.graph.types import Dim, is_of_one, shape_of
 from adcompile.ops.lengths import FULL, bounds_of
 
 
@@ -25,13 +25,13 @@ def fit_together(builder: Builder, values: Sequence[Value], what: str) -> list[V
 
 def fit_to(builder: Builder, value: Value, shapes: Sequence[tuple[Dim, ...]], what: str) -> Value:
     """A value that is broadcast to something of one of these shapes, or to all together."""
-    dims = shape_of(value.type)
-    ones = [axis for axis, dim in enumerate(dims) if _is_of_one(builder, dim)]
+    dims = [builder.resolve(dim) for dim in shape_of(value.type)]
+    ones = [axis for axis, dim in enumerate(dims) if dim != 1 and is_of_one(dim)]
     ones = [axis for axis in ones if _is_longer(builder, axis - len(dims), shapes)]
     if not ones:
         return value
     for axis in ones:
-        builder.check_equal(builder.resolve(dims[axis]), 1, what)
+        builder.check_equal(dims[axis], 1, what)
     return _at_first(builder, value, ones)
 
 
@@ -57,12 +57,7 @@ def _at_first(builder: Builder, value: Value, axes: Sequence[int]) -> Value:
     return fitted
 
 
-def _is_of_one(builder: Builder, dim: Dim) -> bool:
-    dim = builder.resolve(dim)
-    return isinstance(dim, Symbol) and dim.of_one
-
-
 def _is_longer(builder: Builder, axis: int, shapes: Sequence[tuple[Dim, ...]]) -> bool:
     """Whether a shape has an axis, counted from the last, of an extent that is not one or none."""
     dims = [builder.resolve(shape[axis]) for shape in shapes if -axis <= len(shape)]
-    return any(dim != 1 and not _is_of_one(builder, dim) for dim in dims)
+    return not all(map(is_of_one, dims))
