@@ -7,14 +7,16 @@ variable, assigned before the loop and again in its body.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from adcompile.emit import assemble
-from adcompile.emit.names import Names, read_by_name
 from adcompile.graph.ir import Op, Region, Value, is_undefined
 from adcompile.graph.types import Scalar
 from adcompile.syntax import parsed_expression
+
+if TYPE_CHECKING:
+    from adcompile.emit.names import Names
 
 _MAX_TERNARY = 60
 
@@ -237,7 +239,8 @@ class ControlEmitter:
             own = self.names.of.get(value) if value not in self.inline_always else None
             last_read = self.names.last.of(value, region) == self.position
             free = own is not None and initial.count(value) == 1 and last_read
-            if free and own not in names and not _read_inside(op, value):
+            inside = any(self.names.last.of(value, inner) >= 0 for inner in op.regions)
+            if free and own not in names and not inside:
                 if self.names.may_take(own, output, region, self.position):  # type: ignore[arg-type]
                     names.append(own)  # type: ignore[arg-type]
                     continue
@@ -273,21 +276,6 @@ class ControlEmitter:
 
 def _scalar(value: Value) -> bool:
     return isinstance(value.type, Scalar)
-
-
-def _read_inside(op: Op, value: Value) -> bool:
-    """Whether the variable of a value is read inside a loop, also for an extent of an array."""
-    return any(
-        value in read_by_name(values)
-        for region in op.regions
-        for values in (region.yields, *_reads(region))
-    )
-
-
-def _reads(region: Region) -> Iterator[Sequence[Value]]:
-    for inner in region.walk():
-        yield inner.inputs
-        yield from (r.yields for r in inner.regions)
 
 
 def _range(bounds: list[ast.expr], op: Op) -> ast.expr:

@@ -52,12 +52,12 @@ class LastUses:
     def _collect(self, region: Region) -> set[Value]:
         last: dict[Value, int] = {}
         for position, op in enumerate(region.ops):
-            read = set(read_by_name(op.inputs))
+            read = set(_read_by_name(op.inputs))
             for inner in op.regions:
                 read |= self._collect(inner)
             for value in read:
                 last[value] = position
-        for value in read_by_name(region.yields):
+        for value in _read_by_name(region.yields):
             last[value] = len(region.ops)
         self._last[region] = last
         return set(last)
@@ -67,7 +67,7 @@ class LastUses:
         return self._last[region].get(value, -1)
 
 
-def read_by_name(values: Sequence[Value]) -> Iterator[Value]:
+def _read_by_name(values: Sequence[Value]) -> Iterator[Value]:
     """The values whose variables are read: an extent is read as `x.shape[0]`, of the array `x`."""
     for value in values:
         yield value

@@ -20,6 +20,8 @@ from adcompile.ops.lengths import FULL, bounds_of
 def fit_together(builder: Builder, values: Sequence[Value], what: str) -> list[Value]:
     """Values that are broadcast with each other."""
     shapes = [shape_of(v.type) for v in values]
+    if not any(shapes):
+        return list(values)
     return [fit_to(builder, value, shapes, what) for value in values]
 
 
