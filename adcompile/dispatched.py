@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from types import MethodType
 from typing import Any
 
 from adcompile import pipeline
@@ -48,27 +47,36 @@ class DispatchedCalls:
     _call_structured: Callable[..., Any]
     _refuse_overlap: Callable[..., None]
     _restored: Callable[[Any], Any]
+    _after_failure: Callable[..., Any]
     _too_deep: Callable[[], UnsupportedSyntax]
     _kind: type[Any]  # the class, before calls go straight to a dispatcher
     _fitted: Any  # the dispatcher of Python's calls
     _made: Any  # the one with all ways
 
     def _first_call(self, /, *args: Any, **kwargs: Any) -> Any:
-        """Make the dispatcher; later calls go straight to it."""
+        """Make the dispatcher; later calls go straight to machine code."""
         if not self._is_plain(args, kwargs):
             return self._call_structured(args, kwargs)
-        result = (dispatcher := self._for_calls)(*args, **kwargs)
+        result = self._for_calls(*args, **kwargs)
         if self._written or not is_plain_result(self._result):
             self._call = self._call_with_care
             self._refuse_overlap(args, kwargs)
             return self._restored(result)
-        if all(p.default is p.empty for p in self.__signature__.parameters.values()):
-            with self._lock:
-                checked = self._checks or self._recursive
-                whole = None if checked else MethodType(self._kind.__call__, self)
-                if dispatcher is self._fitted:  # or another thread has gone all ways meanwhile
-                    self.__class__ = calling(self._kind, whole, dispatcher, self.__signature__)
         return result
+
+    def _enter(self, dispatcher: Any) -> None:
+        """Have calls go straight to machine code: a dispatcher has some for further types."""
+        if self._written or not is_plain_result(self._result):
+            return
+        with self._lock:
+            if dispatcher is self._fitted:  # or another thread has gone all ways meanwhile
+                self.__class__ = calling(self, self._kind, dispatcher)
+
+    def _failed(self, error: Exception, args: tuple[Any, ...]) -> Any:
+        """The result of a call whose machine code has ended with an error."""
+        if isinstance(error, (ValueError, TypeError)):
+            return self._after_failure(error, args, {})
+        raise error
 
     def _first_plain(self, /, *args: Any, **kwargs: Any) -> Any:
         """As above, for arguments that came in containers."""
@@ -93,6 +101,8 @@ class DispatchedCalls:
             self._fitted = self._dispatcher
             self.__class__ = self._kind
             self._call = getattr(self, self._call.__name__)  # a copy calls itself
+            if self._made.overloads:
+                self._enter(self._made)
 
     @property
     def _for_calls(self) -> Any:
@@ -126,7 +136,7 @@ class DispatchedCalls:
                 raise self._too_deep() from None
 
         return make_dispatcher(
-            template(self.__name__, self.__signature__), generate, **self._options
+            template(self.__name__, self.__signature__), generate, self._enter, **self._options
         )
 
     def _known(self, texts: tuple[str, ...]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import linecache
 from collections.abc import Callable
+from types import MethodType
 from typing import Any
 
 from adcompile.arguments import EXACT, usual
@@ -31,16 +32,17 @@ def template(name: str, signature: inspect.Signature) -> Callable[..., Any]:
     return function  # type: ignore[no-any-return]
 
 
-def calling(
-    cls: type, whole: Callable[..., Any] | None, dispatcher: Any, signature: inspect.Signature
-) -> type:
-    """A class whose calls go straight to `dispatcher`, without Python where it is for numbers only.
+def calling(own: Any, cls: type, dispatcher: Any) -> type:
+    """A class for `own` whose calls go straight to what `dispatcher` has compiled.
 
-    whole      a call as `cls` has it, for other types than those; None if all calls need checks
+    Calls of other types go to the dispatcher, those with arguments that may be left out as `cls`
+    has it.
     """
-    numbers = whole and dispatcher.for_numbers(whole)
-    call = _checking(dispatcher, signature) if numbers is None else staticmethod(numbers)
-    return type(cls.__name__, (cls,), {"__call__": call, "__doc__": cls.__doc__})
+    parameters = own.__signature__.parameters.values()
+    full = all(p.default is p.empty for p in parameters)
+    other: Any = _checking(dispatcher, own.__signature__) if full else cls.__call__
+    call = dispatcher.entered(MethodType(other, own), own._failed)
+    return type(cls.__name__, (cls,), {"__call__": staticmethod(call), "__doc__": cls.__doc__})
 
 
 def _checking(dispatcher: Any, signature: inspect.Signature) -> Callable[..., Any]:

@@ -45,8 +45,8 @@ def cache_directory() -> Path:
 
 # machine code holds copies of their functions
 _HELPERS = (
-    "device.py", "exact.py", "formulas.py", "lean.py", "library.py", "machine.py", "new_arrays.py",
-    "products.py", "routines.py", "vector_math.py", "vectors.py",
+    "device.py", "entry.py", "exact.py", "formulas.py", "lean.py", "library.py", "machine.py",
+    "new_arrays.py", "products.py", "routines.py", "vector_math.py", "vectors.py",
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from numba.core import dispatcher as _dispatcher
 from numba.core.errors import NumbaPerformanceWarning, NumbaWarning
 
 from adcompile.execute.cache import module_from_source
-from adcompile.execute.lean import LeanCompiler
+from adcompile.execute.lean import InnerCompiler, LeanCompiler
 from adcompile.execute.machine_code import MachineCode
 from adcompile.execute.memory import keep_freed_memory
 from adcompile.syntax import parsed
@@ -67,9 +67,9 @@ def compile_source(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NumbaWarning)
         module = module_from_source(text, entry)
-    for item in vars(module).values():
+    for name, item in vars(module).items():
         if isinstance(item, Dispatcher) and item.__module__ == module.__name__:
-            item._compiler.pipeline_class = LeanCompiler
+            item._compiler.pipeline_class = LeanCompiler if name == entry else InnerCompiler
             if cache and not isinstance(item._cache, MachineCode):
                 item._cache = MachineCode(item.py_func)
     return getattr(module, entry)

@@ -17,9 +17,12 @@ from numba.core.registry import CPUDispatcher
 from numba.core.typing.typeof import typeof, typeof_impl
 
 from adcompile.execute.cpu import compile_for, compile_source
+from adcompile.execute.entry import entered
 from adcompile.execute.lean import collecting_seldom
 
 types: Any = _types  # its names come from star imports
+Changed = Callable[["GeneratedDispatcher"], None]
+_ENTRIES = 8  # as many kinds of calls go to machine code at once
 Generate = Callable[[tuple[str, ...], tuple[Any, ...] | None], tuple[str, str]]
 
 
@@ -43,11 +46,12 @@ class GeneratedDispatcher(_Borrowing):
     result of another function with the same argument types, and `_make_finalizer` ends these.
     """
 
-    def __init__(self, template: Callable[..., Any], generate: Generate, **options: Any) -> None:
+    def __init__(
+        self, template: Callable[..., Any], generate: Generate, changed: Changed, **options: Any
+    ) -> None:
         super().__init__(template)
-        self._generate = generate
+        self._generate, self._changed = generate, changed
         self._compile_options = options
-        self._numbers: NumberDispatcher | None = None
         self._args: tuple[Any, ...] | None = None
 
     @global_compiler_lock  # type: ignore[untyped-decorator]
@@ -58,18 +62,15 @@ class GeneratedDispatcher(_Borrowing):
         finally:
             self._args = None
 
-    def for_numbers(self, otherwise: Callable[..., Any]) -> NumberDispatcher | None:
-        """A dispatcher of what is compiled, None if some of it is not for numbers alone.
+    def entered(self, other: Callable[..., Any], failed: Callable[..., Any]) -> Callable[..., Any]:
+        """A function that runs what is compiled, the latest first.
 
-        Call it again, under a lock, when there may be more; `otherwise` gets calls of other types.
+        `other` gets calls of other types, `failed` an error and the arguments.
         """
-        if not all(type_ in _SCALARS for key in self.overloads for type_ in key):
-            return None
-        self._numbers = self._numbers or NumberDispatcher(self.py_func, otherwise)
-        for key, result in self.overloads.items():
-            if key not in self._numbers.overloads:
-                self._numbers.add_overload(result)
-        return self._numbers
+        function = other
+        for result in list(self.overloads.values())[-_ENTRIES:]:
+            function = entered(result, function, failed)
+        return function
 
     @global_compiler_lock  # type: ignore[untyped-decorator]
     def compile(self, sig: Any) -> Any:
@@ -85,33 +86,20 @@ class GeneratedDispatcher(_Borrowing):
             source = f"# {', '.join(map(str, key))}\n{source}"
             result = compile_for(compile_source(source, entry, **self._compile_options), key)
         self.add_overload(result)
+        self._changed(self)
         return result.entry_point
 
 
-class NumberDispatcher(_Borrowing):
-    """Runs what another dispatcher has compiled for numbers; `otherwise` gets all other calls.
-
-    Relies on one more inner working: what `_compile_for_args` gives is called with the arguments.
-    """
-
-    def __init__(self, template: Callable[..., Any], otherwise: Callable[..., Any]) -> None:
-        super().__init__(template)
-        self._otherwise = otherwise
-
-    def _compile_for_args(self, *_: Any, **__: Any) -> Any:
-        return self._otherwise
-
-
 def make_dispatcher(
-    template: Callable[..., Any], generate: Generate, **options: Any
+    template: Callable[..., Any], generate: Generate, changed: Changed, **options: Any
 ) -> GeneratedDispatcher:
     """A dispatcher with the signature of `template`; `options` go to `compile_source`.
 
     `generate` gets one type text per argument, and the arguments themselves (None where compiled
     code is the caller), and gives (source, name of the function); what it raises reaches a Python
-    caller as it is.
+    caller as it is. `changed` is told of the dispatcher when it has compiled for further types.
     """
-    return GeneratedDispatcher(template, generate, **options)
+    return GeneratedDispatcher(template, generate, changed, **options)
 
 
 _SCALARS = {

@@ -15,13 +15,27 @@ from types import CodeType
 from typing import Any
 
 from numba.core.compiler import Compiler as _Compiler
-from numba.core.typed_passes import NopythonRewrites
+from numba.core.compiler_machinery import register_pass
+from numba.core.typed_passes import NativeLowering, NopythonRewrites
 from numba.core.untyped_passes import InlineClosureLikes, ReconstructSSA
+
+from adcompile.execute.entry import LowerWithEntry
 
 _SELDOM = (50_000, 20, 100)  # as many new objects, before the youngest and the older are searched
 
 
-# Numba's classes have no types of their own, hence the comment beside it
+# Numba's classes and decorators have no types of their own, hence the comments beside them
+@register_pass(mutates_CFG=True, analysis_only=False)  # type: ignore[untyped-decorator]
+class _LoweringWithEntry(NativeLowering):  # type: ignore[misc]
+    """Makes machine code, and an entry for calls from Python."""
+
+    _name = "adcompile_lowering"
+
+    @property
+    def lowering_class(self) -> type:
+        return LowerWithEntry
+
+
 class LeanCompiler(_Compiler):  # type: ignore[misc]
     """Numba's compiler for functions on one thread."""
 
@@ -36,9 +50,22 @@ class LeanCompiler(_Compiler):  # type: ignore[misc]
         if any(isinstance(constant, CodeType) for constant in constants):
             unneeded.remove(InlineClosureLikes)  # a list is made by a function before Python 3.12
         for manager in managers:
-            manager.passes = [item for item in manager.passes if item[0] not in unneeded]
+            passes = [item for item in manager.passes if item[0] not in unneeded]
+            manager.passes = [self._changed(*item) for item in passes]
             manager.finalize()
         return managers
+
+    def _changed(self, pass_: Any, description: str) -> tuple[Any, str]:
+        return (_LoweringWithEntry if pass_ is NativeLowering else pass_), description
+
+
+class InnerCompiler(LeanCompiler):
+    """The same for functions that only compiled functions call."""
+
+    def define_pipelines(self) -> list[Any]:
+        """Nothing is made for calls from Python or C."""
+        self.state.flags.no_cpython_wrapper = self.state.flags.no_cfunc_wrapper = True
+        return super().define_pipelines()
 
 
 @contextmanager

@@ -31,14 +31,15 @@ def test_what_numba_must_offer():
         seen.append(texts)
         return "def made(x, y):\n    return x * 2 + y\n", "made"
 
-    dispatcher = make_dispatcher(lambda x, y: None, generate, cache=False)
+    changes = []
+    dispatcher = make_dispatcher(lambda x, y: None, generate, changes.append, cache=False)
     assert isinstance(dispatcher, GeneratedDispatcher)
     assert dispatcher(1.5, 1) == 4.0
     assert dispatcher(2.5, 1) == 6.0
     assert seen == [("f8", "i8")]
     assert dispatcher(np.ones(2), 1).tolist() == [3.0, 3.0]
     assert seen[1] == ("f8[::1]", "i8")
-    assert len(dispatcher.overloads) == 2
+    assert len(dispatcher.overloads) == 2 and changes == [dispatcher] * 2
 
 
 @pytest.mark.parametrize(
@@ -163,27 +164,37 @@ def test_fastmath_and_cache_can_be_switched_off():
     assert compiled.targetoptions["fastmath"] is False
 
 
-def test_a_call_costs_at_most_twice_a_plain_compiled_call():
-    plain, gradient = numba.njit(weighted), ad.grad(weighted)
-    for function in (plain, gradient):
+def slopes(x):
+    return np.array([2 * x[0], 2 * x[1]])
+
+
+def norm(x):
+    return x[0] * x[0] + x[1] * x[1]
+
+
+@pytest.mark.parametrize(
+    ("by_hand", "function", "args", "limit"),
+    [(weighted, weighted, (1.0, 2.0, 3.0), 0.9), (slopes, norm, (np.ones(2),), 0.7)],
+)
+def test_a_call_costs_less_than_one_of_numba(by_hand, function, args, limit):
+    plain, gradient = numba.njit(by_hand), ad.grad(function)
+    for called in (plain, gradient):
         for _ in range(3):
-            function(1.0, 2.0, 3.0)
+            called(*args)
     best = [np.inf, np.inf]  # of many short runs in turn: other processes disturb few of them
     for _ in range(200):
         for k, f in enumerate((gradient, plain)):
-            best[k] = min(best[k], timeit.timeit(lambda f=f: f(1.0, 2.0, 3.0), number=500))
-    assert best[0] / best[1] <= 2.0
+            best[k] = min(best[k], timeit.timeit(lambda f=f: f(*args), number=500))
+    assert best[0] / best[1] <= limit
 
 
-def test_calls_with_numbers_alone_need_no_python():
-    """Until there are other types; what is no number is treated as by any other function."""
+def test_calls_of_all_kinds():
+    """What is no number is treated as by any other function."""
     gradient = ad.value_and_grad(weighted, (0, 1, 2))
     assert gradient(1.0, 2.0, 3.0) == (5.0, (5.0, 1.0, 1.0))
-    assert isinstance(type(gradient).__dict__["__call__"], staticmethod)
     assert gradient(1.0, z=3.0, y=2.0) == gradient(*map(np.float64, (1, 2, 3)))
     assert gradient(np.array(1.0), 2.0, 3.0) == (5.0, (5.0, 1.0, 1.0))
     assert gradient(1.0, np.float32(2.0), 3.0)[0] == 5.0
-    assert isinstance(type(gradient).__dict__["__call__"], staticmethod)
     assert len(gradient._for_calls.overloads) == 2
     with pytest.raises(ad.NotDifferentiable):
         gradient(1, 2.0, 3.0)
@@ -195,7 +206,6 @@ def test_calls_with_numbers_alone_need_no_python():
     function = ad.jit(weighted)
     assert function(1.0, 2.0, 3.0) == 5.0
     assert function(np.ones(2), 2.0, 3.0).tolist() == [5.0, 5.0]
-    assert not isinstance(type(function).__dict__["__call__"], staticmethod)
     for jitted in (function, ad.jit(weighted), gradient):
         with pytest.raises(ad.TypeMismatch):
             jitted(np.ma.masked_array([1.0], [True]), 2.0, 3.0)
