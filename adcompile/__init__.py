@@ -35,6 +35,9 @@ from adcompile.errors import (
     UnsupportedOperation,
     UnsupportedSyntax,
 )
+from adcompile.execute.modules import find_generated
+
+find_generated()
 
 __version__ = "0.1.0"
 

@@ -7,14 +7,16 @@ that choose others, and calls from compiled code, get code with all ways.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from adcompile import pipeline
 from adcompile.arguments import is_plain_result
+from adcompile.calls import calling
 from adcompile.errors import TypeMismatch, UnsupportedSyntax
-from adcompile.generated import calling, template
+from adcompile.generated import template
 from adcompile.graph import trees
 from adcompile.graph.ir import Graph
 from adcompile.graph.types import Static, Structure, leaves
@@ -41,6 +43,7 @@ class DispatchedCalls:
     _checks: dict[str, Any]
     _recursive: bool
     _result: Structure
+    _stretched: dict[tuple[Any, ...], Any]
     _lock: Any
     _call: Callable[..., Any]
     _is_plain: Callable[..., bool]
@@ -57,20 +60,33 @@ class DispatchedCalls:
         """Make the dispatcher; later calls go straight to machine code."""
         if not self._is_plain(args, kwargs):
             return self._call_structured(args, kwargs)
-        result = self._for_calls(*args, **kwargs)
-        if self._written or not is_plain_result(self._result):
-            self._call = self._call_with_care
-            self._refuse_overlap(args, kwargs)
-            return self._restored(result)
-        return result
+        return self._first_plain(*args, **kwargs)
 
-    def _enter(self, dispatcher: Any) -> None:
-        """Have calls go straight to machine code: a dispatcher has some for further types."""
-        if self._written or not is_plain_result(self._result):
-            return
+    def _first_plain(self, /, *args: Any, **kwargs: Any) -> Any:
+        """As above, for arguments that are plain, or were made so."""
+        result = self._for_calls(*args, **kwargs)
+        self._refuse_overlap(args, kwargs)  # if another thread has compiled it meanwhile
+        return self._restored(result)
+
+    def _enter(self, dispatcher: Any = None) -> None:
+        """Have calls go straight to machine code, as there is some for further types.
+
+        dispatcher what has compiled it, None if calls with other containers have come
+        """
+        from adcompile.execute.dispatch import entering
+
         with self._lock:
-            if dispatcher is self._fitted:  # or another thread has gone all ways meanwhile
-                self.__class__ = calling(self, self._kind, dispatcher)
+            dispatchers = [d for d in (self._fitted, *self._stretched.values()) if d is not None]
+            if dispatcher is not None and dispatcher not in dispatchers:
+                return
+            compiled = any(each.overloads for each in dispatchers)
+            enter = functools.partial(entering, dispatchers) if compiled else None
+            if self._written or not is_plain_result(self._result):
+                self._call = self._call_with_care
+            try:
+                self.__class__ = calling(self, self._kind, self._fitted, enter)
+            except (MemoryError, RecursionError, SyntaxError):  # too many parentheses
+                raise self._too_deep() from None
 
     def _failed(self, error: Exception, args: tuple[Any, ...]) -> Any:
         """The result of a call whose machine code has ended with an error."""
@@ -78,17 +94,17 @@ class DispatchedCalls:
             return self._after_failure(error, args, {})
         raise error
 
-    def _first_plain(self, /, *args: Any, **kwargs: Any) -> Any:
-        """As above, for arguments that came in containers."""
-        result = self._for_calls(*args, **kwargs)
-        self._call = self._call_with_care
-        self._refuse_overlap(args, kwargs)
-        return self._restored(result)
-
     def _call_with_care(self, /, *args: Any, **kwargs: Any) -> Any:
         """A call of a function that writes arguments, or gives containers."""
         self._refuse_overlap(args, kwargs)
         return self._restored(self._for_calls(*args, **kwargs))
+
+    @property
+    def _numba_type_(self) -> Any:
+        """What functions that Numba compiles see: this function with all ways."""
+        from adcompile.execute.dispatch import type_of_dispatcher
+
+        return type_of_dispatcher(self._dispatcher)
 
     @property
     def _is_fitted(self) -> bool:
@@ -101,8 +117,7 @@ class DispatchedCalls:
             self._fitted = self._dispatcher
             self.__class__ = self._kind
             self._call = getattr(self, self._call.__name__)  # a copy calls itself
-            if self._made.overloads:
-                self._enter(self._made)
+            self._enter()
 
     @property
     def _for_calls(self) -> Any:
@@ -120,10 +135,11 @@ class DispatchedCalls:
                     self._made = self._make_dispatcher(unchanged)
         return self._made
 
-    def _make_dispatcher(self, change: Change, by_shapes: bool = False) -> Any:
-        from adcompile.execute.dispatch import make_dispatcher, register_callable
-
-        register_callable(DispatchedCalls, "_dispatcher")
+    def _make_dispatcher(
+        self, change: Change, ones: Sequence[Sequence[int]] = (), by_shapes: bool = False
+    ) -> Any:
+        from adcompile.execute.dispatch import make_dispatcher
+        from adcompile.execute.entry import marked
 
         def generate(texts: tuple[str, ...], args: tuple[Any, ...] | None) -> tuple[str, str]:
             types = self._change(change(self._types(self._known(texts))))
@@ -131,13 +147,17 @@ class DispatchedCalls:
             shapes = _shapes(types, args) if by_shapes and args is not None else ()
             try:
                 with pipeline.skipping(self._skipped):
-                    return pipeline.compiler_source(graph, shapes), graph.name
+                    source = pipeline.compiler_source(graph, shapes)
             except RecursionError:
                 raise self._too_deep() from None
+            names = self.__signature__.parameters
+            written = [place for place, name in enumerate(names) if name in self._written]
+            return marked(source, written, ones), graph.name
 
         return make_dispatcher(
-            template(self.__name__, self.__signature__), generate, self._enter, **self._options
-        )
+            template(self.__name__, self.__signature__), generate, self._enter,
+            lambda *args, **kwargs: self._refuse_overlap(args, kwargs), **self._options,
+        )  # fmt: skip
 
     def _known(self, texts: tuple[str, ...]) -> tuple[str, ...]:
         for text, name in zip(texts, self.__signature__.parameters, strict=True):

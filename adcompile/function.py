@@ -133,6 +133,7 @@ class CompiledFunction(DispatchedCalls, DirectCalls):
         self._structured: dict[Any, CompiledFunction] = {}
         self._change: Change = unchanged
         self._flat = False  # a variant for containers, which come as plain tuples
+        self.structures: dict[int, Any] = {}  # these, with 0 for what they hold, by their places
         self._lock = threading.RLock()
         self._kind = CompiledFunction
         self._fitted: Any = None
@@ -315,6 +316,8 @@ class CompiledFunction(DispatchedCalls, DirectCalls):
         if found is None:
             with self._lock:
                 found = self._structured.setdefault(key, self._for_structure(special))
+                if self.target == "cpu":
+                    self._enter()
         bound.arguments.update((name, trees.as_tuples(item)) for name, item in special.items())
         return found(*bound.args, **bound.kwargs)
 
@@ -333,6 +336,10 @@ class CompiledFunction(DispatchedCalls, DirectCalls):
         made.__class__ = CompiledFunction
         made._direct, made._stretched, made._structured, made._runs = {}, {}, {}, {}
         made._result, made._change, made._flat = None, change, True
+        made.structures = {
+            names.index(name): trees.mapped(lambda x: x if trees.is_static(x) else 0, item)
+            for name, item in special.items()
+        }
         made._fitted, made._made, made._lock = None, None, threading.RLock()
         made._call = made._first_plain if self.target == "cpu" else made._run_directly
         return made
@@ -430,7 +437,7 @@ class CompiledFunction(DispatchedCalls, DirectCalls):
                 return [with_ones(t, p) for t, p in zip(types, key[0], strict=True)]
 
             if self.target == "cpu":
-                made = self._make_dispatcher(change)
+                made = self._make_dispatcher(change, [sorted(axes) for axes in leaves(key[0])])
             else:
                 made = self._direct_function(change(types))
             return self._stretched.setdefault(key, made)

@@ -21,6 +21,7 @@ from adcompile.graph.builder import Builder
 from adcompile.graph.calls import refuse_draws
 from adcompile.graph.clone import clone_graph
 from adcompile.graph.ir import Graph, Parameter, Value
+from adcompile.graph.procedures import procedures_of
 from adcompile.graph.trees import is_container, leaves, mapped
 from adcompile.graph.types import Array, Scalar, is_complex, is_continuous
 from adcompile.transforms import Wrt, article, wanted_values
@@ -72,6 +73,8 @@ def jacobian_graph(
 def _local_jacobian(graph: Graph, wrt: Wrt, inputs: Sequence[Value], loops: Loops) -> Graph | None:
     """The Jacobian in one pass over the function's loops; None where they do not allow that."""
     if len(wrt) != 1 or len(inputs) != 1 or not isinstance(wrt[0], int):
+        return None
+    if procedures_of(graph):  # which a copy as loops would share with the graph
         return None
     try:
         return local.dense_jacobian(loops(graph), wrt[0], _partials)

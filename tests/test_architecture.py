@@ -19,9 +19,10 @@ _MAY_IMPORT = {
     "sparsity": {"errors", "graph"},
     "pipeline": {"errors", "graph", "ops", *_STAGES},
     "explain": {"emit", "graph"},
-    "generated": {"arguments", "graph", "syntax"},
+    "calls": {"arguments", "graph", "syntax"},
+    "generated": {"syntax"},
     "direct": {"arguments", "errors", "execute", "generated", "graph", "pipeline"},
-    "dispatched": {"arguments", "errors", "execute", "generated", "graph", "pipeline"},
+    "dispatched": {"arguments", "calls", "errors", "execute", "generated", "graph", "pipeline"},
     "function": {
         "arguments",
         "direct",

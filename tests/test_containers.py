@@ -70,6 +70,67 @@ def test_results_are_containers(target):
     np.testing.assert_array_equal(found["pair"].w, 2 * B)
 
 
+def _in_order(d):
+    total = 0.0
+    for value in d.values():
+        total = 2 * total + value
+    for key in d:
+        total = 2 * total + d[key] + len(key)
+    return total
+
+
+@TARGETS
+def test_dicts_are_gone_through_in_their_order(target):
+    for pair in ([("a", 1.0), ("bc", 10.0)], [("bc", 10.0), ("a", 1.0)]):
+        run = ad.jit(_in_order, target=target)
+        for _ in range(2):
+            for d in (dict(pair), dict(pair[::-1]), OrderedDict(pair), OrderedDict(pair[::-1])):
+                assert run(d) == _in_order(d)
+
+
+def _by_class(item):
+    """What a part of a tree is, asked as Python has it."""
+    if isinstance(item, (dict, Affine)):
+        return 1.0
+    if isinstance(item, np.ndarray):
+        return 2.0
+    return 3.0 if not isinstance(item, (tuple, list, str)) and isinstance(item, object) else 4.0
+
+
+def _classes(a, b, c, d):
+    return _by_class(a) + 10 * _by_class(b) + 100 * _by_class(c) + 1000 * _by_class(d)
+
+
+@TARGETS
+def test_classes_are_told_apart(target):
+    for args in (({"a": 1.0}, W, 2.0, [1.0]), ((2,), B, 3, W), (Affine(W, B), 1j, True, "text")):
+        assert ad.jit(_classes, target=target)(*args) == _classes(*args)
+
+
+def _memberships(p, x, k, mode):
+    total = p["bias"] if "bias" in p else x
+    if mode in ("double", "triple") and "missing" not in p:
+        total = total * (2 if mode == "double" else 3)
+    if k in (1, 2, int(p["w"][0])):
+        total += x * x
+    if x not in [p["w"][1], 7.0, None] and "o" in mode and k not in {3: 1.0}:
+        total += 10 * x
+    return total
+
+
+@TARGETS
+def test_parts_of_containers_are_found(target):
+    value_and_grad = ad.value_and_grad(_memberships, argnums=1, target=target)
+    w = np.array([5.0, 6.0])
+    for p in ({"w": w}, {"w": w, "bias": 0.5}, {"w": w, "missing": 1.0}):
+        for x, k, mode in ((6.0, 1, "double"), (1.5, 3, "triple"), (7.0, 5, "x"), (2.0, 4, "none")):
+            value, slope = value_and_grad(p, x, k, mode)
+            assert value == _memberships(p, x, k, mode)
+            ahead, behind = (_memberships(p, x + h, k, mode) for h in (1e-6, -1e-6))
+            if x not in (6.0, 7.0):
+                assert slope == pytest.approx((ahead - behind) / 2e-6, rel=1e-6)
+
+
 def _plain_arguments(x, y):
     return {"value": np.sum(x * y), "parts": [x * 2, y]}
 

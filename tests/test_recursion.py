@@ -129,6 +129,21 @@ def deep():
             derived(np.ones(2), 10)
 
 
+def repeated(f, x, n):
+    return x if n <= 0 else f(repeated(f, x, n - 1))
+
+
+def test_a_hessian_with_a_function_as_an_argument():
+    """What is found out about a copy as loops leaves the graph as it is."""
+
+    def thrice(x):
+        return repeated(np.sin, x, 3) + repeated(lambda t: t * t, x, 2)
+
+    found = ad.hessian(thrice)(0.5)
+    assert found == pytest.approx(ad.grad(ad.grad(thrice))(0.5), rel=1e-14)
+    assert ad.jacobian(thrice)(0.5) == pytest.approx(ad.grad(thrice)(0.5), rel=1e-14)
+
+
 def test_a_second_process_finds_no_half_code(tmp_path):
     """Machine code of functions that call themselves is not kept; the result is the same."""
     script = tmp_path / "script.py"

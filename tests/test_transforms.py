@@ -137,6 +137,36 @@ def test_vmap_takes_branches_element_by_element(target):
 
 
 @TARGETS
+def test_vmap_compares_the_shapes_of_elements(target):
+    """Also where the extents of the result are asked for before the loop."""
+
+    def total(x, y):
+        return np.sum(x * y)
+
+    def written(x, y):
+        z = x.copy()
+        z[:] += y
+        return z
+
+    pairs = [((4, 3), (4, 5)), ((4, 5), (4, 3)), ((4, 2, 3), (4, 3, 3))]
+    for function in (np.add, total, written, ad.grad(total, (0, 1))):
+        f = ad.vmap(lambda x, y, function=function: function(x, y), target=target)
+        single = ad.jit(lambda x, y, function=function: function(x, y), target="python")
+        for first, second in pairs:
+            with pytest.raises((ad.ShapeError, ValueError), match=r"must be equal|broadcast"):
+                f(np.ones(first), np.ones(second))
+        x, y = np.arange(12.0).reshape(4, 3), 100 * np.arange(4.0).reshape(4, 1)
+        for _ in range(2):
+            found = f(x, y)
+            wanted = [single(*row) for row in zip(x, y, strict=True)]
+            if isinstance(found, tuple):
+                for k, part in enumerate(found):
+                    np.testing.assert_allclose(part, [row[k] for row in wanted])
+            else:
+                np.testing.assert_allclose(found, wanted)
+
+
+@TARGETS
 def test_vmap_axes(target):
     f = ad.vmap(lambda r, s: (r * s, np.sum(r)), (1, 0), out_axes=0, target=target)
     scaled, sums = f(M, np.arange(4.0))

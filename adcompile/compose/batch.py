@@ -88,6 +88,7 @@ def _extents_alone(graph: Graph) -> Graph:
     with Builder(copy) as builder:
         copy.body.yields = [e for value in copy.outputs for e in builder.shape(value)]
     prune(copy, effects=False)
+    copy.body.same.clear()  # which extents are equal is checked with each element
     return copy
 
 

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 from functools import cache
+from importlib.machinery import ModuleSpec
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
@@ -46,7 +47,7 @@ def cache_directory() -> Path:
 # machine code holds copies of their functions
 _HELPERS = (
     "device.py", "entry.py", "exact.py", "formulas.py", "lean.py", "library.py", "machine.py",
-    "new_arrays.py", "products.py", "routines.py", "vector_math.py", "vectors.py",
+    "new_arrays.py", "objects.py", "products.py", "routines.py", "vector_math.py", "vectors.py",
 )  # fmt: skip
 
 
@@ -65,8 +66,7 @@ def _versions() -> str:
 
 def module_from_source(source: str, stem: str) -> ModuleType:
     """The module with this text, written to the cache unless it is there already."""
-    digest = hashlib.sha256(f"{_versions()}\n{source}".encode()).hexdigest()[:20]
-    name = f"adcompile_{stem}_{digest}"
+    name = f"adcompile_{stem}_{_digest(source)}"
     with _lock:
         if name in sys.modules:
             return sys.modules[name]
@@ -83,6 +83,21 @@ def module_from_source(source: str, stem: str) -> ModuleType:
             del sys.modules[name]
             raise
         return module
+
+
+def spec_of_module(name: str) -> ModuleSpec | None:
+    """Where the module of this name is, None unless its text is that which the name stands for."""
+    path = cache_directory() / f"{name}.py"
+    try:
+        source = path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return None
+    known = name.endswith(f"_{_digest(source)}")
+    return importlib.util.spec_from_file_location(name, path) if known else None
+
+
+def _digest(source: str) -> str:
+    return hashlib.sha256(f"{_versions()}\n{source}".encode()).hexdigest()[:20]
 
 
 def _holds(path: Path, source: str) -> bool:

@@ -6,21 +6,22 @@ that chooses by type in C, and that other compiled functions can call.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from numba.core import sigutils
 from numba.core import types as _types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import CPUDispatcher
-from numba.core.typing.typeof import typeof, typeof_impl
+from numba.core.typing import signature
+from numba.core.typing.typeof import typeof
 
 from adcompile.execute.cpu import compile_for, compile_source
 from adcompile.execute.entry import entered
 from adcompile.execute.lean import collecting_seldom
 
 types: Any = _types  # its names come from star imports
+Call = Callable[..., Any]
 Changed = Callable[["GeneratedDispatcher"], None]
 _ENTRIES = 8  # as many kinds of calls go to machine code at once
 Generate = Callable[[tuple[str, ...], tuple[Any, ...] | None], tuple[str, str]]
@@ -47,61 +48,78 @@ class GeneratedDispatcher(_Borrowing):
     """
 
     def __init__(
-        self, template: Callable[..., Any], generate: Generate, changed: Changed, **options: Any
-    ) -> None:
+        self, template: Callable[..., Any], generate: Generate, changed: Changed, before: Call,
+        **options: Any,
+    ) -> None:  # fmt: skip
         super().__init__(template)
-        self._generate, self._changed = generate, changed
+        self._generate, self._changed, self._before = generate, changed, before
         self._compile_options = options
-        self._args: tuple[Any, ...] | None = None
+        self._given: tuple[tuple[Any, ...], dict[str, Any]] | None = None  # arguments of a call
 
     @global_compiler_lock  # type: ignore[untyped-decorator]
     def _compile_for_args(self, *args: Any, **kwargs: Any) -> Any:
-        self._args = args
+        self._given = args, kwargs
         try:
             return super()._compile_for_args(*args, **kwargs)
         finally:
-            self._args = None
-
-    def entered(self, other: Callable[..., Any], failed: Callable[..., Any]) -> Callable[..., Any]:
-        """A function that runs what is compiled, the latest first.
-
-        `other` gets calls of other types, `failed` an error and the arguments.
-        """
-        function = other
-        for result in list(self.overloads.values())[-_ENTRIES:]:
-            function = entered(result, function, failed)
-        return function
+            self._given = None
 
     @global_compiler_lock  # type: ignore[untyped-decorator]
     def compile(self, sig: Any) -> Any:
         """Make the overload for a signature."""
         arguments, _ = sigutils.normalize_signature(sig)
         key = tuple(arguments)
-        existing = self.overloads.get(key)
-        if existing is not None:
-            return existing.entry_point
+        if key not in self.overloads:
+            self._add(key)
+        if self._given is not None:
+            args, kwargs = self._given
+            self._before(*args, **kwargs)
+        return self.overloads[key].entry_point
+
+    def _add(self, key: tuple[Any, ...]) -> None:
         with collecting_seldom():
-            source, entry = self._generate(tuple(type_text(t) for t in key), self._args)
+            args = self._given and self._given[0]
+            source, entry = self._generate(tuple(type_text(t) for t in key), args)
             # a module for each signature: processes that share the cache write no file for two
             source = f"# {', '.join(map(str, key))}\n{source}"
-            result = compile_for(compile_source(source, entry, **self._compile_options), key)
+            known = tuple(map(_without_default, key))
+            result = compile_for(compile_source(source, entry, **self._compile_options), known)
+            result = result._replace(signature=signature(result.signature.return_type, *key))
         self.add_overload(result)
         self._changed(self)
-        return result.entry_point
+
+
+def entering(
+    dispatchers: Iterable[GeneratedDispatcher],
+    other: Callable[..., Any],
+    failed: Callable[..., Any],
+) -> Callable[..., Any]:
+    """A function that runs what dispatchers have compiled, the latest first.
+
+    `other` gets calls of other types, `failed` an error and the arguments.
+    """
+    compiled = [(each, result) for each in dispatchers for result in each.overloads.values()]
+    function = other
+    for dispatcher, result in compiled[-_ENTRIES:]:
+        names = dispatcher.py_func.__code__.co_varnames
+        function = entered(result, function, failed, names)
+    return function
 
 
 def make_dispatcher(
-    template: Callable[..., Any], generate: Generate, changed: Changed, **options: Any
+    template: Callable[..., Any], generate: Generate, changed: Changed, before: Call, **options: Any
 ) -> GeneratedDispatcher:
     """A dispatcher with the signature of `template`; `options` go to `compile_source`.
 
     `generate` gets one type text per argument, and the arguments themselves (None where compiled
     code is the caller), and gives (source, name of the function); what it raises reaches a Python
-    caller as it is. `changed` is told of the dispatcher when it has compiled for further types.
+    caller as it is. `changed` gets the dispatcher when it has machine code for further types;
+    `before` gets the arguments of a call that had to wait for this, and may refuse them.
     """
-    return GeneratedDispatcher(template, generate, changed, **options)
+    return GeneratedDispatcher(template, generate, changed, before, **options)
 
 
+_VALUES = (float, complex)  # defaults that are arguments as any other
 _SCALARS = {
     types.complex128: "c16",
     types.complex64: "c8",
@@ -119,6 +137,17 @@ _SCALARS = {
 }
 
 
+def type_of_dispatcher(dispatcher: Any) -> Any:
+    """The Numba type of a function: what Numba asks for as `_numba_type_`."""
+    return types.Dispatcher(dispatcher)
+
+
+def _without_default(type_: Any) -> Any:
+    """The type of an argument left at its default, which the code has: it may be a function."""
+    left = isinstance(type_, types.Omitted) and not isinstance(type_.value, _VALUES)
+    return types.Omitted(None) if left else type_
+
+
 def type_text(type_: Any) -> str:
     """A Numba type as text: `f8`, `f8[:, ::1]`, `(f8, i8)`.
 
@@ -128,7 +157,7 @@ def type_text(type_: Any) -> str:
     if type_ in _SCALARS:
         return _SCALARS[type_]
     if isinstance(type_, types.Omitted):
-        varies = isinstance(type_.value, (float, complex))
+        varies = isinstance(type_.value, _VALUES)
         return type_text(typeof(type_.value)) if varies else "="
     if isinstance(type_, (types.IntegerLiteral, types.BooleanLiteral)):
         return type_text(type_.literal_type)
@@ -153,12 +182,3 @@ def numba_type(text: str) -> Any:
     parts = [part.strip() for part in axes.rstrip("]").split(",")]
     layout = "C" if parts[-1] == "::1" else "F" if parts[0] == "::1" else "A"
     return types.Array(found, len(parts), layout)
-
-
-@functools.cache
-def register_callable(cls: type, dispatcher: str) -> None:
-    """Let instances of `cls` be called inside compiled functions: as their attribute's value."""
-
-    @typeof_impl.register(cls)  # type: ignore[untyped-decorator]
-    def _(instance: Any, context: Any) -> Any:
-        return types.Dispatcher(getattr(instance, dispatcher))

@@ -14,69 +14,50 @@ it, and functions of Python's that run it, and hand on what is not of its types,
 from __future__ import annotations
 
 import ctypes
-import importlib
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
 from typing import Any
 
-import llvmlite.binding as _llvm
-import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, itanium_mangler
 from numba.core import types as _numba_types
 from numba.core.callwrapper import PyCallWrapper
-from numba.core.lowering import Lower
 from numba.core.pythonapi import NativeValue
 from numba.np.numpy_support import as_dtype
 
+from adcompile.execute.objects import (
+    ALIGNED,
+    ARRAY,
+    C_ORDER,
+    CLASSES,
+    F_ORDER,
+    NEW_ARRAY,
+    NUMBERS,
+    WORD,
+    WRITEABLE,
+    Header,
+    class_of,
+    known,
+    same,
+    symbol,
+)  # fmt: skip
+
 types: Any = _numba_types  # its names come from star imports
 _COPIED = 1024  # bytes up to which a copy is cheaper than an object that owns the memory
-_C_ORDER, _F_ORDER, _ALIGNED, _WRITEABLE = 0x1, 0x2, 0x100, 0x400  # of <numpy/ndarraytypes.h>
-_NEW_ARRAY = 94  # the place of PyArray_NewFromDescr in NumPy's table of functions
+_COMPARED = 32  # arrays that are compared with each other, if the function writes
 _FASTCALL_KEYWORDS = 0x82  # of <methodobject.h>
-_HEAD = object.__basicsize__  # bytes that every object begins with; the class is the last word
-_WORD = ctypes.sizeof(ctypes.c_void_p)
-# Python's own classes for numbers, under the names that its library gives them
-_CLASSES = {
-    types.float64: "PyFloat_Type",
-    types.int64: "PyLong_Type",
-    types.boolean: "PyBool_Type",
-    types.complex128: "PyComplex_Type",
-}
-_NUMBERS = [
-    *_CLASSES, types.float32, types.complex64, types.int32, types.int16, types.int8, types.uint64,
-    types.uint32, types.uint16, types.uint8,
-]  # fmt: skip
-
-
-def _symbol(kind: str, number: Any) -> str:
-    return f"adcompile_{kind}_{as_dtype(number).name}"
-
-
-def _register() -> None:
-    """Tell LLVM where NumPy's classes, its descriptions of numbers and its functions are."""
-    _llvm.add_symbol("adcompile_class_array", id(np.ndarray))
-    for number in _NUMBERS:
-        _llvm.add_symbol(_symbol("class", number), id(as_dtype(number).type))
-        _llvm.add_symbol(_symbol("dtype", number), id(as_dtype(number)))
-    table_of = ctypes.pythonapi.PyCapsule_GetPointer
-    table_of.restype, table_of.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    numpys = importlib.import_module("numpy._core._multiarray_umath")
-    address = table_of(numpys._ARRAY_API, None)
-    table = ctypes.cast(address, ctypes.POINTER(ctypes.c_void_p))
-    _llvm.add_symbol("adcompile_new_array", table[_NEW_ARRAY])
-
-
-_register()  # before machine code is loaded that names them
+_WRITTEN, _ONES = "WRITTEN", "ONES"  # the names of what a module says about its function
 
 
 def is_accepted(type_: Any) -> bool:
     """Whether an entry can tell that an argument is of a type."""
     if isinstance(type_, types.Array):
-        return type_.dtype in _NUMBERS and type_.ndim > 0
+        return type_.dtype in NUMBERS and type_.ndim > 0
     if isinstance(type_, types.BaseTuple):
         named = isinstance(type_, types.BaseNamedTuple)
         return not named and all(map(is_accepted, type_))
-    return type_ in _NUMBERS
+    return type_ in NUMBERS
 
 
 def _given(argument_types: Sequence[Any]) -> list[Any]:
@@ -89,54 +70,71 @@ def _has_entry(argument_types: Sequence[Any]) -> bool:
     return all(map(is_accepted, given)) and list(argument_types[: len(given)]) == given
 
 
+def _arrays_in(type_: Any) -> int:
+    if isinstance(type_, types.BaseTuple):
+        return sum(map(_arrays_in, type_))
+    return int(isinstance(type_, types.Array))
+
+
+def marked(source: str, written: Sequence[int], ones: Sequence[Sequence[int]]) -> str:
+    """The text of a module that says for which calls its function is made, beside their types.
+
+    written    the places of arguments that it writes: others may not share memory with those
+    ones       the axes of each array or number, in order, that have the extent 1
+    """
+    lines = [f"{_WRITTEN} = {set(written)}\n"] if written else []
+    lines += [f"{_ONES} = {list(map(tuple, ones))}\n"] if any(ones) else []
+    return "".join([*lines, source])
+
+
 def _entry_name(description: Any) -> str:
     return str(itanium_mangler.prepend_namespace(description.mangled_name, ns="adcompile"))
 
 
-# Numba's classes have no types of their own, hence the comments beside them
-class LowerWithEntry(Lower):  # type: ignore[misc]
-    """Makes machine code of a function, and its entry."""
+class WithEntry:
+    """What makes machine code of a function, and its entry beside it; Numba's is the other base."""
+
+    context: Any
+    fndesc: Any
+    func_ir: Any
+    env: Any
+    call_helper: Any
+    library: Any
 
     def create_cpython_wrapper(self, release_gil: bool = False) -> None:
         """What Python calls: Numba's and ours."""
-        super().create_cpython_wrapper(release_gil)
+        super().create_cpython_wrapper(release_gil)  # type: ignore[misc]
         context, description = self.context, self.fndesc
-        if not _has_entry(description.argtypes):
+        said = self.func_ir.func_id.func.__globals__
+        written = said.get(_WRITTEN, set())
+        arrays = sum(map(_arrays_in, description.argtypes)) if written else 0
+        if not _has_entry(description.argtypes) or arrays > _COMPARED:
             return
         module = context.create_module("entry")
         type_ = context.call_conv.get_function_type(description.restype, description.argtypes)
         function = ir.Function(module, type_, description.llvm_func_name)
-        _Entry(context, module, function, description, self.env, self.call_helper, False).build()
+        entry = _Entry(context, module, function, description, self.env, self.call_helper, False)
+        entry.written, entry.ones = written, iter(said.get(_ONES, ()))
+        entry.build()
         self.library.add_ir_module(module)
 
 
-class _Header:
-    """What NumPy's header of an array says; its fields are those of `PyArrayObject_fields`."""
-
-    def __init__(self, builder: Any, array: Any) -> None:
-        pointer, number = cgutils.voidptr_t, ir.IntType(32)
-        head = ir.ArrayType(ir.IntType(8), _HEAD)
-        fields = [head, pointer, number, pointer, pointer, pointer, pointer, number]
-        fields_of = builder.bitcast(array, ir.LiteralStructType(fields).as_pointer())
-
-        def field(index: int) -> Any:
-            return builder.load(builder.gep(fields_of, [number(0), number(index)], inbounds=True))
-
-        self.data, self.axes, self.dtype, self.flags = map(field, (1, 2, 6, 7))
-
-
+# Numba's class has no types of its own, hence the comment beside it
 class _Entry(PyCallWrapper):  # type: ignore[misc]
     """Writes the entry of one function: `PyObject *(self, arguments, count, names)`.
 
-    `self` is a tuple: what gets calls of other types, what gets an error and the arguments, and
-    what has to live as long.
+    `self` is a tuple: what gets calls of other types, what gets an error and the arguments, the
+    names of the parameters, and what has to live as long.
     """
+
+    written: set[int]
+    ones: Iterator[tuple[int, ...]]
 
     def build(self) -> None:
         """Add it to the module."""
-        context, self._word = self.context, ir.IntType(8 * _WORD)
+        context = self.context
         item = context.get_argument_type(types.pyobject)
-        type_ = ir.FunctionType(item, [item, item.as_pointer(), self._word, item])
+        type_ = ir.FunctionType(item, [item, item.as_pointer(), WORD, item])
         function = ir.Function(self.module, type_, name=_entry_name(self.fndesc))
         self._self, self._arguments, self._count, self._names = function.args
         self.builder = builder = ir.IRBuilder(function.append_basic_block("entry"))
@@ -144,7 +142,15 @@ class _Entry(PyCallWrapper):  # type: ignore[misc]
         self._other = function.append_basic_block("other")
         given = _given(self.fndesc.argtypes)
         items = self._items(len(given))
-        takers = [self._accept(t, i) for t, i in zip(given, items, strict=True)]
+        self._arrays: list[tuple[bool, tuple[Any, Any]]] = []  # written or not, first byte, end
+        takers = [
+            self._accept(type_, item, k in self.written)
+            for k, (type_, item) in enumerate(zip(given, items, strict=True))
+        ]
+        for (written, (low, high)), (too, (first, end)) in combinations(self._arrays, 2):
+            if written or too:
+                apart = builder.icmp_unsigned("<=", high, first)
+                self._require(builder.or_(apart, builder.icmp_unsigned("<=", end, low)))
         environment = self.get_env(self.api, builder)
         values = self._taken(takers)
         omitted = [None] * (len(self.fndesc.argtypes) - len(given))
@@ -173,38 +179,75 @@ class _Entry(PyCallWrapper):  # type: ignore[misc]
         self.builder.cbranch(condition, following, self._other)
         self.builder.position_at_end(following)
 
-    def _is(self, a: Any, b: Any) -> Any:
-        return self.builder.icmp_unsigned("==", a, self.builder.bitcast(b, a.type))
-
-    def _known(self, name: str) -> Any:
-        """The address of what Python's or NumPy's library has under a name."""
-        variable = self.module.globals.get(name)
-        variable = variable or ir.GlobalVariable(self.module, ir.IntType(8), name)
-        return self.builder.bitcast(variable, self.api.pyobj)
+    def _is(self, class_: Any, name: str) -> Any:
+        return same(self.builder, class_, known(self.api, name))
 
     def _items(self, count: int) -> list[Any]:
-        self._require(self.builder.icmp_unsigned("==", self._count, self._word(count)))
-        self._require(cgutils.is_null(self.builder, self._names))
-        places = (self.builder.gep(self._arguments, [self._word(k)]) for k in range(count))
-        return [self.builder.load(place) for place in places]
+        builder = self.builder
+        first = cgutils.alloca_once_value(builder, self._arguments)
+        total = cgutils.alloca_once_value(builder, self._count)
+        with builder.if_then(cgutils.is_not_null(builder, self._names), likely=False):
+            builder.store(builder.add(self._count, self.api.tuple_size(self._names)), total)
+        self._require(builder.icmp_unsigned("==", builder.load(total), WORD(count)))
+        if count:
+            with builder.if_then(cgutils.is_not_null(builder, self._names), likely=False):
+                builder.store(self._in_order(count), first)
+        start = builder.load(first)
+        return [builder.load(builder.gep(start, [WORD(k)])) for k in range(count)]
 
-    def _accept(self, type_: Any, item: Any) -> Callable[[], Any]:
+    def _in_order(self, count: int) -> Any:
+        """The arguments, of which some come by name, in the order of the parameters.
+
+        Their names are objects that the interpreter has once.
+        """
+        builder, api = self.builder, self.api
+        type_ = ir.FunctionType(api.pyobj, [api.pyobj, WORD])
+        part = cgutils.get_or_insert_function(self.module, type_, "PyTuple_GetItem")
+        own = cgutils.alloca_once(builder, api.pyobj, size=WORD(count))
+        wanted = api.tuple_getitem(self._self, 2)
+        self._require(builder.icmp_signed(">=", api.tuple_size(wanted), WORD(count)))
+        with cgutils.for_range(builder, WORD(count)) as each:
+            place = builder.gep(own, [each.index])
+            by_place = builder.icmp_signed("<", each.index, self._count)
+            with builder.if_else(by_place) as (given, named):
+                with given:
+                    item = builder.load(builder.gep(self._arguments, [each.index]))
+                    builder.store(item, place)
+                with named:
+                    builder.store(api.get_null_object(), place)
+                    name = builder.call(part, [wanted, each.index])
+                    with cgutils.for_range(builder, api.tuple_size(self._names)) as other:
+                        found = builder.call(part, [self._names, other.index])
+                        is_it = same(builder, found, name)
+                        with builder.if_then(is_it):
+                            source = builder.add(self._count, other.index)
+                            item = builder.load(builder.gep(self._arguments, [source]))
+                            builder.store(item, place)
+                    self._require(cgutils.is_not_null(builder, builder.load(place)))
+        return own
+
+    def _accept(self, type_: Any, item: Any, written: bool) -> Callable[[], Any]:
         """Hand the call on if an object is not of a type; what makes the value of it, later."""
-        words = self.builder.bitcast(item, self.api.pyobj.as_pointer())
-        class_ = self.builder.load(self.builder.gep(words, [self._word(_HEAD // _WORD - 1)]))
+        class_ = class_of(self.api, item)
+        ones = () if isinstance(type_, types.BaseTuple) else next(self.ones, ())
         if isinstance(type_, types.Array):
-            self._require(self._is(class_, self._known("adcompile_class_array")))
-            self._accept_array(type_, item)
+            self._require(self._is(class_, ARRAY))
+            header = self._accept_array(type_, item)
+            for axis in ones:
+                extent = header.extent(axis)
+                self._require(self.builder.icmp_unsigned("==", extent, extent.type(1)))
+            if self.written:
+                self._arrays.append((written, header.bytes(type_)))
         elif isinstance(type_, types.BaseTuple):
-            self._require(self._is(class_, self._known("PyTuple_Type")))
+            self._require(self._is(class_, "PyTuple_Type"))
             size = self.api.tuple_size(item)
             self._require(self.builder.icmp_unsigned("==", size, size.type(len(type_))))
             for k, part in enumerate(type_):
-                self._accept(part, self.api.tuple_getitem(item, k))
+                self._accept(part, self.api.tuple_getitem(item, k), written)
         else:
-            fits = self._is(class_, self._known(_symbol("class", type_)))
-            if type_ in _CLASSES:
-                fits = self.builder.or_(self._is(class_, self._known(_CLASSES[type_])), fits)
+            fits = self._is(class_, symbol("class", type_))
+            if type_ in CLASSES:
+                fits = self.builder.or_(self._is(class_, CLASSES[type_]), fits)
             self._require(fits)
             if type_ == types.float64:  # NumPy's class is a subclass of Python's
                 return lambda: NativeValue(self.api.float_as_double(item))
@@ -212,20 +255,21 @@ class _Entry(PyCallWrapper):  # type: ignore[misc]
                 self._accept_integer(item)
         return lambda: self.api.to_native_value(type_, item)
 
-    def _accept_array(self, type_: Any, item: Any) -> None:
+    def _accept_array(self, type_: Any, item: Any) -> Header:
         """As Numba has it: arrays in C order count as such, then those in Fortran's, then any."""
-        builder, header = self.builder, _Header(self.builder, item)
-        self._require(self._is(header.dtype, self._known(_symbol("dtype", type_.dtype))))
+        builder, header = self.builder, Header(self.builder, item)
+        self._require(header.has_dtype(as_dtype(type_.dtype)))
         self._require(builder.icmp_unsigned("==", header.axes, header.axes.type(type_.ndim)))
-        asked = _ALIGNED | _WRITEABLE | _C_ORDER
-        wanted = _ALIGNED * type_.aligned + _WRITEABLE * type_.mutable
+        asked = ALIGNED | WRITEABLE | C_ORDER
+        wanted = ALIGNED * type_.aligned + WRITEABLE * type_.mutable
         if type_.layout == "C":
-            wanted |= _C_ORDER
+            wanted |= C_ORDER
         else:
-            asked |= _F_ORDER
-            wanted |= _F_ORDER * (type_.layout == "F")
+            asked |= F_ORDER
+            wanted |= F_ORDER * (type_.layout == "F")
         flags = builder.and_(header.flags, header.flags.type(asked))
         self._require(builder.icmp_unsigned("==", flags, flags.type(wanted)))
+        return header
 
     def _accept_integer(self, item: Any) -> None:
         """A number beyond 63 bits is of another type."""
@@ -255,7 +299,7 @@ class _Entry(PyCallWrapper):  # type: ignore[misc]
 
     def _boxed(self, type_: Any, value: Any, environment: Any) -> Any:
         """The object of a value, whose references are its own afterwards."""
-        if isinstance(type_, types.Array) and type_.dtype in _NUMBERS:
+        if isinstance(type_, types.Array) and type_.dtype in NUMBERS:
             return self._boxed_array(type_, value)
         if isinstance(type_, types.BaseTuple) and not isinstance(type_, types.BaseNamedTuple):
             whole = self.api.tuple_new(len(type_))
@@ -266,7 +310,7 @@ class _Entry(PyCallWrapper):  # type: ignore[misc]
         return self.api.from_native_return(type_, value, environment)
 
     def _boxed_array(self, type_: Any, value: Any) -> Any:
-        context, builder, word = self.context, self.builder, self._word
+        context, builder = self.context, self.builder
         array = context.make_array(type_)(context, builder, value=value)
         size = builder.mul(array.nitems, array.itemsize)
         alone = cgutils.alloca_once_value(builder, cgutils.false_bit)
@@ -275,8 +319,8 @@ class _Entry(PyCallWrapper):  # type: ignore[misc]
             has_memory = builder.not_(cgutils.is_null(builder, array.meminfo))
             with builder.if_then(builder.and_(small, has_memory)):
                 # its count of references is what a record of memory begins with
-                count = builder.load(builder.bitcast(array.meminfo, word.as_pointer()))
-                builder.store(builder.icmp_unsigned("==", count, word(1)), alone)
+                count = builder.load(builder.bitcast(array.meminfo, WORD.as_pointer()))
+                builder.store(builder.icmp_unsigned("==", count, WORD(1)), alone)
         result = cgutils.alloca_once(builder, self.api.pyobj)
         with builder.if_else(builder.load(alone)) as (copied, kept):
             with copied:
@@ -289,22 +333,22 @@ class _Entry(PyCallWrapper):  # type: ignore[misc]
     def _copy(self, type_: Any, array: Any, size: Any) -> Any:
         """A new array of Python's."""
         builder, item, pointer = self.builder, self.api.pyobj, cgutils.voidptr_t
-        number, dtype = ir.IntType(32), self._known(_symbol("dtype", type_.dtype))
+        number, dtype = ir.IntType(32), known(self.api, symbol("dtype", type_.dtype))
         parameters = [item, item, number, pointer, pointer, pointer, number, item]
         new = cgutils.get_or_insert_function(
-            self.module, ir.FunctionType(item, parameters), "adcompile_new_array"
+            self.module, ir.FunctionType(item, parameters), NEW_ARRAY
         )
         shape = builder.bitcast(cgutils.alloca_once_value(builder, array.shape), pointer)
         self.api.incref(dtype)  # the new array takes it
         copy = builder.call(
             new,
             [
-                self._known("adcompile_class_array"), dtype, number(type_.ndim), shape,
+                known(self.api, ARRAY), dtype, number(type_.ndim), shape,
                 pointer(None), pointer(None), number(0), item(None),
             ],
         )  # fmt: skip
         with builder.if_then(cgutils.is_not_null(builder, copy)):
-            cgutils.raw_memcpy(builder, _Header(builder, copy).data, array.data, size, 1)
+            cgutils.raw_memcpy(builder, Header(builder, copy).data, array.data, size, 1)
         return copy
 
     def _wrapped(self, type_: Any, value: Any) -> Any:
@@ -316,9 +360,7 @@ class _Entry(PyCallWrapper):  # type: ignore[misc]
             "NRT_adapt_ndarray_to_python_acqref",
         )
         place = builder.bitcast(cgutils.alloca_once_value(builder, value), cgutils.voidptr_t)
-        class_, dtype = (
-            self._known(name) for name in ("adcompile_class_array", _symbol("dtype", type_.dtype))
-        )
+        class_, dtype = (known(self.api, name) for name in (ARRAY, symbol("dtype", type_.dtype)))
         axes, writeable = number(type_.ndim), number(int(type_.mutable))
         return builder.call(wrap, [place, class_, axes, writeable, dtype])
 
@@ -326,7 +368,7 @@ class _Entry(PyCallWrapper):  # type: ignore[misc]
 
     def _call_other(self) -> Any:
         item = self.api.pyobj
-        type_ = ir.FunctionType(item, [item, self._arguments.type, self._word, item])
+        type_ = ir.FunctionType(item, [item, self._arguments.type, WORD, item])
         call = cgutils.get_or_insert_function(self.module, type_, "PyObject_Vectorcall")
         other = self.api.tuple_getitem(self._self, 0)
         return self.builder.call(call, [other, self._arguments, self._count, self._names])
@@ -339,11 +381,17 @@ class _Entry(PyCallWrapper):  # type: ignore[misc]
         type_ = ir.FunctionType(ir.VoidType(), [place.type for place in error])
         name = "PyErr_NormalizeException"
         builder.call(cgutils.get_or_insert_function(self.module, type_, name), error)
+        value, traceback = map(builder.load, error[1:])
+        with builder.if_then(cgutils.is_not_null(builder, traceback)):
+            type_ = ir.FunctionType(ir.IntType(32), [api.pyobj, api.pyobj])
+            name = "PyException_SetTraceback"
+            function = cgutils.get_or_insert_function(self.module, type_, name)
+            builder.call(function, [value, traceback])
         arguments = api.tuple_pack(items)
         failed = api.tuple_getitem(self._self, 1)
-        result = api.call_function_objargs(failed, [builder.load(error[1]), arguments])
+        result = api.call_function_objargs(failed, [value, arguments])
         for reference in (*map(builder.load, error), arguments):
-            api.decref(reference)  # none is no reference: the traceback of an error in machine code
+            api.decref(reference)  # the traceback may be none, which is no reference
         return result
 
 
@@ -361,17 +409,21 @@ _new_function.restype = ctypes.py_object
 _new_function.argtypes = [ctypes.POINTER(_Definition), ctypes.py_object, ctypes.c_void_p]
 
 
-def entered(result: Any, other: Callable[..., Any], failed: Callable[..., Any]) -> Any:
+def entered(
+    result: Any, other: Callable[..., Any], failed: Callable[..., Any], names: Sequence[str] = ()
+) -> Any:
     """A function of Python's that runs a compile result; `other` if it has no entry.
 
-    other      gets calls with arguments of other types, by keyword, or of another number
+    other      gets calls with arguments of other types, or of another number or names
     failed     gets an error of compiled code and the tuple of arguments; what it gives is the
                result of the call
+    names      of the parameters, for arguments by name
     """
     library, name = result.library, _entry_name(result.fndesc)
     address = library.get_pointer_to_function(name) if _has_entry(result.signature.args) else None
     if not address:
         return other
     definition = _Definition(result.fndesc.qualname.encode(), address, _FASTCALL_KEYWORDS, None)
+    interned = tuple(map(sys.intern, names))
     # the function reads the definition until it has let go of this tuple
-    return _new_function(definition, (other, failed, library, definition), None)
+    return _new_function(definition, (other, failed, interned, library, definition), None)

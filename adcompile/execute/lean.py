@@ -16,47 +16,65 @@ from typing import Any
 
 from numba.core.compiler import Compiler as _Compiler
 from numba.core.compiler_machinery import register_pass
-from numba.core.typed_passes import NativeLowering, NopythonRewrites
+from numba.core.lowering import Lower
+from numba.core.typed_passes import NativeLowering, NativeParforLowering, NopythonRewrites
 from numba.core.untyped_passes import InlineClosureLikes, ReconstructSSA
+from numba.parfors.parfor_lowering import ParforLower
 
-from adcompile.execute.entry import LowerWithEntry
+from adcompile.execute.entry import WithEntry
 
 _SELDOM = (50_000, 20, 100)  # as many new objects, before the youngest and the older are searched
 
 
 # Numba's classes and decorators have no types of their own, hence the comments beside them
+class _Lower(WithEntry, Lower):  # type: ignore[misc]
+    pass
+
+
+class _LowerThreads(WithEntry, ParforLower):  # type: ignore[misc]
+    pass
+
+
 @register_pass(mutates_CFG=True, analysis_only=False)  # type: ignore[untyped-decorator]
-class _LoweringWithEntry(NativeLowering):  # type: ignore[misc]
+class _Lowering(NativeLowering):  # type: ignore[misc]
     """Makes machine code, and an entry for calls from Python."""
 
     _name = "adcompile_lowering"
+    lowering_class = _Lower
 
-    @property
-    def lowering_class(self) -> type:
-        return LowerWithEntry
+
+@register_pass(mutates_CFG=True, analysis_only=False)  # type: ignore[untyped-decorator]
+class _LoweringThreads(NativeParforLowering):  # type: ignore[misc]
+    """The same for loops on several threads."""
+
+    _name = "adcompile_lowering_threads"
+    lowering_class = _LowerThreads
+
+
+_OURS = {NativeLowering: _Lowering, NativeParforLowering: _LoweringThreads}
 
 
 class LeanCompiler(_Compiler):  # type: ignore[misc]
-    """Numba's compiler for functions on one thread."""
+    """Numba's compiler for functions that Python calls."""
 
     def define_pipelines(self) -> list[Any]:
         """The passes; threads and what gives way to Python want all of them."""
         managers: list[Any] = super().define_pipelines()
-        flags = self.state.flags
-        if flags.force_pyobject or flags.auto_parallel.enabled:
-            return managers
-        unneeded = {InlineClosureLikes, NopythonRewrites, ReconstructSSA}
-        constants = self.state.func_id.code.co_consts
-        if any(isinstance(constant, CodeType) for constant in constants):
-            unneeded.remove(InlineClosureLikes)  # a list is made by a function before Python 3.12
+        unneeded = self._unneeded()
         for manager in managers:
-            passes = [item for item in manager.passes if item[0] not in unneeded]
-            manager.passes = [self._changed(*item) for item in passes]
+            passes = [(pass_, text) for pass_, text in manager.passes if pass_ not in unneeded]
+            manager.passes = [(_OURS.get(pass_, pass_), text) for pass_, text in passes]
             manager.finalize()
         return managers
 
-    def _changed(self, pass_: Any, description: str) -> tuple[Any, str]:
-        return (_LoweringWithEntry if pass_ is NativeLowering else pass_), description
+    def _unneeded(self) -> set[type]:
+        flags = self.state.flags
+        if flags.force_pyobject or flags.auto_parallel.enabled:
+            return set()
+        constants = self.state.func_id.code.co_consts
+        # a list is made by a function before Python 3.12
+        inner = any(isinstance(constant, CodeType) for constant in constants)
+        return {NopythonRewrites, ReconstructSSA} | (set() if inner else {InlineClosureLikes})
 
 
 class InnerCompiler(LeanCompiler):

@@ -14,6 +14,8 @@ from typing import Any
 
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 
+from adcompile.execute.modules import loading
+
 
 class _Files(IndexDataCacheFile):  # type: ignore[misc]
     """Files that begin with the digest of the rest: damaged machine code must not run."""
@@ -41,7 +43,8 @@ class MachineCode(FunctionCache):  # type: ignore[misc]
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The compile result of a signature, None if there is none."""
         try:
-            return super().load_overload(sig, target_context)
+            with loading():
+                return super().load_overload(sig, target_context)
         except Exception:  # whatever the bytes of a damaged file happen to raise
             with suppress(OSError):
                 self.flush()

@@ -38,7 +38,7 @@ def parts(item: Any) -> list[Any] | None:
     if isinstance(item, (tuple, list)):
         return list(item)
     if type(item) in (dict, OrderedDict):
-        return [item[key] for key in _keys(item)]
+        return [item[key] for key in keys(item)]
     if is_record(item):
         return [getattr(item, name) for name in _fields(item)]
     return None
@@ -52,7 +52,7 @@ def with_parts(like: Any, new: list[Any]) -> Any:
     if isinstance(like, list):
         return list(new)
     if isinstance(like, dict):
-        made = dict(zip(_keys(like), new, strict=True))
+        made = dict(zip(keys(like), new, strict=True))
         return type(like)((key, made[key]) for key in like)
     result = object.__new__(type(like))  # as it is: without __init__ and __post_init__
     given = dict(zip(_fields(like), new, strict=True))
@@ -73,7 +73,8 @@ def is_container(item: Any) -> bool:
     return parts(item) is not None
 
 
-def _keys(item: dict[Any, Any]) -> list[Any]:
+def keys(item: dict[Any, Any]) -> list[Any]:
+    """The keys of a dict in the order of its parts."""
     return sorted(item, key=lambda key: (type(key).__name__, str(key)))
 
 
@@ -158,7 +159,7 @@ def labels(tree: Any, name: str) -> list[str]:
     if is_record(tree):
         return _fields(tree)
     if isinstance(tree, dict):
-        return [str(key) for key in _keys(tree)]
+        return [str(key) for key in keys(tree)]
     fields = getattr(tree, "_fields", None)
     return list(fields) if fields else [f"{name}_{k}" for k in range(len(tree))]
 
@@ -168,7 +169,7 @@ def alike(first: Any, second: Any) -> bool:
     if type(first) is not type(second):
         return False
     if isinstance(first, dict):
-        return _keys(first) == _keys(second)
+        return keys(first) == keys(second)
     if is_record(first):
         return fingerprint(with_parts(first, [0] * len(_fields(first)))) == fingerprint(
             with_parts(second, [0] * len(_fields(second)))
@@ -183,7 +184,7 @@ def fingerprint(tree: Any) -> Any:
         return ("static", type(tree), tree) if is_static(tree) else None
     extra: Any = None
     if isinstance(tree, dict):
-        extra = tuple(_keys(tree))
+        extra = tuple(tree)  # loops go through them in this order
     elif is_record(tree):
         moving = _fields(tree)
         extra = tuple(

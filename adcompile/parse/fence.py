@@ -27,8 +27,6 @@ _REFUSED: dict[type[ast.AST], tuple[str, str]] = {
     ast.Await: ("`await`", "use a plain function"),
     ast.NamedExpr: ("`:=`", "assign in a statement of its own"),
     ast.Starred: ("`*` in an assignment", "index the parts: rest = t[1:]"),
-    ast.In: ("`in`", "compare with each: x == a or x == b"),
-    ast.NotIn: ("`not in`", "compare with each: x != a and x != b"),
     ast.Is: ("`is` of two numbers or arrays", "`==` compares values"),
     ast.IsNot: ("`is not` of two numbers or arrays", "`!=` compares values"),
 }

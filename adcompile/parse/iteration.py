@@ -52,6 +52,8 @@ def iteration_over(item: Any) -> Any:
         return item
     if isinstance(item, (tuple, list)):
         return _over_items(tuple(item))
+    if isinstance(item, dict):
+        return tuple(item)
     if isinstance(item, range):
         return Iteration(item.start, item.stop, item.step, lambda k: k, True)
     if isinstance(item, Value) and isinstance(item.type, Array):

@@ -36,6 +36,9 @@ from adcompile.parse.instead import close_to
 from adcompile.parse.scope import LocalFunction, flatten
 from adcompile.parse.source import python_function
 
+_NUMBERS = (
+    float, int, bool, complex, np.float64, np.float32, np.int64, np.bool_, np.complex128
+)  # fmt: skip
 _MAX_COMPREHENSION = 256  # items of a list that is written out
 
 
@@ -383,9 +386,13 @@ class ObjectLowering(ExpressionLowering):
         return self.owner.made(made, self.builder.region)
 
     def _isinstance(self, item: Any, kinds: Any) -> bool:
-        if isinstance(item, Value):
-            raise TypeMismatch("isinstance of a number or array", hint="use x.ndim or x.dtype")
-        return isinstance(item, kinds)
+        if not isinstance(item, Value):
+            return isinstance(item, kinds)
+        classes = (np.ndarray,) if isinstance(item.type, Array) else _NUMBERS
+        found = {issubclass(class_, kinds) for class_ in classes}
+        if len(found) > 1:  # a float may be NumPy's or Python's
+            raise TypeMismatch("isinstance of a number", hint="use x.dtype, or np.ndim(x)")
+        return found.pop()
 
     def _type(self, item: Any) -> type:
         if isinstance(item, Value):

@@ -158,6 +158,13 @@ class OperatorLowering:
             if isinstance(left, Value) and isinstance(right, Value):
                 raise refuse(kind, self.location(node))
             return (left is right) == isinstance(kind, ast.Is)
+        if isinstance(kind, (ast.In, ast.NotIn)):
+            found = self._is_among(left, right, node)
+            if isinstance(found, Value):
+                return (
+                    self.builder.op("logical_not", found) if isinstance(kind, ast.NotIn) else found
+                )
+            return found == isinstance(kind, ast.In)
         if type(kind) not in _COMPARE:
             raise refuse(kind, self.location(node))
         name, python = _COMPARE[type(kind)]
@@ -170,6 +177,35 @@ class OperatorLowering:
                     )
             return python(left, right)
         return self.builder.op(name, as_value(left), as_value(right))
+
+    def _is_among(self, item: Any, container: Any, node: ast.Compare) -> Any:
+        """`item in container`: whether it is one of its parts, or equal to one."""
+        if isinstance(container, str) and isinstance(item, str):
+            return item in container
+        if not isinstance(container, (tuple, list, dict)):
+            raise TypeMismatch(
+                f"`in` looks into tuples, lists and dicts, not into {described(container)}",
+                hint="np.sum(items == x) > 0 asks whether a number is among those of an array",
+            )
+        found: Any = False
+        for part in container:
+            one = self._is_one(item, part, node)
+            if not isinstance(one, Value):
+                if one:
+                    return True
+            else:
+                found = self.builder.op("logical_or", found, one) if found is not False else one
+        return found
+
+    def _is_one(self, item: Any, part: Any, node: ast.Compare) -> Any:
+        if item is part:
+            return True
+        sides = (item, part)
+        if any(isinstance(side, Value) and isinstance(side.type, Array) for side in sides):
+            raise self._no_truth("what `in` compares", node)
+        if any(isinstance(side, Value) for side in sides) and not all(map(_is_numeric, sides)):
+            return False
+        return self._compare_two(ast.Eq(), item, part, node)
 
     def _boolop(self, node: ast.BoolOp) -> Any:
         return self._one_of(node.values, isinstance(node.op, ast.And))
@@ -254,6 +290,10 @@ _OPERAND = "an operand of `and` or `or`"
 
 def _is_truth(item: Any) -> bool:
     return isinstance(item, bool) or (isinstance(item, Value) and item.type.dtype == "bool")
+
+
+def _is_numeric(item: Any) -> bool:
+    return isinstance(item, (Value, bool, int, float, complex))
 
 
 def has_value(item: Any) -> bool:

@@ -1,5 +1,6 @@
 """Compiled functions: dispatch on types, calls from `@njit` code, threads, the disk cache, cost."""
 
+import dataclasses
 import gc
 import subprocess
 import sys
@@ -14,6 +15,8 @@ import adcompile as ad
 from adcompile.execute.cpu import compile_source
 from adcompile.execute.dispatch import GeneratedDispatcher, make_dispatcher, type_text
 
+REST = slice(1, None)
+
 
 def cube(x):
     return x * x * x
@@ -21,6 +24,11 @@ def cube(x):
 
 def weighted(x, y, z):
     return x * y + z * x
+
+
+@dataclasses.dataclass
+class Weight:
+    value: float
 
 
 def test_what_numba_must_offer():
@@ -32,14 +40,19 @@ def test_what_numba_must_offer():
         return "def made(x, y):\n    return x * 2 + y\n", "made"
 
     changes = []
-    dispatcher = make_dispatcher(lambda x, y: None, generate, changes.append, cache=False)
+    calls = []
+    dispatcher = make_dispatcher(
+        lambda x, y: None, generate, changes.append, lambda *args: calls.append(args), cache=False
+    )
     assert isinstance(dispatcher, GeneratedDispatcher)
     assert dispatcher(1.5, 1) == 4.0
     assert dispatcher(2.5, 1) == 6.0
     assert seen == [("f8", "i8")]
     assert dispatcher(np.ones(2), 1).tolist() == [3.0, 3.0]
     assert seen[1] == ("f8[::1]", "i8")
-    assert len(dispatcher.overloads) == 2 and changes == [dispatcher] * 2
+    assert len(dispatcher.overloads) == 2
+    assert changes == [dispatcher] * 2
+    assert calls[0] == (1.5, 1) and len(calls) == 2
 
 
 @pytest.mark.parametrize(
@@ -102,7 +115,15 @@ def test_static_defaults():
         y = np.sum(x * x, axis=axis)
         return np.sum(y) if how is None else y[0]
 
+    def applied(x, function=cube, kind=Weight, part=REST):
+        return kind(np.sum(function(x[part]))).value
+
     x = np.arange(6.0).reshape(2, 3)
+    for target in ("cpu", "python"):
+        gradient = ad.grad(applied, target=target)
+        for _ in range(2):
+            np.testing.assert_array_equal(gradient(x)[1], 3 * x[1] ** 2)
+            np.testing.assert_array_equal(gradient(x, np.sin)[1], np.cos(x[1]))
     np.testing.assert_array_equal(ad.grad(folded)(x), 2 * x)
     np.testing.assert_array_equal(ad.grad(folded, target="python")(x), 2 * x)
 
@@ -155,6 +176,48 @@ def test_second_process_starts_from_the_cache(tmp_path):
     ]  # fmt: skip
     assert runs[0][0] == runs[1][0] == "[6.0, 6.0, 6.0]"
     assert (runs[0][1], runs[1][1]) == ("0", "1")
+
+
+def run_twice(script, text, tmp_path):
+    """What a script prints in two processes, the second of which finds the files of the first."""
+    script.write_text(text)
+    return [
+        subprocess.run(
+            [sys.executable, script], capture_output=True, text=True, check=True,
+            env={"PATH": "/usr/bin:/bin", "ADCOMPILE_CACHE_DIR": str(tmp_path / "cache")},
+        ).stdout.split("\n")
+        for _ in range(2)
+    ]  # fmt: skip
+
+
+def test_routines_come_from_the_cache_too(tmp_path):
+    runs = run_twice(
+        tmp_path / "script.py",
+        "import sys, numpy as np, adcompile as ad\n"
+        "def least(a):\n    return np.sum(np.sort(a))\n"
+        "g = ad.grad(least)\n"
+        "print(g(np.ones(3)).tolist())\n"
+        "for name, module in list(sys.modules.items()):\n"
+        "    if name.startswith('adcompile_grad_least'):\n"
+        "        print(sum(module.grad_least.stats.cache_hits.values()))\n",
+        tmp_path,
+    )
+    assert [run[:2] for run in runs] == [["[1.0, 1.0, 1.0]", "0"], ["[1.0, 1.0, 1.0]", "1"]]
+
+
+def test_compiled_code_calls_first_and_may_ask_for_a_cache(tmp_path):
+    """Numba keeps machine code that holds a derivative; it must not outlive that."""
+    text = (
+        "import numba, other, adcompile as ad\n"
+        "gradient = ad.grad(other.function)\n"
+        "@numba.njit(cache=True)\n"
+        "def outer(x):\n    return gradient(x) + 1\n"
+        "print(outer(2.0))\n"
+    )
+    (tmp_path / "other.py").write_text("def function(x):\n    return x * x\n")
+    assert [run[0] for run in run_twice(tmp_path / "script.py", text, tmp_path)] == ["5.0", "5.0"]
+    (tmp_path / "other.py").write_text("def function(x):\n    return x * x * x\n")
+    assert [run[0] for run in run_twice(tmp_path / "script.py", text, tmp_path)] == ["13.0", "13.0"]
 
 
 def test_fastmath_and_cache_can_be_switched_off():

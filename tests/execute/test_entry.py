@@ -1,8 +1,10 @@
 """Calls from Python that go straight to machine code: what they accept, give back, and hand on."""
 
 import gc
+import pickle
 import subprocess
 import sys
+import traceback
 import weakref
 
 import numba
@@ -125,6 +127,25 @@ def written(text, *args):
     return entry
 
 
+def test_arguments_by_name():
+    text = "def made(a, b, c):\n    return a * 100 + b * 10 + c\n"
+    compiled = compile_for(compile_source(text, "made", cache=False), (numba.int64,) * 3)
+    entry = entered(compiled, hand_on, hand_on, ("a", "b", "c"))
+    assert entry(1, 2, c=3) == entry(1, c=3, b=2) == entry(b=2, c=3, a=1) == entry(1, 2, 3) == 123
+    assert entry(**{"".join(["c"]): 3, "a": 1, "b": 2}) == 123
+    for args, kwargs in (
+        ((1, 2), {"b": 3}), ((1, 2), {"d": 3}), ((1, 2, 3), {"a": 3}), ((1,), {"b": 2}),
+        ((1, 2), {"c": 3.0}), ((), {"a": 1, "b": 2, "d": 3}), ((1, 2, 3, 4), {}),
+    ):  # fmt: skip
+        with pytest.raises(Other) as caught:
+            entry(*args, **kwargs)
+        assert caught.value.args == (args, kwargs)
+    unnamed = entered(compiled, hand_on, hand_on)
+    assert unnamed(1, 2, 3) == 123
+    with pytest.raises(Other):
+        unnamed(1, 2, c=3)
+
+
 def test_what_is_given_back():
     entry = written(
         "import numpy as np\n\n\ndef made(x, n):\n    return (x, x[1:], n > 1, np.zeros(3), "
@@ -221,6 +242,29 @@ def test_nothing_is_left_behind(counting):
     # an error leaves what the machine code had at hand then, however it was called
     ours = kept(entry, (x, 1, singular), Other)
     assert ours == kept(result.entry_point, (x, 1, singular), np.linalg.LinAlgError)
+
+
+def test_arrays_with_a_description_of_their_own_are_taken():
+    entry = entry_for(twice, FLOATS)
+    for other in (pickle.loads(pickle.dumps(FLOATS)), FLOATS.astype(np.dtype("f8", metadata={}))):
+        np.testing.assert_array_equal(entry(other), twice(FLOATS))
+    entry = entry_for(twice, np.arange(3))
+    with pytest.raises(Other):
+        entry(np.arange(3, dtype=np.longlong))
+
+
+def test_an_error_keeps_the_line_that_raised_it():
+    def checked(x):
+        if x[0] < 0:
+            raise KeyError("negative")
+        return x * 2
+
+    function = ad.jit(checked)
+    function(FLOATS[0] + 1)
+    with pytest.raises(KeyError) as caught:
+        function(FLOATS[0] - 1)
+    lines = traceback.format_tb(caught.value.__traceback__)
+    assert "raise KeyError('negative')" in lines[-1] or 'raise KeyError("negative")' in lines[-1]
 
 
 def test_an_error_goes_with_the_arguments():

@@ -191,8 +191,8 @@ def is_not_of_arrays(x, y):
     return np.sum(x) if x is not y else np.sum(y)
 
 
-@hostile("f8, f8")
-def in_a_tuple_of_values(x, y):
+@hostile("f8[:], f8[:]")
+def in_a_tuple_of_arrays(x, y):
     if x in (1.0, y):
         return x
     return y
