@@ -51,6 +51,7 @@ class DispatchedCalls:
     _refuse_overlap: Callable[..., None]
     _restored: Callable[[Any], Any]
     _after_failure: Callable[..., Any]
+    _placed: Callable[[Exception], Exception]
     _too_deep: Callable[[], UnsupportedSyntax]
     _kind: type[Any]  # the class, before calls go straight to a dispatcher
     _fitted: Any  # the dispatcher of Python's calls
@@ -92,7 +93,7 @@ class DispatchedCalls:
         """The result of a call whose machine code has ended with an error."""
         if isinstance(error, (ValueError, TypeError)):
             return self._after_failure(error, args, {})
-        raise error
+        raise self._placed(error)
 
     def _call_with_care(self, /, *args: Any, **kwargs: Any) -> Any:
         """A call of a function that writes arguments, or gives containers."""

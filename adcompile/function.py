@@ -412,7 +412,7 @@ class CompiledFunction(DispatchedCalls, DirectCalls):
         """Specialise for arguments with extents of 1, or say where the shapes do not fit."""
         message = str(error)
         if isinstance(error, AdcompileError) or message not in self._checks:
-            raise error
+            raise self._placed(error)
         if self.target == "cuda":
             args, kwargs = self._moved(args, kwargs)
         bound = self._bound(args, kwargs)
@@ -429,6 +429,15 @@ class CompiledFunction(DispatchedCalls, DirectCalls):
             if isinstance(second, AdcompileError) or str(second) not in self._checks:
                 raise
             raise ShapeError(str(second), self._checks[str(second)]) from None
+
+    def _placed(self, error: Exception) -> Exception:
+        """An error of compiled code, which knows no place, with a note of the function's."""
+        place = pipeline.place_of(self._function)
+        if not isinstance(error, AdcompileError) and place is not None:
+            note = f"in `{self.__name__}`, compiled from {place.file}:{place.line}"
+            if note not in getattr(error, "__notes__", ()):
+                error.add_note(note)
+        return error
 
     def _stretching(self, key: tuple[Any, ...], types: list[Structure]) -> Callable[..., Any]:
         if key not in self._stretched:

@@ -131,6 +131,35 @@ def test_parts_of_containers_are_found(target):
                 assert slope == pytest.approx((ahead - behind) / 2e-6, rel=1e-6)
 
 
+def _starred(layers, x):
+    (first, bias), *others = layers
+    *_, (last, _) = layers
+    a, *b, c = (x, 2 * x, 3 * x, 4 * x)
+    b.append(first)
+    total = a * b[0] + b[-1] * c + last * len(b) + bias
+    for w, *rest in others:
+        total += w * rest[0] * x
+    head, *none = [total]
+    return head + len(none)
+
+
+@TARGETS
+def test_the_rest_of_a_container(target):
+    gradient = ad.value_and_grad(_starred, argnums=1, target=target)
+    for layers in ([(2.0, 1.0), (3.0, 0.5), (4.0, 1.5)], ((2.0, 1.0),)):
+        value, slope = gradient(layers, 1.5)
+        assert value == _starred(layers, 1.5)
+        ahead, behind = (_starred(layers, 1.5 + h) for h in (1e-6, -1e-6))
+        assert slope == pytest.approx((ahead - behind) / 2e-6, rel=1e-8)
+    with pytest.raises(ad.ShapeError, match="2 names for the parts of a tuple of 1"):
+        ad.jit(lambda t: _second(t), target=target)((1.0,))
+
+
+def _second(t):
+    _, second, *_ = t
+    return second
+
+
 def _plain_arguments(x, y):
     return {"value": np.sum(x * y), "parts": [x * 2, y]}
 

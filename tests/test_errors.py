@@ -36,6 +36,19 @@ def test_hints_say_what_to_write(name):
         ad.grad(function, **options).source(types)
 
 
+def test_a_traceback_is_without_the_compiler():
+    def deep(x):
+        for _ in range(3):
+            x = np.sin(np.fft.fft(x) if x[0] > 0 else x)
+        return np.sum(x)
+
+    for argument in (np.ones(3), {"a": np.ones(3)}):
+        function = deep if isinstance(argument, np.ndarray) else lambda p: deep(p["a"])
+        with pytest.raises(ad.UnsupportedOperation, match=r"np\.fft\.fft") as caught:
+            ad.grad(function)(argument)
+        assert len(caught.traceback) < 15
+
+
 def test_errors_reach_the_caller_of_a_compiled_function_as_they_are():
     with pytest.raises(ad.NotDifferentiable) as caught:
         ad.grad(refused.integer_argument)(3)

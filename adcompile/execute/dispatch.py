@@ -16,6 +16,7 @@ from numba.core.registry import CPUDispatcher
 from numba.core.typing import signature
 from numba.core.typing.typeof import typeof
 
+from adcompile.errors import AdcompileError
 from adcompile.execute.cpu import compile_for, compile_source
 from adcompile.execute.entry import entered
 from adcompile.execute.lean import collecting_seldom
@@ -61,6 +62,9 @@ class GeneratedDispatcher(_Borrowing):
         self._given = args, kwargs
         try:
             return super()._compile_for_args(*args, **kwargs)
+        except AdcompileError as error:
+            error.__traceback__ = None  # it says which line of the user's it is about
+            raise
         finally:
             self._given = None
 

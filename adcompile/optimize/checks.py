@@ -11,6 +11,7 @@ from collections.abc import Collection
 
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Graph, Op, Region, Value
+from adcompile.ops.lengths import FULL
 
 
 def hoist_checks(graph: Graph) -> None:
@@ -19,22 +20,29 @@ def hoist_checks(graph: Graph) -> None:
     for region in graph.regions:
         region.ops = [op for op in region.ops if op.name != "check_equal" or len(_extents(op)) > 1]
     early: list[Op] = []
-    seen: set[frozenset[object]] = set()
-    _collect(graph.body, params, early, seen)
+    _collect(graph.body, params, early, set())
     if not early:
         return
-    moved: list[Op] = []
-    for check in early:
-        for value in check.inputs:
-            if value.op is not None and value.op not in moved:
-                moved.append(value.op)
-        moved.append(check)
-        Builder(graph).assume(*check.attrs["dims"])
-    rest = [op for op in graph.body.ops if op not in moved]
     for op in graph.body.walk():
         for region in op.regions:
-            region.ops = [inner for inner in region.ops if inner not in moved]
-    graph.body.ops = moved + rest
+            region.ops = [inner for inner in region.ops if inner not in early]
+    rest = [op for op in graph.body.ops if op not in early]
+    graph.body.ops = []
+    with Builder(graph) as builder:
+        for check in early:
+            check.inputs = [_at_start(builder, v) for v in check.inputs]
+            graph.body.ops.append(check)
+            builder.assume(*check.attrs["dims"])
+    graph.body.ops += rest
+
+
+def _at_start(builder: Builder, value: Value) -> Value:
+    key = _extent_key(value)
+    if isinstance(key, tuple):
+        array, axis = key
+        extent: Value = builder.op("dim", array, axis=axis)
+        return extent
+    return builder.constant(value.constant)
 
 
 def _collect(
@@ -64,14 +72,21 @@ def _extents(check: Op) -> frozenset[object]:
 
 
 def _extent_key(value: Value) -> object:
+    """An array and its axis, a number, or the value itself; of a slice it is the array's."""
     if value.constant is not None:
         return value.constant
-    if value.op is not None and value.op.name == "dim":
-        return (value.op.inputs[0], value.op.attrs["axis"])
-    return value
+    if value.op is None or value.op.name != "dim":
+        return value
+    array, axis = value.op.inputs[0], value.op.attrs["axis"]
+    while array.op is not None and array.op.name == "slice":
+        spec = array.op.attrs["spec"]
+        kept = [k for k, item in enumerate(spec) if item != "index"]
+        if spec[kept[axis]] != FULL or "new" in spec:
+            break
+        array, axis = array.op.inputs[0], kept[axis]
+    return (array, axis)
 
 
 def _of_argument(value: Value, params: set[Value]) -> bool:
-    if value.constant is not None:
-        return True
-    return value.op is not None and value.op.name == "dim" and value.op.inputs[0] in params
+    key = _extent_key(value)
+    return key[0] in params if isinstance(key, tuple) else value.constant is not None

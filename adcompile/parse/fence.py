@@ -26,7 +26,7 @@ _REFUSED: dict[type[ast.AST], tuple[str, str]] = {
     ast.YieldFrom: ("`yield from`", "fill an array in a for loop"),
     ast.Await: ("`await`", "use a plain function"),
     ast.NamedExpr: ("`:=`", "assign in a statement of its own"),
-    ast.Starred: ("`*` in an assignment", "index the parts: rest = t[1:]"),
+    ast.Starred: ("`*` in an assignment from an array", "slice it: rest = x[1:]"),
     ast.Is: ("`is` of two numbers or arrays", "`==` compares values"),
     ast.IsNot: ("`is not` of two numbers or arrays", "`!=` compares values"),
 }

@@ -260,8 +260,8 @@ class Lowering(ControlLowering):
             self._bind(target.id, item)
         elif isinstance(target, (ast.Tuple, ast.List)):
             parts = self._unpacked(item, target)
-            for part_target, part in zip(target.elts, parts, strict=True):
-                self._assign(part_target, part)
+            for place, part in zip(target.elts, parts, strict=True):
+                self._assign(place.value if isinstance(place, ast.Starred) else place, part)
         elif isinstance(target, ast.Subscript):
             base, index = self._place(target)
             if isinstance(base, Value):
@@ -274,20 +274,23 @@ class Lowering(ControlLowering):
             raise refuse(target, self.location(target))
 
     def _unpacked(self, item: Any, target: ast.Tuple | ast.List) -> Any:
-        count = len(target.elts)
-        for part in target.elts:
-            if isinstance(part, ast.Starred):
-                raise refuse(part, self.location(part))
+        starred = [k for k, part in enumerate(target.elts) if isinstance(part, ast.Starred)]
+        count = len(target.elts) - len(starred)
         if isinstance(item, Value) and isinstance(item.type, Array):
+            if starred:
+                raise refuse(target.elts[starred[0]], self.location(target.elts[starred[0]]))
             extent = self.builder.resolve(item.type.shape[0])
             self.builder.unify(extent, count, "unpacking")
             item = tuple(indexing.read(self.builder, item, k) for k in range(count))
-        if not isinstance(item, (tuple, list)) or len(item) != count:
-            what = described(item)
-            if isinstance(item, (tuple, list)):
-                what = f"a {type(item).__name__} of {len(item)}"
+        parts = isinstance(item, (tuple, list))
+        if not parts or (len(item) < count if starred else len(item) != count):
+            what = f"a {type(item).__name__} of {len(item)}" if parts else described(item)
             raise ShapeError(f"{count} names for the parts of {what}")
-        return item
+        if not starred:
+            return item
+        first, behind = starred[0], count - starred[0]
+        rest = self.owner.made(list(item[first : len(item) - behind]), self.builder.region)
+        return [*item[:first], rest, *item[len(item) - behind :]]
 
     def _bind(self, name: str, item: Any) -> None:
         if name in self.keep and self.bindings is not None and is_single(item):

@@ -263,6 +263,8 @@ def test_an_error_keeps_the_line_that_raised_it():
     function(FLOATS[0] + 1)
     with pytest.raises(KeyError) as caught:
         function(FLOATS[0] - 1)
+    (note,) = caught.value.__notes__
+    assert note.startswith("in `checked`, compiled from ") and "test_entry.py:" in note
     lines = traceback.format_tb(caught.value.__traceback__)
     assert "raise KeyError('negative')" in lines[-1] or 'raise KeyError("negative")' in lines[-1]
 

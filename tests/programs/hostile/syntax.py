@@ -83,7 +83,7 @@ def walrus_in_while(x):
 
 @hostile()
 def starred_assignment(x):
-    first, *rest = (x, x * 2, x * 3)
+    first, *rest = np.array([x, x * 2, x * 3])
     return first + rest[0]
 
 
