@@ -44,7 +44,7 @@ def calling(own: Any, cls: type, dispatcher: Any, enter: Enter | None) -> type:
     if all(p.default is p.empty for p in parameters.values()):
         call = _by_name(own, call, general)
     for flat in list(own._structured.values())[-_STRUCTURES:]:
-        call = _taking_apart(flat, len(parameters), call)
+        call = _taking_apart(flat, call)
     if enter is not None:
         call = _entering(own, enter, call)
     return type(cls.__name__, (cls,), {"__call__": staticmethod(call), "__doc__": cls.__doc__})
@@ -133,22 +133,21 @@ def _known(item: Any, space: dict[str, Any]) -> str:
     return name
 
 
-def _taking_apart(flat: Any, count: int, other: Call) -> Call:
+def _taking_apart(flat: Any, other: Call) -> Call:
     """A call of `flat` with plain tuples for the containers that it was made for.
 
     Arguments that are of another structure go to `other`.
     """
-    space: dict[str, Any] = {"flat": flat, "other": other, "known": EXACT}
-    names = [f"item_{k}" for k in range(count)]
+    space: dict[str, Any] = {"flat": flat, "other": other, "known": EXACT, "exact": trees.exact}
+    names = [f"item_{k}" for k in range(len(flat.structures))]
     lines = [f"[{', '.join(names)}] = args"]
     given = [
-        _taken(flat.structures[k], name, lines, space) if k in flat.structures else name
-        for k, name in enumerate(names)
+        _taken(tree, name, lines, space) for tree, name in zip(flat.structures, names, strict=True)
     ]
     body = "\n            ".join(lines)
     text = (
         f"def made(*args, **kwargs):\n    if not kwargs:\n        try:\n            {body}\n"
-        "        except (AttributeError, ValueError):\n            pass\n"
+        "        except (AttributeError, TypeError, ValueError):\n            pass\n"
         f"        else:\n            return flat({', '.join(given)})\n"
         "    return other(*args, **kwargs)\n"
     )
@@ -162,8 +161,8 @@ def _taken(tree: Any, name: str, lines: list[str], space: dict[str, Any]) -> str
         lines.append(f"if not ({same}): raise ValueError")
 
     def expect_static(name: str, value: Any) -> None:
-        known, class_ = _known(value, space), _known(type(value), space)
-        expect(f"{name} is {known} or {name}.__class__ is {class_} and {name} == {known}")
+        known, key = _known(value, space), _known(trees.exact(value), space)
+        expect(f"{name} is {known} or exact({name}) == {key}")
 
     inner = trees.parts(tree)
     if inner is None:
@@ -184,6 +183,8 @@ def _taken(tree: Any, name: str, lines: list[str], space: dict[str, Any]) -> str
                 expect(f"not hasattr({name}, {rest!r})")
     elif isinstance(tree, dict):
         expect(f"tuple({name}) == {_known(tuple(tree), space)}")
+        if not all(type(key) is str for key in tree):
+            expect(f"[*map(type, {name})] == {_known([*map(type, tree)], space)}")
         named = dict(zip(trees.keys(tree), names, strict=True))
         lines.append(f"[{', '.join(named[key] for key in tree)}] = {name}.values()")
     else:

@@ -41,6 +41,7 @@ class DirectCalls:
     _inplace: tuple[str, ...]
     _is_plain: Callable[..., bool]
     _call_structured: Callable[..., Any]
+    _for_ones: Callable[..., Callable[..., Any] | None]
     _call_types: Callable[..., list[Structure]]
     _bind: Callable[..., Any]
     _bound: Callable[..., tuple[Any, ...]]
@@ -113,13 +114,6 @@ class DirectCalls:
             return self._call_structured(args, kwargs)
         return self._run_directly(*args, **kwargs)
 
-    @property
-    def _numba_type_(self) -> Any:
-        """How the compiler for the device sees it, where kernels may call it."""
-        if not self.device:
-            raise AttributeError("_numba_type_")
-        return self._device_function._numba_type_
-
     @functools.cached_property
     def _device_function(self) -> Any:
         from adcompile.execute.device_function import device_function
@@ -138,6 +132,7 @@ class DirectCalls:
             return self._run_on_device(args, kwargs)
         run = self._direct_function(self._call_types(args, kwargs))
         self._refuse_overlap(args, kwargs)
+        run = self._for_ones(args, kwargs) or run
         # slopes of branches not taken may be infinite; they are masked out
         with np.errstate(divide="ignore", invalid="ignore"):
             return self._restored(run(*self._bound(args, kwargs)))

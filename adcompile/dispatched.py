@@ -52,6 +52,8 @@ class DispatchedCalls:
     _restored: Callable[[Any], Any]
     _after_failure: Callable[..., Any]
     _placed: Callable[[Exception], Exception]
+    _for_ones: Callable[..., Callable[..., Any] | None]
+    _inplace: tuple[str, ...]
     _too_deep: Callable[[], UnsupportedSyntax]
     _kind: type[Any]  # the class, before calls go straight to a dispatcher
     _fitted: Any  # the dispatcher of Python's calls
@@ -65,7 +67,7 @@ class DispatchedCalls:
 
     def _first_plain(self, /, *args: Any, **kwargs: Any) -> Any:
         """As above, for arguments that are plain, or were made so."""
-        result = self._for_calls(*args, **kwargs)
+        result = (self._for_ones(args, kwargs) or self._for_calls)(*args, **kwargs)
         self._refuse_overlap(args, kwargs)  # if another thread has compiled it meanwhile
         return self._restored(result)
 
@@ -98,11 +100,12 @@ class DispatchedCalls:
     def _call_with_care(self, /, *args: Any, **kwargs: Any) -> Any:
         """A call of a function that writes arguments, or gives containers."""
         self._refuse_overlap(args, kwargs)
-        return self._restored(self._for_calls(*args, **kwargs))
+        run = self._for_ones(args, kwargs) or self._for_calls
+        return self._restored(run(*args, **kwargs))
 
     @property
-    def _numba_type_(self) -> Any:
-        """What functions that Numba compiles see: this function with all ways."""
+    def _type_of_dispatcher(self) -> Any:
+        """What functions that Numba compiles for the CPU see: this function with all ways."""
         from adcompile.execute.dispatch import type_of_dispatcher
 
         return type_of_dispatcher(self._dispatcher)
@@ -153,7 +156,7 @@ class DispatchedCalls:
                 raise self._too_deep() from None
             names = self.__signature__.parameters
             written = [place for place, name in enumerate(names) if name in self._written]
-            return marked(source, written, ones), graph.name
+            return marked(source, written, ones, bool(self._inplace)), graph.name
 
         return make_dispatcher(
             template(self.__name__, self.__signature__), generate, self._enter,

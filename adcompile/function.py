@@ -133,7 +133,7 @@ class CompiledFunction(DispatchedCalls, DirectCalls):
         self._structured: dict[Any, CompiledFunction] = {}
         self._change: Change = unchanged
         self._flat = False  # a variant for containers, which come as plain tuples
-        self.structures: dict[int, Any] = {}  # these, with 0 for what they hold, by their places
+        self.structures: list[Any] = []  # the first arguments, with 0 for each array or number
         self._lock = threading.RLock()
         self._kind = CompiledFunction
         self._fitted: Any = None
@@ -161,6 +161,15 @@ class CompiledFunction(DispatchedCalls, DirectCalls):
             pipeline.place_of(self._function),
             "split long expressions into statements, write chains of calls as loops",
         )
+
+    @property
+    def _numba_type_(self) -> Any:
+        """How compilers see it in the functions that they compile."""
+        if self.target != "cuda":
+            return self._type_of_dispatcher
+        if not self.device:
+            raise AttributeError("_numba_type_")
+        return self._device_function._numba_type_
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """As a method: the instance is the first argument."""
@@ -315,13 +324,14 @@ class CompiledFunction(DispatchedCalls, DirectCalls):
             ) from None
         if found is None:
             with self._lock:
-                found = self._structured.setdefault(key, self._for_structure(special))
+                made = self._for_structure(bound.arguments, special)
+                found = self._structured.setdefault(key, made)
                 if self.target == "cpu":
                     self._enter()
         bound.arguments.update((name, trees.as_tuples(item)) for name, item in special.items())
         return found(*bound.args, **bound.kwargs)
 
-    def _for_structure(self, special: dict[str, Any]) -> CompiledFunction:
+    def _for_structure(self, given: dict[str, Any], special: dict[str, Any]) -> CompiledFunction:
         """This function for arguments that come as plain tuples in place of these containers."""
         structures = {name: type_of(item) for name, item in special.items()}
         names = list(self.__signature__.parameters)
@@ -336,10 +346,10 @@ class CompiledFunction(DispatchedCalls, DirectCalls):
         made.__class__ = CompiledFunction
         made._direct, made._stretched, made._structured, made._runs = {}, {}, {}, {}
         made._result, made._change, made._flat = None, change, True
-        made.structures = {
-            names.index(name): trees.mapped(lambda x: x if trees.is_static(x) else 0, item)
-            for name, item in special.items()
-        }
+        made.structures = [
+            trees.mapped(lambda x: x if trees.is_static(x) else 0, given[name])
+            for name in names[: len(given)] if name in given
+        ]  # fmt: skip
         made._fitted, made._made, made._lock = None, None, threading.RLock()
         made._call = made._first_plain if self.target == "cpu" else made._run_directly
         return made
@@ -417,8 +427,9 @@ class CompiledFunction(DispatchedCalls, DirectCalls):
             args, kwargs = self._moved(args, kwargs)
         bound = self._bound(args, kwargs)
         key = stretched_key(bound, types := self._call_types(args, kwargs))
-        if not any(leaves(key[0])):
-            raise ShapeError(message, self._checks[message]) from None
+        written = self._inplace and self.target != "cuda"  # it is compiled for these extents
+        if written or not any(leaves(key[0])):
+            raise ShapeError(message, self._place_of_check(message)) from None
         try:
             run = self._stretching(key, types)
             if self.target == "cuda":
@@ -428,7 +439,20 @@ class CompiledFunction(DispatchedCalls, DirectCalls):
         except ValueError as second:
             if isinstance(second, AdcompileError) or str(second) not in self._checks:
                 raise
-            raise ShapeError(str(second), self._checks[str(second)]) from None
+            raise ShapeError(str(second), self._place_of_check(str(second))) from None
+
+    def _place_of_check(self, message: str) -> Location | None:
+        return self._checks[message] or pipeline.place_of(self._function)
+
+    def _for_ones(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Callable[..., Any] | None:
+        """What is compiled for extents of 1, if the function writes in place and there are any.
+
+        It could not be run again after a check that fails.
+        """
+        if not self._inplace:
+            return None
+        key = stretched_key(self._bound(args, kwargs), types := self._call_types(args, kwargs))
+        return self._stretching(key, types) if any(leaves(key[0])) else None
 
     def _placed(self, error: Exception) -> Exception:
         """An error of compiled code, which knows no place, with a note of the function's."""

@@ -173,6 +173,56 @@ def test_containers_in_containers():
             gradient(nested(depth))
 
 
+def test_other_arguments_may_be_of_any_kind():
+    def mixed(tree, other):
+        total = 2.0 * tree["k"]
+        if other is None:
+            return total + 5.0
+        if isinstance(other, (tuple, list)):
+            return total + other[0] * len(other)
+        return total + (other["k"] if isinstance(other, dict) else other)
+
+    run, gradient, tree = ad.jit(mixed), ad.grad(mixed), {"k": 1.0}
+    others = [2.0, None, (2.0,), [2.0], (2.0, None), {"k": 4.0}, 3, np.float32(2)]
+    for _ in range(3):
+        for other in [*others, *others[::-1]]:
+            assert run(tree, other) == run(tree, other=other) == mixed(tree, other)
+            assert gradient(tree, other) == {"k": 2.0}
+
+
+@dataclasses.dataclass
+class Counted:
+    x: float
+    n: Any = dataclasses.field(metadata={"static": True})
+
+
+@pytest.mark.parametrize("target", ["cpu", "python"])
+def test_equal_static_values_are_told_apart(target):
+    def by_class(item):
+        if isinstance(item.n, tuple):
+            return item.x * (7.0 if isinstance(item.n[0], int) else 8.0)
+        if isinstance(item.n, bool):
+            return item.x * 2.0
+        return item.x * (3.0 if isinstance(item.n, int) else 5.0)
+
+    def by_key(d):
+        total = 0.0
+        for key in d:
+            total += d[key] * (2.0 if isinstance(key, bool) else 3.0)
+        return {**d, "total": total}
+
+    run, keys = ad.jit(by_class, target=target), ad.jit(by_key, target=target)
+    for _ in range(2):
+        for n in (1, True, 1.0, (1,), (1.0,)):
+            for _ in range(2):
+                assert run(Counted(2.0, n)) == by_class(Counted(2.0, n))
+        for key in (1, True, 1.0, "1"):
+            for _ in range(2):
+                found = keys({key: 2.0})
+                assert found == by_key({key: 2.0})
+                assert [type(k) for k in found] == [type(key), str]
+
+
 def test_static_fields_are_compared():
     def powered(model, x):
         return np.sum(model.w * x) if model.name == "model" else np.sum(model.w * x * x)
@@ -333,6 +383,29 @@ def test_arrays_between_each_other():
     before = table.copy()
     update(table[:2], table[2:])
     np.testing.assert_array_equal(table[:2], before[:2] + before[2:])
+
+
+@pytest.mark.parametrize("target", ["cpu", "python"])
+def test_what_is_written_is_written_once(target):
+    """An extent of 1 that only the run can know is known before it writes."""
+
+    def twice_written(x, y, n):
+        x[:] = x + 1.0
+        if n > 1:
+            x[:] = x * y
+        return np.sum(x)
+
+    run = ad.jit(twice_written, inplace=("x",), target=target)
+    for y in (np.array([1.5]), 2 * X, np.array([1.5]), np.array([2.0])):
+        for n in (1, 2):
+            for _ in range(2):
+                x, wanted = np.arange(3.0), np.arange(3.0)
+                assert run(x, y, n) == twice_written(wanted, y, n)
+                np.testing.assert_array_equal(x, wanted)
+    x = np.arange(3.0)
+    with pytest.raises((ad.ShapeError, ValueError), match=r"must be equal|broadcast"):
+        run(x, np.ones(2), 2)
+    assert x.tolist() in ([1.0, 2.0, 3.0], [0.0, 1.0, 2.0])
 
 
 def test_containers_that_are_written():

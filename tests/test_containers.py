@@ -143,6 +143,22 @@ def _starred(layers, x):
     return head + len(none)
 
 
+NUMBERS = (*tuple(np.arange(3)), np.float32(7.5), np.True_)
+
+
+def _among_numpys(x, n):
+    return x if n in NUMBERS else 2.0 * x
+
+
+@TARGETS
+def test_numbers_of_numpy_are_found(target):
+    run = ad.jit(_among_numpys, target=target)
+    for n in (1, 2, 3, 7.5, 8.5, True):
+        assert run(1.5, n) == _among_numpys(1.5, n)
+    with pytest.raises(ad.UnsupportedSyntax, match="`is` of two numbers"):
+        ad.jit(lambda x: x if (x > 0) is True else -x, target=target)(1.0)
+
+
 @TARGETS
 def test_the_rest_of_a_container(target):
     gradient = ad.value_and_grad(_starred, argnums=1, target=target)

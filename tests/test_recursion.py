@@ -129,6 +129,42 @@ def deep():
             derived(np.ones(2), 10)
 
 
+def by_kind(tree, x):
+    if isinstance(tree, list):
+        return by_kind(tree[0], x) + 10.0 * by_kind(tree[1], x)
+    return x if tree == "a" else 7.0 * x
+
+
+def powers(n, x, factor):
+    return x if n <= 0 else factor * powers(n - 1, x, factor)
+
+
+def applied(n, x, f):
+    return x if n <= 0 else f(applied(n - 1, x, f))
+
+
+def two_factors(n, x):
+    return powers(n, x, 2) + 10.0 * powers(n, x, 3)
+
+
+def two_functions(n, x):
+    return applied(n, x, lambda v: 2.0 * v) + 10.0 * applied(n, x, lambda v: 3.0 * v)
+
+
+@pytest.mark.parametrize("target", ["cpu", "python"])
+@pytest.mark.parametrize("function", [two_factors, two_functions])
+def test_procedures_of_one_name_are_told_apart(function, target):
+    assert function(2, 1.5) == 141.0
+    assert ad.jit(function, target=target)(2, 1.5) == 141.0
+    assert ad.value_and_grad(function, argnums=1, target=target)(2, 1.5) == (141.0, 94.0)
+
+
+@pytest.mark.parametrize("target", ["cpu", "python"])
+def test_constants_of_what_has_nothing_to_save(target):
+    for tree, slope in ((["a", "b"], 71.0), (["b", "a"], 17.0), (["b", ["a", "b"]], 717.0)):
+        assert ad.value_and_grad(by_kind, argnums=1, target=target)(tree, 2.0) == (2 * slope, slope)
+
+
 def repeated(f, x, n):
     return x if n <= 0 else f(repeated(f, x, n - 1))
 

@@ -17,7 +17,13 @@ from adcompile.graph.builder import Builder
 from adcompile.graph.calls import inline_calls
 from adcompile.graph.clone import clone_graph
 from adcompile.graph.ir import RECORDS, Graph, Note, Op, Region, Value
-from adcompile.graph.procedures import Procedure, invocations, note_effects, procedures_of
+from adcompile.graph.procedures import (
+    Procedure,
+    invocations,
+    note_effects,
+    procedures_of,
+    repeat_constants,
+)
 from adcompile.graph.prune import prune
 from adcompile.graph.types import Array, Scalar, StackOf, beside
 
@@ -210,6 +216,7 @@ class SplitRun:
         groups = ([v for v in group if v in given] for group in self.graph.overlapping)
         graph.overlapping = [group for group in groups if group]
         copy, _ = clone_graph(graph)
+        repeat_constants(copy)  # those of the run, in its reverse
         procedure.settle(copy)
 
 

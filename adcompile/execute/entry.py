@@ -47,7 +47,7 @@ types: Any = _numba_types  # its names come from star imports
 _COPIED = 1024  # bytes up to which a copy is cheaper than an object that owns the memory
 _COMPARED = 32  # arrays that are compared with each other, if the function writes
 _FASTCALL_KEYWORDS = 0x82  # of <methodobject.h>
-_WRITTEN, _ONES = "WRITTEN", "ONES"  # the names of what a module says about its function
+_WRITTEN, _ONES, _ONCE = "WRITTEN", "ONES", "ONCE"  # what a module says about its function
 
 
 def is_accepted(type_: Any) -> bool:
@@ -76,14 +76,16 @@ def _arrays_in(type_: Any) -> int:
     return int(isinstance(type_, types.Array))
 
 
-def marked(source: str, written: Sequence[int], ones: Sequence[Sequence[int]]) -> str:
+def marked(source: str, written: Sequence[int], ones: Sequence[Sequence[int]], once: bool) -> str:
     """The text of a module that says for which calls its function is made, beside their types.
 
     written    the places of arguments that it writes: others may not share memory with those
     ones       the axes of each array or number, in order, that have the extent 1
+    once       it cannot be run again after an error: no other axes may have the extent 1
     """
     lines = [f"{_WRITTEN} = {set(written)}\n"] if written else []
     lines += [f"{_ONES} = {list(map(tuple, ones))}\n"] if any(ones) else []
+    lines += [f"{_ONCE} = True\n"] if once else []
     return "".join([*lines, source])
 
 
@@ -114,7 +116,8 @@ class WithEntry:
         type_ = context.call_conv.get_function_type(description.restype, description.argtypes)
         function = ir.Function(module, type_, description.llvm_func_name)
         entry = _Entry(context, module, function, description, self.env, self.call_helper, False)
-        entry.written, entry.ones = written, iter(said.get(_ONES, ()))
+        entry.written, entry.once = written, said.get(_ONCE, False)
+        entry.ones = iter(said.get(_ONES, ()))
         entry.build()
         self.library.add_ir_module(module)
 
@@ -128,6 +131,7 @@ class _Entry(PyCallWrapper):  # type: ignore[misc]
     """
 
     written: set[int]
+    once: bool
     ones: Iterator[tuple[int, ...]]
 
     def build(self) -> None:
@@ -233,9 +237,9 @@ class _Entry(PyCallWrapper):  # type: ignore[misc]
         if isinstance(type_, types.Array):
             self._require(self._is(class_, ARRAY))
             header = self._accept_array(type_, item)
-            for axis in ones:
-                extent = header.extent(axis)
-                self._require(self.builder.icmp_unsigned("==", extent, extent.type(1)))
+            for axis in range(type_.ndim) if self.once else ones:
+                extent, holds = header.extent(axis), "==" if axis in ones else "!="
+                self._require(self.builder.icmp_unsigned(holds, extent, extent.type(1)))
             if self.written:
                 self._arrays.append((written, header.bytes(type_)))
         elif isinstance(type_, types.BaseTuple):

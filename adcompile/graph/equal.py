@@ -75,14 +75,30 @@ def _key(
     if touched & aliases.written:
         return None
     inputs = tuple(_identity(final(v, mapping)) for v in op.inputs)
-    attrs = tuple(sorted((k, repr(v)) for k, v in op.attrs.items()))
-    return (op.name, inputs, attrs, str(op.result.type.dtype))
+    return (op.name, inputs, attributes(op), str(op.result.type.dtype))
+
+
+def attributes(op: Op) -> Any:
+    """What is equal of two operations that are the same but for their inputs; hashable."""
+    return tuple((name, _attribute(op.attrs[name])) for name in sorted(op.attrs))
+
+
+def _attribute(item: Any) -> Any:
+    if isinstance(item, (tuple, list)):
+        return tuple(map(_attribute, item))
+    if item is None or isinstance(item, (bool, int, float, complex, str, slice)):
+        return repr(item)  # tells 1 from True and 1.0
+    try:
+        hash(item)
+    except TypeError:
+        return id(item)
+    return item
 
 
 def _view_key(op: Op, mapping: dict[Value, Value]) -> Any:
     """Equal views of one array are the same memory, written or not."""
     inputs = tuple(_identity(final(v, mapping)) for v in op.inputs)
-    return (op.name, inputs, tuple(sorted((k, repr(v)) for k, v in op.attrs.items())))
+    return (op.name, inputs, attributes(op))
 
 
 def _identity(value: Value) -> Any:

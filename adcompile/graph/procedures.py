@@ -193,7 +193,7 @@ def own_results(procedure: Procedure) -> None:
 
 def close(procedures: Sequence[Procedure], graph: Graph) -> None:
     """Let procedures take as arguments what they read of the graphs around them."""
-    captured = {p: _free(p.graph) for p in procedures}
+    captured = {p: repeat_constants(p.graph) for p in procedures}
     defined = {p: _defined(p.graph) for p in procedures}
     changed = True
     while changed:
@@ -212,8 +212,8 @@ def close(procedures: Sequence[Procedure], graph: Graph) -> None:
         p.settle(p.graph)
 
 
-def _free(graph: Graph) -> dict[Value, bool]:
-    """The free values; constants are repeated inside instead."""
+def repeat_constants(graph: Graph) -> dict[Value, bool]:
+    """Have a graph its own constants, for those that it reads outside; gives the other values."""
     found: dict[Value, bool] = {}
     mapping: dict[Value, Value] = {}
     constants = []

@@ -177,18 +177,25 @@ def alike(first: Any, second: Any) -> bool:
     return len(first) == len(second)
 
 
+def exact(item: Any) -> Any:
+    """What tells a static item from those that are equal to it, as 1 is to True and 1.0."""
+    if isinstance(item, tuple):
+        return (type(item), tuple(map(exact, item)))
+    return (type(item), repr(item) if isinstance(item, (float, complex)) else item)
+
+
 def fingerprint(tree: Any) -> Any:
     """What compiled code depends on apart from the types of the leaves; hashable."""
     inner = parts(tree)
     if inner is None:
-        return ("static", type(tree), tree) if is_static(tree) else None
+        return ("static", exact(tree)) if is_static(tree) else None
     extra: Any = None
     if isinstance(tree, dict):
-        extra = tuple(tree)  # loops go through them in this order
+        extra = exact(tuple(tree))  # loops go through them in this order
     elif is_record(tree):
         moving = _fields(tree)
         extra = tuple(
-            (f.name, getattr(tree, f.name, None)) for f in dataclasses.fields(tree)
+            (f.name, exact(getattr(tree, f.name, None))) for f in dataclasses.fields(tree)
             if f.name not in moving
         )  # fmt: skip
     return (type(tree), extra, tuple(map(fingerprint, inner)))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from adcompile.graph.builder import Builder
+from adcompile.graph.equal import attributes
 from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.rewrite import final, replace
 from adcompile.graph.types import Scalar, is_continuous
@@ -60,7 +61,7 @@ def _takes_long(op: Op) -> bool:
 def _key(op: Op, inputs: dict[Value, Value]) -> Any:
     values = [inputs.get(v, v) for v in op.inputs]
     named = tuple(v if v.constant is None else (repr(v.constant), str(v.type)) for v in values)
-    return op.name, named, tuple(sorted((k, repr(v)) for k, v in op.attrs.items())), op.result.type
+    return op.name, named, attributes(op), op.result.type
 
 
 def _yielded(branch: Op, side: int, value: Value, builder: Builder) -> Value:

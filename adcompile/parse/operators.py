@@ -12,6 +12,8 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from adcompile.errors import AdcompileError, Location, TypeMismatch
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Region, Value
@@ -155,7 +157,8 @@ class OperatorLowering:
 
     def _compare_two(self, kind: ast.cmpop, left: Any, right: Any, node: ast.Compare) -> Any:
         if isinstance(kind, (ast.Is, ast.IsNot)):
-            if isinstance(left, Value) and isinstance(right, Value):
+            numbers = _is_numeric(left) and _is_numeric(right)
+            if numbers and (isinstance(left, Value) or isinstance(right, Value)):
                 raise refuse(kind, self.location(node))
             return (left is right) == isinstance(kind, ast.Is)
         if isinstance(kind, (ast.In, ast.NotIn)):
@@ -293,7 +296,7 @@ def _is_truth(item: Any) -> bool:
 
 
 def _is_numeric(item: Any) -> bool:
-    return isinstance(item, (Value, bool, int, float, complex))
+    return isinstance(item, (Value, bool, int, float, complex, np.number, np.bool_))
 
 
 def has_value(item: Any) -> bool:
