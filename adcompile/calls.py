@@ -8,15 +8,15 @@ expect goes the way that every call can go.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import fields
 from types import MethodType
 from typing import Any
 
 from adcompile.arguments import EXACT, is_plain_result, usual
+from adcompile.generated import executable
 from adcompile.graph import trees
 from adcompile.graph.types import Static, Structure
-from adcompile.syntax import parsed
 
 Call = Callable[..., Any]
 Enter = Callable[[Call, Call], Call]
@@ -68,7 +68,8 @@ def _dispatching(own: Any, dispatcher: Any) -> Call:
 def _by_name(own: Any, call: Call, general: Call) -> Call:
     """A call with arguments by name is one with all of them in order."""
     names = ", ".join(own.__signature__.parameters)
-    in_order = _made(f"def made({names}):\n    return ({names}{',' * bool(names)})\n", {})
+    text = f"def in_order({names}):\n    return ({names}{',' * bool(names)})\n"
+    in_order = executable(text, "in_order")
 
     def by_name(*args: Any, **kwargs: Any) -> Any:
         if not kwargs:
@@ -86,7 +87,7 @@ def _entering(own: Any, enter: Enter, other: Call) -> Call:
     """A call that goes to machine code at once; `other` gets those of types that are not known."""
     if is_plain_result(own._result):
         return enter(other, own._failed)
-    if not any(True for _ in trees.leaves(own._result)):
+    if not _has_leaves(own._result):
         return other
 
     def elsewhere(*args: Any, **kwargs: Any) -> _Whole:
@@ -97,11 +98,11 @@ def _entering(own: Any, enter: Enter, other: Call) -> Call:
 
     space = {"run": enter(elsewhere, failed), "Whole": _Whole}
     text = (
-        "def made(*args, **kwargs):\n    result = run(*args, **kwargs)\n"
+        "def restoring(*args, **kwargs):\n    result = run(*args, **kwargs)\n"
         "    if result.__class__ is Whole:\n        return result.result\n"
         f"    return {_restored(own._result, 'result', space)}\n"
     )
-    return _made(text, space)
+    return executable(text, "restoring", space)
 
 
 def _restored(tree: Structure, name: str, space: dict[str, Any]) -> str:
@@ -115,7 +116,7 @@ def _restored(tree: Structure, name: str, space: dict[str, Any]) -> str:
     place, items = 0, []
     for part in inner:
         items.append(_restored(part, f"{name}[{place}]", space))
-        place += any(True for _ in trees.leaves(part))
+        place += _has_leaves(part)
     if type(tree) in (tuple, list):
         text = ", ".join(items)
         return f"[{text}]" if type(tree) is list else f"({text}{',' * bool(items)})"
@@ -124,6 +125,10 @@ def _restored(tree: Structure, name: str, space: dict[str, Any]) -> str:
         text = ", ".join(f"{_known(key, space)}: {labelled[key]}" for key in tree)
         return "{" + text + "}"
     return f"{_known(trees.with_parts, space)}({_known(tree, space)}, [{', '.join(items)}])"
+
+
+def _has_leaves(tree: Any) -> bool:
+    return any(True for _ in trees.leaves(tree))
 
 
 def _known(item: Any, space: dict[str, Any]) -> str:
@@ -146,12 +151,13 @@ def _taking_apart(flat: Any, other: Call) -> Call:
     ]
     body = "\n            ".join(lines)
     text = (
-        f"def made(*args, **kwargs):\n    if not kwargs:\n        try:\n            {body}\n"
+        "def taking_apart(*args, **kwargs):\n"
+        f"    if not kwargs:\n        try:\n            {body}\n"
         "        except (AttributeError, TypeError, ValueError):\n            pass\n"
         f"        else:\n            return flat({', '.join(given)})\n"
         "    return other(*args, **kwargs)\n"
     )
-    return _made(text, space)
+    return executable(text, "taking_apart", space)
 
 
 def _taken(tree: Any, name: str, lines: list[str], space: dict[str, Any]) -> str:
@@ -192,10 +198,3 @@ def _taken(tree: Any, name: str, lines: list[str], space: dict[str, Any]) -> str
     items = [_taken(part, new, lines, space) for part, new in zip(inner, names, strict=True)]
     items = [item for item in items if item != "()"]
     return f"({', '.join(items)}{',' * bool(items)})"
-
-
-def _made(text: str, space: Mapping[str, Any]) -> Call:
-    """The function `made` in a text."""
-    inside = dict(space)
-    exec(compile(parsed(text), "<adcompile call>", "exec"), inside)
-    return inside["made"]  # type: ignore[no-any-return]

@@ -130,9 +130,8 @@ class DirectCalls:
             return self._device_function(*args, **kwargs)
         if self.target == "cuda":
             return self._run_on_device(args, kwargs)
-        run = self._direct_function(self._call_types(args, kwargs))
+        run = self._for_ones(args, kwargs) or self._direct_function(self._call_types(args, kwargs))
         self._refuse_overlap(args, kwargs)
-        run = self._for_ones(args, kwargs) or run
         # slopes of branches not taken may be infinite; they are masked out
         with np.errstate(divide="ignore", invalid="ignore"):
             return self._restored(run(*self._bound(args, kwargs)))

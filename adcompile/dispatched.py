@@ -67,9 +67,9 @@ class DispatchedCalls:
 
     def _first_plain(self, /, *args: Any, **kwargs: Any) -> Any:
         """As above, for arguments that are plain, or were made so."""
-        result = (self._for_ones(args, kwargs) or self._for_calls)(*args, **kwargs)
+        result = self._call_with_care(*args, **kwargs)
         self._refuse_overlap(args, kwargs)  # if another thread has compiled it meanwhile
-        return self._restored(result)
+        return result
 
     def _enter(self, dispatcher: Any = None) -> None:
         """Have calls go straight to machine code, as there is some for further types.

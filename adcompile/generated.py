@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import inspect
 import linecache
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from adcompile.syntax import parsed
@@ -29,11 +30,16 @@ def template(name: str, signature: inspect.Signature) -> Callable[..., Any]:
     return function  # type: ignore[no-any-return]
 
 
-def executable(source: str, name: str) -> Callable[..., Any]:
-    """The function in generated source, with its lines known to tracebacks and debuggers."""
+def executable(
+    source: str, name: str, given: Mapping[str, Any] = MappingProxyType({})
+) -> Callable[..., Any]:
+    """The function in generated source, with its lines known to tracebacks and debuggers.
+
+    given      what the source has names for beside its own
+    """
     file = f"<adcompile {name} {hash(source) & 0xFFFFFFFF:08x}>"
     linecache.cache[file] = (len(source), None, source.splitlines(True), file)
-    space: dict[str, Any] = {}
+    space = dict(given)
     exec(compile(parsed(source), file, "exec"), space)
     return space[name]  # type: ignore[no-any-return]
 

@@ -19,7 +19,7 @@ _MAY_IMPORT = {
     "sparsity": {"errors", "graph"},
     "pipeline": {"errors", "graph", "ops", *_STAGES},
     "explain": {"emit", "graph"},
-    "calls": {"arguments", "graph", "syntax"},
+    "calls": {"arguments", "generated", "graph"},
     "generated": {"syntax"},
     "direct": {"arguments", "errors", "execute", "generated", "graph", "pipeline"},
     "dispatched": {"arguments", "calls", "errors", "execute", "generated", "graph", "pipeline"},

@@ -41,7 +41,7 @@ from adcompile.execute.objects import (
     known,
     same,
     symbol,
-)  # fmt: skip
+)
 
 types: Any = _numba_types  # its names come from star imports
 _COPIED = 1024  # bytes up to which a copy is cheaper than an object that owns the memory
@@ -50,13 +50,13 @@ _FASTCALL_KEYWORDS = 0x82  # of <methodobject.h>
 _WRITTEN, _ONES, _ONCE = "WRITTEN", "ONES", "ONCE"  # what a module says about its function
 
 
-def is_accepted(type_: Any) -> bool:
+def _is_accepted(type_: Any) -> bool:
     """Whether an entry can tell that an argument is of a type."""
     if isinstance(type_, types.Array):
         return type_.dtype in NUMBERS and type_.ndim > 0
     if isinstance(type_, types.BaseTuple):
         named = isinstance(type_, types.BaseNamedTuple)
-        return not named and all(map(is_accepted, type_))
+        return not named and all(map(_is_accepted, type_))
     return type_ in NUMBERS
 
 
@@ -67,7 +67,7 @@ def _given(argument_types: Sequence[Any]) -> list[Any]:
 
 def _has_entry(argument_types: Sequence[Any]) -> bool:
     given = _given(argument_types)
-    return all(map(is_accepted, given)) and list(argument_types[: len(given)]) == given
+    return all(map(_is_accepted, given)) and list(argument_types[: len(given)]) == given
 
 
 def _arrays_in(type_: Any) -> int:
@@ -105,6 +105,7 @@ class WithEntry:
 
     def create_cpython_wrapper(self, release_gil: bool = False) -> None:
         """What Python calls: Numba's and ours."""
+        # the other base has it, which has no types of its own
         super().create_cpython_wrapper(release_gil)  # type: ignore[misc]
         context, description = self.context, self.fndesc
         said = self.func_ir.func_id.func.__globals__

@@ -157,27 +157,6 @@ def test_first_calls_from_many_threads():
     assert sorted(set(results)) == [5.0, 12.0] and len(results) == 160
 
 
-def test_second_process_starts_from_the_cache(tmp_path):
-    script = tmp_path / "script.py"
-    script.write_text(
-        "import numpy as np, adcompile as ad\n"
-        "def loss(w, x):\n    return np.mean((x @ w) ** 2)\n"
-        "g = ad.grad(loss)\n"
-        "print(g(np.ones(3), np.ones((4, 3))).tolist())\n"
-        "import sys; m = sys.modules[[n for n in sys.modules if n.startswith('adcompile_grad_loss')][0]]\n"
-        "print(sum(m.grad_loss.stats.cache_hits.values()))\n"
-    )
-    runs = [
-        subprocess.run(
-            [sys.executable, script], capture_output=True, text=True, check=True,
-            env={"PATH": "/usr/bin:/bin", "ADCOMPILE_CACHE_DIR": str(tmp_path / "cache")},
-        ).stdout.split("\n")
-        for _ in range(2)
-    ]  # fmt: skip
-    assert runs[0][0] == runs[1][0] == "[6.0, 6.0, 6.0]"
-    assert (runs[0][1], runs[1][1]) == ("0", "1")
-
-
 def run_twice(script, text, tmp_path):
     """What a script prints in two processes, the second of which finds the files of the first."""
     script.write_text(text)
@@ -188,6 +167,21 @@ def run_twice(script, text, tmp_path):
         ).stdout.split("\n")
         for _ in range(2)
     ]  # fmt: skip
+
+
+def test_second_process_starts_from_the_cache(tmp_path):
+    runs = run_twice(
+        tmp_path / "script.py",
+        "import numpy as np, adcompile as ad\n"
+        "def loss(w, x):\n    return np.mean((x @ w) ** 2)\n"
+        "g = ad.grad(loss)\n"
+        "print(g(np.ones(3), np.ones((4, 3))).tolist())\n"
+        "import sys; m = sys.modules[[n for n in sys.modules if n.startswith('adcompile_grad_loss')][0]]\n"
+        "print(sum(m.grad_loss.stats.cache_hits.values()))\n",
+        tmp_path,
+    )
+    assert runs[0][0] == runs[1][0] == "[6.0, 6.0, 6.0]"
+    assert (runs[0][1], runs[1][1]) == ("0", "1")
 
 
 def test_routines_come_from_the_cache_too(tmp_path):
