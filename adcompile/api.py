@@ -23,6 +23,7 @@ from adcompile.graph.trees import Leaf, mapped
 from adcompile.graph.types import has_derivative, is_continuous
 from adcompile.ops.spellings import as_value, spelled
 from adcompile.sparse import SparseJacobian
+from adcompile.transformation import transformation
 
 Function = Callable[..., Any]
 Names = str | Sequence[str]
@@ -47,8 +48,9 @@ def _gradient(
     return CompiledFunction(function, derive, call_signature(function), name, keep=keep, **options)
 
 
+@transformation
 def grad(
-    function: Function | None = None, argnums: int | Sequence[int] = 0, *,
+    function: Any = None, argnums: int | Sequence[int] = 0, *,
     wrt: Names | None = None, has_aux: bool = False, holomorphic: bool = False, **options: Any,
 ) -> Any:  # fmt: skip
     """The gradient of a function with a scalar result, by reverse mode.
@@ -67,35 +69,27 @@ def grad(
     results that are no scalar, UnsupportedSyntax and UnsupportedOperation for functions outside the
     language.
     """
-    if function is None:
-        return lambda f: grad(
-            f, argnums, wrt=wrt, has_aux=has_aux, holomorphic=holomorphic, **options
-        )
     return _gradient(function, argnums, wrt, False, has_aux, holomorphic, options)
 
 
+@transformation
 def value_and_grad(
-    function: Function | None = None, argnums: int | Sequence[int] = 0, *,
+    function: Any = None, argnums: int | Sequence[int] = 0, *,
     wrt: Names | None = None, has_aux: bool = False, holomorphic: bool = False, **options: Any,
 ) -> Any:  # fmt: skip
     """Value and gradient in one sweep: `(value, gradient)`; see `grad` for the arguments.
 
     With `has_aux` the result is `((value, anything), gradient)`.
     """
-    if function is None:
-        return lambda f: value_and_grad(
-            f, argnums, wrt=wrt, has_aux=has_aux, holomorphic=holomorphic, **options
-        )
     return _gradient(function, argnums, wrt, True, has_aux, holomorphic, options)
 
 
-def jit(function: Function | None = None, *, inplace: Names = (), **options: Any) -> Any:
+@transformation
+def jit(function: Any = None, *, inplace: Names = (), **options: Any) -> Any:
     """The function itself, compiled.
 
     inplace    names of array arguments that the function may write; others are copied first
     """
-    if function is None:
-        return lambda f: jit(f, inplace=inplace, **options)
     names = (inplace,) if isinstance(inplace, str) else inplace
     return CompiledFunction(
         function,
@@ -107,6 +101,7 @@ def jit(function: Function | None = None, *, inplace: Names = (), **options: Any
     )
 
 
+@transformation
 def jvp(
     function: Function, primals: Sequence[Any] | None = None,
     tangents: Sequence[Any] | None = None, **options: Any,
@@ -148,8 +143,9 @@ def _primals(function: Function, types: Sequence[Any]) -> Sequence[Any]:
     return primals
 
 
+@transformation
 def jacfwd(
-    function: Function | None = None, argnums: int | Sequence[int] = 0, *,
+    function: Any = None, argnums: int | Sequence[int] = 0, *,
     holomorphic: bool = False, **options: Any,
 ) -> Any:  # fmt: skip
     """The Jacobian by columns: one forward sweep for each element of the argument.
@@ -159,26 +155,24 @@ def jacfwd(
     arguments inside. A holomorphic function has complex arguments and results; else arguments must
     be real. Raises NotDifferentiable for integers.
     """
-    if function is None:
-        return lambda f: jacfwd(f, argnums, holomorphic=holomorphic, **options)
     return _jacobian(function, argnums, "fwd", holomorphic, options)
 
 
+@transformation
 def jacrev(
-    function: Function | None = None, argnums: int | Sequence[int] = 0, *,
+    function: Any = None, argnums: int | Sequence[int] = 0, *,
     holomorphic: bool = False, **options: Any,
 ) -> Any:  # fmt: skip
     """The Jacobian by rows: one reverse sweep for each element of the result; see `jacfwd`.
 
     Arguments may be complex, and results must be real, unless the function is holomorphic.
     """
-    if function is None:
-        return lambda f: jacrev(f, argnums, holomorphic=holomorphic, **options)
     return _jacobian(function, argnums, "rev", holomorphic, options)
 
 
+@transformation
 def jacobian(
-    function: Function | None = None, argnums: int | Sequence[int] = 0, *, sparsity: Any = None,
+    function: Any = None, argnums: int | Sequence[int] = 0, *, sparsity: Any = None,
     mode: str = "auto", check: bool = False, holomorphic: bool = False, **options: Any,
 ) -> Any:  # fmt: skip
     """All derivatives of all results, by forward or by reverse sweeps.
@@ -196,9 +190,6 @@ def jacobian(
     Raises ShapeError for a pattern of another shape, SparsityError for a pattern that cannot be
     detected, or (with `check`) that misses entries.
     """
-    if function is None:
-        given = {"sparsity": sparsity, "mode": mode, "check": check, "holomorphic": holomorphic}
-        return lambda f: jacobian(f, argnums, **given, **options)
     if mode not in jacobians.NAME_OF_MODE:
         raise TypeMismatch(f"mode={mode!r}", hint="one of 'fwd', 'rev', 'auto'")
     if sparsity is None:
@@ -247,8 +238,9 @@ def _jacobian(
     return CompiledFunction(function, derive, call_signature(function), name, **options)
 
 
+@transformation
 def hessian(
-    function: Function | None = None, argnums: int | Sequence[int] = 0, *, sparsity: Any = None,
+    function: Any = None, argnums: int | Sequence[int] = 0, *, sparsity: Any = None,
     check: bool = False, holomorphic: bool = False, **options: Any,
 ) -> Any:  # fmt: skip
     """The second derivatives of a function with a scalar result: forward over reverse.
@@ -257,9 +249,6 @@ def hessian(
     of tuples. With `sparsity`, and with `check`, see `jacobian`: the pattern is symmetric, and so
     are the colours, of which an arrow needs two.
     """
-    if function is None:
-        given = {"sparsity": sparsity, "check": check, "holomorphic": holomorphic}
-        return lambda f: hessian(f, argnums, **given, **options)
     if sparsity is not None:
         _refuse_holomorphic(holomorphic)
         return _sparse(function, argnums, "hessian", sparsity, "fwd", check, options)
@@ -267,14 +256,13 @@ def hessian(
     return _jacobian(gradient, argnums, "fwd", holomorphic, options, local=True)
 
 
-def hvp(function: Function | None = None, argnums: int = 0, **options: Any) -> Any:
+@transformation
+def hvp(function: Any = None, argnums: int = 0, **options: Any) -> Any:
     """The Hessian times a vector, without the Hessian: forward over reverse.
 
     Gives a compiled function of the arguments and a tangent, which has the structure of the
     argument that `argnums` chooses; so has the result.
     """
-    if function is None:
-        return lambda f: hvp(f, argnums, **options)
     (item,), single = chosen(function, "argnums", argnums, int, "argnums=0")
     if not single:
         text = f"argnums={argnums!r}, but hvp takes one argument at a time"
@@ -310,9 +298,8 @@ def linearize(function: Function, *primals: Any, **options: Any) -> tuple[Any, C
     return value, push
 
 
-def vmap(
-    function: Function | None = None, in_axes: Any = 0, out_axes: int = 0, **options: Any
-) -> Any:
+@transformation
+def vmap(function: Any = None, in_axes: Any = 0, out_axes: int = 0, **options: Any) -> Any:
     """The function along an axis of its arguments: a loop, so each element takes its own branches.
 
     in_axes    the axis that counts the elements: one for all arguments, or one each; None for an
@@ -321,8 +308,6 @@ def vmap(
 
     Raises TypeMismatch for an argument without the axis, ShapeError for axes of different lengths.
     """
-    if function is None:
-        return lambda f: vmap(f, in_axes, out_axes, **options)
     signature = call_signature(function)
     names = list(signature.parameters)
     axes = tuple(in_axes) if isinstance(in_axes, (tuple, list)) else (in_axes,) * len(names)
@@ -391,13 +376,6 @@ def _stop_gradient(value: Any) -> Any:
     return current().op("stop_gradient", as_value(value))
 
 
-def _when_compiled(function: Any, inside: Any = None) -> None:
-    """Let a transformation be called in compiled code, on functions known there."""
-    function.__adcompile_transform__ = inside or (
-        lambda lowering, *arguments, **keywords: function(*arguments, **keywords)
-    )
-
-
 def _jvp_inside(lowering: Any, f: Any, primals: Any = None, tangents: Any = None) -> Any:
     made = jvp(f)
     if primals is None:
@@ -437,8 +415,6 @@ class _Push(Leaf):
         return lowering.call(self.run, [self.primals, tangents], {}, "push")[1]
 
 
-for _transform in (grad, value_and_grad, jit, jacfwd, jacrev, jacobian, hessian, hvp, vmap):
-    _when_compiled(_transform)
-_when_compiled(jvp, _jvp_inside)
-_when_compiled(vjp, _vjp_inside)
-_when_compiled(linearize, _linearize_inside)
+_inside: dict[Any, Any] = {jvp: _jvp_inside, vjp: _vjp_inside, linearize: _linearize_inside}
+for _function, _front in _inside.items():
+    _function.__adcompile_transform__ = _front  # in compiled code, on functions known there

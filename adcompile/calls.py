@@ -59,7 +59,7 @@ def _dispatching(own: Any, dispatcher: Any) -> Call:
             result = dispatcher(*map(usual, args), **named)
             own._refuse_overlap(args, named)  # if another thread has compiled it meanwhile
             return result
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError) as error:
             return own._after_failure(error, args, kwargs)
 
     return dispatching

@@ -93,7 +93,7 @@ class DispatchedCalls:
 
     def _failed(self, error: Exception, args: tuple[Any, ...]) -> Any:
         """The result of a call whose machine code has ended with an error."""
-        if isinstance(error, (ValueError, TypeError)):
+        if isinstance(error, (ValueError, TypeError, OverflowError)):
             return self._after_failure(error, args, {})
         raise self._placed(error)
 

@@ -7,7 +7,6 @@ draws its graph, and can be called inside `@njit` code.
 
 from __future__ import annotations
 
-import copy
 import functools
 import inspect
 import threading
@@ -55,13 +54,14 @@ from adcompile.graph.types import (
     parse_types,
     type_of,
 )
+from adcompile.transformation import Transformed
 
 Derive = Callable[[Graph, Sequence[Structure]], Graph]
 Own = Callable[[Sequence[Structure]], Sequence[Structure]]
 _TARGETS = ("cpu", "cuda", "python")
 
 
-class CompiledFunction(DispatchedCalls, DirectCalls):
+class CompiledFunction(Transformed, DispatchedCalls, DirectCalls):
     """A transformed function.
 
     derive     makes the graph of the result from the function's graph and the types of a call
@@ -148,7 +148,7 @@ class CompiledFunction(DispatchedCalls, DirectCalls):
             if self._inplace:
                 refuse_read_only(self.__name__, self._bind(args, kwargs).arguments, self._inplace)
             return self._call(*args, **kwargs)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError) as error:
             return self._after_failure(error, args, kwargs)
         except RecursionError:
             if self._recursive:
@@ -342,8 +342,8 @@ class CompiledFunction(DispatchedCalls, DirectCalls):
                 for n, t in zip(names, types, strict=True)
             ]
 
-        made = copy.copy(self)
-        made.__class__ = CompiledFunction
+        made = CompiledFunction.__new__(CompiledFunction)
+        made.__dict__.update(self.__dict__)
         made._direct, made._stretched, made._structured, made._runs = {}, {}, {}, {}
         made._result, made._change, made._flat = None, change, True
         made.structures = [

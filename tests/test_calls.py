@@ -472,3 +472,13 @@ def test_names_of_arguments_are_free():
     gradient = ad.grad(odd)
     for _ in range(3):
         assert gradient(1.0, 2.0, {"flat": 3.0}, 1.0, 1.0, args=2.0, kwargs=1.0) == 12.0
+
+
+def test_integers_beyond_63_bits_are_of_a_type_of_their_own():
+    scaled = ad.grad(lambda n, x: n * x, 1)
+    assert scaled(1, 2.0) == 1.0
+    for call in (lambda n: scaled(n, 2.0), lambda n: scaled(n=n, x=2.0)):
+        assert call(2**63) == 2.0**63
+        for beyond in (2**64, -(2**63) - 1):
+            with pytest.raises(ad.TypeMismatch, match=r"argument `n` .* beyond 64 bits"):
+                call(beyond)

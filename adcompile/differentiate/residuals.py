@@ -55,6 +55,9 @@ def _share_equal(mirror: Mirror) -> None:
     forward = [op for op in mirror.graph.body.ops if op in mirror.forward]
     equal = equal_values(forward, mirror.aliases, is_continuous)
     replace(mirror.graph, {v: first for v, first in equal.items() if not is_view(v)})
+    for region, reverse in mirror.reverse.items():  # an inverse is dearer than its memory
+        routines = [op for op in (*region.ops, *reverse.ops) if op.record.library]
+        replace(mirror.graph, equal_values(routines, mirror.aliases, is_continuous))
 
 
 class _Settlement(TapeSizes):

@@ -13,6 +13,11 @@ def _source(function, types, **options):
     return ad.grad(function, **options).source(types)
 
 
+def _code(source):
+    """The lines that are no comments."""
+    return "\n".join(line for line in source.splitlines() if not line.strip().startswith("#"))
+
+
 def test_reads_of_arrays_that_stay_are_done_again():
     def function(x):
         total = 0.0
@@ -248,3 +253,32 @@ def test_rows_of_two_tables_cut_to_the_length_of_each_other():
             moved[1][k][i] -= 1e-6
             values = [function(*m, args[2]) for m in moved]
             assert slope[k][i] == pytest.approx((values[0] - values[1]) / 2e-6, rel=1e-6)
+
+
+def test_an_inverse_that_the_forward_sweep_has_is_saved():
+    def density(a, x):
+        total = 0.0
+        for k in range(len(x)):
+            spread = a * (1.0 + x[k, 0] ** 2)
+            inverse = np.linalg.inv(spread)
+            total += x[k] @ inverse @ x[k] + np.log(np.linalg.det(spread))
+        return total
+
+    assert _code(ad.grad(density, (0, 1)).source("f8[:, :], f8[:, :]")).count("linalg.inv") == 1
+    rng = np.random.default_rng(0)
+    a, x = np.eye(3) + 0.1 * rng.random((3, 3)), rng.random((4, 3))
+    ad.check_grads(density, (a, x))
+
+
+def test_an_inverse_that_is_overwritten_is_computed_again():
+    def density(a, x):
+        total = 0.0
+        for k in range(len(x)):
+            spread = a * x[k]
+            inverse = np.linalg.inv(spread)
+            inverse[0, 0] = 1.0
+            total += np.sum(inverse**2) + np.log(np.linalg.det(spread))
+        return total
+
+    assert _code(ad.grad(density).source("f8[:, :], f8[:]")).count("linalg.inv") == 2
+    ad.check_grads(density, (np.eye(3) + 0.1, np.array([1.0, 2.0])))
