@@ -32,6 +32,7 @@ _TITLES = {
     "distributed": "loops that compute several iterations before they write",
     "columns": "arrays whose columns are copied around loops",
     "folded": "tables of which a few rows are kept",
+    "factored": "matrices that are factored once",
     "kernel": "loops that became kernels",
     "product": "products of matrices",
     "transfer": "arguments that are copied to the GPU in every call",
@@ -45,7 +46,7 @@ class Decision:
 
     kind       "saved", "kept", "segments", "recomputed", "adjoint", "copied", "in place", "fused",
                "parallel", "sequential", "mapped", "interleaved", "distributed", "columns",
-               "folded", "kernel", "product", "transfer" or "temporary"
+               "folded", "factored", "kernel", "product", "transfer" or "temporary"
     what       the user's variable, or the expression as written
     line       where, in the user's file; 0 if it has no place of its own
     because    why

@@ -66,6 +66,7 @@ from adcompile.optimize.rows import keep_rows
 from adcompile.optimize.signs import decide_signs
 from adcompile.optimize.simplify import simplify
 from adcompile.optimize.skip import skip_zeros
+from adcompile.optimize.solutions import may_share_factors, share_factors
 from adcompile.optimize.squares import square_sizes
 from adcompile.optimize.stored import add_to_stored
 from adcompile.optimize.sums import add_once, carry_sums
@@ -134,6 +135,11 @@ _FOR_ONE_CORE = frozenset(
 _Pass = Callable[[Graph], None]
 _FOR_KERNELS: dict[_Pass, _Pass] = {merge_loops: merge_kernels}
 _ONLY_KERNELS = frozenset({"merge_kernels", "drop_overwritten"})
+# of arrays, and for the compiler alone: each with a test whether there is anything to do
+_ON_ARRAYS: tuple[tuple[Callable[[Graph], None], Callable[[Graph], bool]], ...] = (
+    (read_chosen_rows, may_choose_rows),
+    (share_factors, may_share_factors),
+)
 # before memory that iterations can share is: with a test whether there is a loop to ask about
 _EARLY: tuple[tuple[Callable[[Graph], None], Callable[[Graph], bool]], ...] = (
     (map_sums, may_map),
@@ -148,6 +154,7 @@ _NEEDED = frozenset({"inline_calls", "prune"})
 _REORDERING = frozenset(
     {
         "read_chosen_rows",
+        "share_factors",
         "merge_sums",
         "gather_sums",
         "share_reciprocals",
@@ -172,6 +179,7 @@ def pass_names() -> list[str]:
     named += [run for run, _ in (*PASSES, *SCALAR_PASSES)]
     named += [
         read_chosen_rows,
+        share_factors,
         spread_loops,
         map_sums,
         part_columns,
@@ -453,9 +461,10 @@ def scheduled(graph: Graph, shapes: Sequence[tuple[int, ...]] = ()) -> Graph:
 
     With the shapes of all arguments of a call, only the ways that these choose.
     """
-    if _is_on(read_chosen_rows) and may_choose_rows(graph):
+    on_arrays = [run for run, may in _ON_ARRAYS if _is_on(run) and may(graph)]
+    if on_arrays:
         graph, _ = clone_graph(graph)
-        _run(graph, read_chosen_rows, prune)
+        _run(graph, *on_arrays, prune)
     loops = schedule_loops(graph)
     known: dict[Value, tuple[int, ...]] = {}
     if shapes and _is_on(choose_ways):

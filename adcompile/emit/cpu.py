@@ -53,7 +53,10 @@ class CpuEmitter(PythonEmitter):
         if op.name == "matmul_into":
             return "exact.dot_into({0}, {1}, {2})"
         if op.name in _ROUTINES:
-            return f"library.{op.name}({', '.join(f'{{{k}}}' for k in range(len(op.inputs)))})"
+            given = [f"{{{k}}}" for k in range(len(op.inputs))]
+            flags = [item for _, item in sorted(op.attrs.items()) if isinstance(item, bool)]
+            given += map(str, flags)
+            return f"library.{op.name}({', '.join(given)})"
         if op.record.scalar is not None and is_complex(op.result.type):
             return self._complex_spelling(op)
         if op.record.kernel is not None:
@@ -156,7 +159,24 @@ _OVERFLOWING = frozenset(
 )
 # as in `execute/library.py`
 _ROUTINES = frozenset(
-    {"solve", "svd", "argsort", "cholesky", "slogdet", "eigh", "qr", "pinv", "inv", "det"}
+    {
+        "solve",
+        "svd",
+        "argsort",
+        "cholesky",
+        "slogdet",
+        "eigh",
+        "qr",
+        "pinv",
+        "inv",
+        "det",
+        "lu",
+        "lu_solve",
+        "lu_inv",
+        "lu_det",
+        "lu_slogdet",
+        "trsm",
+    }
 )
 _LOG2_E = "np.float32(1.4426950408889634)"
 _WIDENING = ("float32", "float64")  # the compiler's `float` leaves a float32 as it is

@@ -46,15 +46,16 @@ def cache_directory() -> Path:
 
 # machine code holds copies of their functions
 _HELPERS = (
-    "device.py", "entry.py", "exact.py", "formulas.py", "lean.py", "library.py", "machine.py",
-    "new_arrays.py", "objects.py", "products.py", "routines.py", "vector_math.py", "vectors.py",
+    "device.py", "entry.py", "exact.py", "formulas.py", "lapack.py", "lean.py", "library.py",
+    "machine.py", "new_arrays.py", "objects.py", "products.py", "routines.py", "vector_math.py",
+    "vectors.py",
 )  # fmt: skip
 
 
 @cache
 def _versions() -> str:
     found = [platform.python_version(), platform.machine()]
-    for package in ("numba", "llvmlite", "numpy", "adcompile"):
+    for package in ("numba", "llvmlite", "numpy", "scipy", "adcompile"):
         try:
             found.append(f"{package} {version(package)}")
         except PackageNotFoundError:

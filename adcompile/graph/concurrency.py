@@ -79,7 +79,7 @@ class Concurrency:
         for op in inner:
             if op.name in ORDERED:
                 return ORDERED[op.name]
-            if op.record.library and op.name not in ("matmul", "matmul_into"):
+            if op.record.library and op.name not in ("matmul", "matmul_into", "trsm"):
                 return f"`{op.name}` may raise an error"
         for param, end in zip(body.params[1:], body.yields, strict=True):
             folds = fold_of(body, param, end) is not None

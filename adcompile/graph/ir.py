@@ -146,7 +146,7 @@ class Note:
 
     kind       "saved", "kept", "recomputed", "adjoint", "copied", "in place", "segments", "fused",
                "parallel", "sequential", "mapped", "interleaved", "distributed", "columns",
-               "folded", "kernel", "product", "transfer", "temporary"
+               "folded", "factored", "kernel", "product", "transfer", "temporary"
     what       the user's variable or expression
     because    why, in words
     location   where the user wrote it

@@ -22,6 +22,7 @@ from adcompile.ops import (  # noqa: F401
     shape_spellings,
     shapes,
     softmax,
+    solutions,
     sorting,
     special,
     special_spellings,

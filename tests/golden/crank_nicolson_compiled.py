@@ -29,6 +29,7 @@ def grad_crank_nicolson(psi, h):
     psi_tape = np.empty((4, 3), np.complex128)
     psi_tape_1 = np.empty((4, 3), np.complex128)
     # psi = np.linalg.solve(back, forward @ psi)
+    back_lu, back_rows = library.lu(back)
     t_2 = np.empty(3, np.complex128)
     for _ in range(4):
         # psi = np.linalg.solve(back, forward @ psi)
@@ -37,7 +38,7 @@ def grad_crank_nicolson(psi, h):
         t_5 = psi[2]
         for i in range(3):
             t_2[i] = forward[i, 0] * t_3 + forward[i, 1] * t_4 + forward[i, 2] * t_5
-        psi_1 = library.solve(back, t_2)
+        psi_1 = library.lu_solve(back_lu, back_rows, t_2, False)
         # for _ in range(4):
         for i in range(3):
             psi_tape_1[_, i] = psi[i]
@@ -54,7 +55,7 @@ def grad_crank_nicolson(psi, h):
     # for _ in range(4):
     for _ in range(3, -1, -1):
         # psi = np.linalg.solve(back, forward @ psi)
-        t_6 = library.solve(back.T, psi_bar)
+        t_6 = library.lu_solve(back_lu, back_rows, psi_bar, True)
         psi_bar = np.empty(3, np.complex128)
         t_7 = psi_tape[np.uint64(_), 0]
         t_8 = psi_tape[np.uint64(_), 1]
