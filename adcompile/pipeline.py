@@ -60,6 +60,7 @@ from adcompile.optimize.mapped import map_sums, may_map
 from adcompile.optimize.merge import merge_kernels, merge_loops, merge_sums
 from adcompile.optimize.ordered import order_products
 from adcompile.optimize.overwritten import drop_overwritten
+from adcompile.optimize.powers import multiply_powers
 from adcompile.optimize.precompute import precompute
 from adcompile.optimize.reciprocals import share_reciprocals
 from adcompile.optimize.rows import keep_rows
@@ -98,6 +99,7 @@ PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
 )
 SCALAR_PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
     (simplify, "fold constants that conversions exposed"),
+    (multiply_powers, "compute powers as products and roots"),
     (decide_signs, "count no index from the end that is never negative"),
     (prune, "remove extents and conversions that no loop needs"),
     (share_indices, "compute equal extents and indices once"),
@@ -155,6 +157,7 @@ _REORDERING = frozenset(
     {
         "read_chosen_rows",
         "share_factors",
+        "multiply_powers",
         "merge_sums",
         "gather_sums",
         "share_reciprocals",

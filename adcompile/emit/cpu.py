@@ -66,6 +66,10 @@ class CpuEmitter(PythonEmitter):
                 return _extremum(op)
             if op.name == "exp" and op.attrs.get("chained"):
                 return "exact.exp({0})"
+            if op.name == "pow" and "whole" in op.attrs:
+                return f"exact.power({{0}}, {op.attrs['whole']})"
+            if op.name == "pow" and "several" in op.attrs:
+                return "math.pow({0}, {1})"
             if op.name == "mul" and op.attrs.get("ordered"):
                 return "exact.times({0}, {1})"
             if op.name in _OVERFLOWING and op.result.type.dtype in _SMALL:

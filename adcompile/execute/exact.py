@@ -3,7 +3,8 @@
 `maximum` and `minimum` of floats give NaN where either operand is NaN. Spelled as a comparison,
 LLVM would fold an array by them one element after the other. `times` is a product that stays where
 it is in a chain of products, whatever the flags of its function allow. `exp` is libm's, for which a
-chain of steps waits less than for the formula of `vector_math`.
+chain of steps waits less than for the formula of `vector_math`. `power` multiplies, and keeps
+beside each product what was rounded off.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from llvmlite import ir as _ir
 from numba.core import cgutils as _cgutils
 from numba.core import types as _types
 from numba.core.typing import signature as _signature
+from numba.extending import intrinsic as _intrinsic
 from numba.extending import lower_builtin as _lower
 from numba.extending import type_callable as _typing
 
 from adcompile.execute.products import dot_into
 from adcompile.execute.vector_math import library_call
 
-__all__ = ["dot_into", "exp", "maximum", "minimum", "times"]
+__all__ = ["dot_into", "exp", "maximum", "minimum", "power", "times"]
 
 _HAS_INSTRUCTION = _llvm.llvm_version_info[0] >= 17  # earlier ones do not compile it for x86
 
@@ -100,3 +102,61 @@ def _ordered_product(builder: Any, x: Any, y: Any) -> Any:
 _compiled(maximum, _extremum("maximum", ">"))
 _compiled(minimum, _extremum("minimum", "<"))
 _compiled(times, _ordered_product)
+
+
+# -- powers --------------------------------------------------------------------------------------
+
+_Part = tuple[Any, Any]  # a number and what was rounded off, None if nothing
+_FLAGS = ("nsz",)  # without those of the function, which would take the rounding for zero
+
+
+@_intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
+def power(context: Any, base: Any, exponent: Any) -> Any:
+    """A float to a whole power that is known."""
+    if not isinstance(base, _types.Float) or not isinstance(exponent, _types.IntegerLiteral):
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        machine, *_, known = context.codegen().magic_tuple()
+        if machine.startswith("x86") and "+fma," not in f"{known},":
+            number = _ir.Constant(values[0].type, float(exponent.literal_value))
+            return library_call(context, builder, "pow", [values[0], number])
+        return _power(builder, values[0], exponent.literal_value)
+
+    return _signature(base, base, exponent), generate
+
+
+def _power(builder: Any, base: Any, exponent: int) -> Any:
+    part: _Part = (base, None)
+    if exponent < 0:
+        one = _ir.Constant(base.type, 1.0)
+        inverse = builder.fdiv(one, base, flags=_FLAGS)
+        rest = _fma(builder, builder.fneg(inverse, flags=_FLAGS), base, one)
+        part = inverse, builder.fmul(rest, inverse, flags=_FLAGS)
+    product, left = None, abs(exponent)
+    while left:
+        if left % 2:
+            product = part if product is None else _product(builder, product, part)
+        left //= 2
+        if left:
+            part = _product(builder, part, part)
+    assert product is not None
+    high, low = product
+    both = builder.fadd(high, low, flags=_FLAGS)
+    return builder.select(builder.fcmp_ordered("ord", both, both), both, high)  # 0, infinity, NaN
+
+
+def _product(builder: Any, first: _Part, second: _Part) -> _Part:
+    (a, a_rest), (b, b_rest) = first, second
+    high = builder.fmul(a, b, flags=_FLAGS)
+    low = _fma(builder, a, b, builder.fneg(high, flags=_FLAGS))
+    for factor, rest in ((a, b_rest), (b, a_rest)):
+        if rest is not None:
+            low = _fma(builder, factor, rest, low)
+    return high, low
+
+
+def _fma(builder: Any, a: Any, b: Any, c: Any) -> Any:
+    name = f"llvm.fma.{'f32' if a.type == _ir.FloatType() else 'f64'}"
+    type_ = _ir.FunctionType(a.type, [a.type] * 3)
+    return builder.call(_cgutils.get_or_insert_function(builder.module, type_, name), [a, b, c])
