@@ -16,7 +16,14 @@ from adcompile.errors import (
     TypeMismatch,
 )
 from adcompile.function import CompiledFunction
-from adcompile.given import call_signature, chosen, cotangent_like, function_name, tangents_like
+from adcompile.given import (
+    as_they_are,
+    call_signature,
+    chosen,
+    cotangent_like,
+    function_name,
+    tangents_like,
+)
 from adcompile.graph.builder import current
 from adcompile.graph.ir import Graph, Value, free_name
 from adcompile.graph.trees import Leaf, mapped
@@ -232,7 +239,7 @@ def _jacobian(
 
     def derive(graph: Graph, _: Any) -> Graph:
         place = pipeline.function_location(function)
-        loops = pipeline.in_loops if local else None
+        loops = pipeline.in_loops if local and not graph.captured else None
         return jacobians.jacobian_graph(graph, items, single, mode, place, holomorphic, loops)
 
     return CompiledFunction(function, derive, call_signature(function), name, **options)
@@ -289,6 +296,7 @@ def linearize(function: Function, *primals: Any, **options: Any) -> tuple[Any, C
 
     It runs the function again, so a function that draws random numbers is refused.
     """
+    primals = as_they_are(primals)
     value = jit(function, **options)(*primals)
     run = _jvp_function(function, transforms.pushforward_graph, **options)
 
@@ -337,6 +345,7 @@ def vjp(function: Function, *primals: Any, **options: Any) -> tuple[Any, Callabl
     the cotangent of each argument (None for those without derivative). It runs the function again,
     so a function that draws random numbers is refused.
     """
+    primals = as_they_are(primals)
     value = jit(function, **options)(*primals)
     run = _vjp_function(function, len(primals), **options)
 

@@ -77,6 +77,8 @@ def usual(item: Any) -> Any:
     """
     kind = type(item)
     if kind is np.ndarray:
+        if not item.dtype.isnative:  # of which Numba takes some for others that it knows
+            check_array(item)
         return item if item.ndim else item[()]
     if kind is int and 2**63 <= item < 2**64:
         return np.uint64(item)  # Numba takes every Python integer for one of 64 bits with a sign

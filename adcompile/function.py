@@ -200,7 +200,10 @@ class CompiledFunction(Transformed, DispatchedCalls, DirectCalls):
             graph.doc = self._describe()
             self._recursive = self._recursive or bool(procedures_of(graph))
             self._checks.update(graph.checks)
-            if self._result is not None and not same_tree(self._result, graph.result):
+            kinds = self._result, graph.result
+            if self._result is not None and not (
+                all(map(is_plain_result, kinds)) or same_tree(*kinds)
+            ):
                 raise UnsupportedOperation(
                     f"the structure of what `{self.__name__}` gives depends on the types of its "
                     "arguments", hint="return the same kind of container for all of them",

@@ -73,6 +73,12 @@ def function_name(function: Function) -> str:
     return "function" if name == "<lambda>" else name
 
 
+def as_they_are(primals: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Primals that no later write changes."""
+    held: tuple[Any, ...] = mapped(lambda p: p.copy() if isinstance(p, np.ndarray) else p, primals)
+    return held
+
+
 def tangents_like(
     function: Function, primals: Sequence[Any], tangents: Sequence[Any]
 ) -> tuple[Any, ...]:
@@ -98,6 +104,8 @@ def tangent_like(primal: Any, tangent: Any) -> Any:
             raise TypeMismatch(f"a tangent of shape {array.shape} for a primal of {primal.shape}")
         return array
     if not isinstance(primal, (float, complex, np.inexact)):
+        if isinstance(tangent, (float, complex, np.inexact)) and tangent != 0:
+            raise TypeMismatch("a tangent of an integer, which has none", hint=f"pass {primal}.0")
         return tangent
     if np.shape(_numbers(tangent, primal, "tangent")) != ():
         raise TypeMismatch(f"a tangent of shape {np.shape(tangent)} for a number")

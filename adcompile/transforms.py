@@ -22,6 +22,7 @@ from adcompile.graph.rewrite import replace
 from adcompile.graph.trees import (
     Static,
     is_container,
+    is_nothing,
     leaves,
     mapped,
     parts,
@@ -120,7 +121,7 @@ def wanted_values(graph: Graph, item: int | str, location: Location | None) -> S
         structure, name = graph.parameters[names.index(item)].structure, item
     else:
         structure, name = _variable(graph, item, location), item
-    if structure == () or isinstance(structure, Static):
+    if isinstance(structure, Static) or is_nothing(structure):
         raise NotDifferentiable(
             f"`{name}` is known at compile time and has no derivative", location,
             f"pass `{name}` as a float",
@@ -239,17 +240,17 @@ def _companion(
 
     Its shape is checked; a scalar is converted, for compiled code gives float32 back as a float.
     """
+    scalars = isinstance(type_, Scalar) and isinstance(value.type, Scalar)
+    converts = scalars and is_continuous(value.type) and type_.dtype != value.type.dtype
     with builder.inside(Region()) as first:
-        companion = builder.parameter(type_, name)
+        companion = inside = builder.parameter(type_, name)
+        if converts:
+            inside = builder.op("cast", companion, dtype=value.type.dtype)
     for symbol, extent in first.extents.items():
         builder.learn(symbol, extent)
     builder.graph.body.ops[:0] = first.ops
-    if not is_continuous(value.type):
-        return companion, companion
-    if isinstance(type_, Scalar) and isinstance(value.type, Scalar):
-        same = type_.dtype == value.type.dtype
-        cast = companion if same else builder.op("cast", companion, dtype=value.type.dtype)
-        return companion, cast
+    if scalars or not is_continuous(value.type):
+        return companion, inside
     have, want = shape_of(type_), shape_of(value.type)
     if type_.dtype != value.type.dtype or len(have) != len(want):
         raise TypeMismatch(

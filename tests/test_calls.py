@@ -482,3 +482,20 @@ def test_integers_beyond_63_bits_are_of_a_type_of_their_own():
         for beyond in (2**64, -(2**63) - 1):
             with pytest.raises(ad.TypeMismatch, match=r"argument `n` .* beyond 64 bits"):
                 call(beyond)
+
+
+def test_an_array_and_a_tuple_after_each_other():
+    gradient = ad.grad(lambda q: q[0] * q[1])
+    np.testing.assert_array_equal(gradient(np.array([2.0, 3.0])), [3.0, 2.0])
+    assert gradient((2.0, 3.0)) == (3.0, 2.0)
+    assert gradient([2.0, 3.0]) == [3.0, 2.0]
+    np.testing.assert_array_equal(gradient(np.array([2.0, 3.0])), [3.0, 2.0])
+
+
+def test_foreign_bytes_are_refused_after_unaligned_ones():
+    unaligned = np.zeros(33, dtype="u1")[1:].view("f8").reshape(2, 2)
+    unaligned[:] = 1.0
+    gradient = ad.grad(lambda x: np.sum(x * x))
+    np.testing.assert_array_equal(gradient(unaligned), 2.0 * unaligned)
+    with pytest.raises(ad.TypeMismatch, match="foreign byte order"):
+        gradient(np.ones((2, 2)).astype(">f8"))

@@ -321,3 +321,70 @@ def test_float32_stays():
         assert transform(vector)(x).dtype == np.float32
     assert ad.hessian(rosenbrock)(x).dtype == np.float32
     assert ad.vmap(lambda a: a * 2.0)(x).dtype == np.float32
+
+
+# -- extents, closures and memory ------------------------------------------------------------------
+
+
+def test_an_extent_that_a_check_finds_to_be_1_is_stretched():
+    a = np.arange(12.0).reshape(3, 4)
+    one = np.array([[1.0], [2.0], [3.0]])
+    _, pullback = ad.vjp(lambda x: np.sum(x, axis=1, keepdims=True), a)
+    np.testing.assert_array_equal(pullback(one)[0], np.broadcast_to(one, (3, 4)))
+
+    def assigned(x, y):
+        z = np.zeros((len(x), 1))
+        z[:] = y
+        return np.broadcast_to(y, x.shape) * 2.0
+
+    def multiplied(x, y):
+        z = np.ones((2, 1)) @ y
+        return np.broadcast_to(y, x.shape) * z[0]
+
+    def stacked(x, y):
+        z = np.stack((y, np.ones((1, 4))))
+        return np.broadcast_arrays(x, y)[1] * z[0]
+
+    for function, y in ((assigned, one), (multiplied, a[:1]), (stacked, a[:1])):
+        np.testing.assert_array_equal(ad.jit(function)(a, y), function(a, y))
+        ad.check_grads(lambda x, y, f=function: np.sum(f(x, y) * x), (a, y))
+
+
+def test_forward_mode_of_a_diagonal():
+    a = np.arange(6.0).reshape(2, 3)
+    np.testing.assert_array_equal(ad.jacfwd(lambda x: np.trace(x))(a), np.eye(2, 3))
+    found = ad.jacfwd(ad.grad(lambda x: np.sum(np.diag(x) ** 2)))(a)
+    assert found[1, 1, 1, 1] == 2.0
+    assert found.sum() == 4.0
+
+
+def test_a_hessian_of_a_closure_in_compiled_code():
+    def function(x, a):
+        return np.sum(ad.hessian(lambda y: np.sum(y**3) * a)(x))
+
+    x = np.array([1.0, 2.0])
+    assert ad.jit(function)(x, 2.0) == 36.0
+    np.testing.assert_allclose(ad.grad(function)(x, 2.0), [12.0, 12.0])
+
+
+def test_a_pullback_stays_at_its_primals():
+    def function(x):
+        return np.sum(x**3)
+
+    x = np.array([1.0, 2.0])
+    _, pullback = ad.vjp(function, x)
+    _, push = ad.linearize(function, x)
+    x[:] = 0.0
+    np.testing.assert_array_equal(pullback(1.0)[0], [3.0, 12.0])
+    assert push(np.ones(2)) == 15.0
+
+
+def test_tangents_that_are_integers_and_those_of_integers():
+    def product(n, x):
+        return n * x * x
+
+    assert ad.jvp(lambda x: x * x)((2.0,), (1,)) == (4.0, 4.0)
+    assert ad.jvp(product, (2, 3.0), (0, 1.0)) == (18.0, 12.0)
+    with pytest.raises(ad.TypeMismatch, match="a tangent of an integer") as caught:
+        ad.jvp(product, (2, 3.0), (1.0, 1.0))
+    assert "pass 2.0" in str(caught.value)

@@ -487,3 +487,14 @@ def test_integers_of_every_size_are_made_as_in_numpy(target):
     value, gradient = ad.value_and_grad(narrow_integers, target=target)(w, 2)
     assert value == narrow_integers(w, 2)
     np.testing.assert_array_equal(gradient, [35.0, 0.0, 3.0, 0.0, -1.0])
+
+
+def test_quantiles_of_other_shares_raise():
+    x = np.array([3.0, 1.0, 2.0])
+    for share in (2.0, -0.1, np.nan):
+        with pytest.raises(ValueError, match="between 0 and 1"):
+            ad.jit(lambda x, q: np.quantile(x, q))(x, share)
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        ad.jit(lambda x: np.percentile(x, (50.0, 101.0)))(x)
+    with pytest.raises(ad.TypeMismatch, match="no integer"):
+        ad.jit(lambda x: np.roll(x, 1.5))(x)

@@ -19,7 +19,7 @@ from adcompile.emit.printer import to_source
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.ir import Graph, Op, Region, Value, count_uses
 from adcompile.graph.procedures import Procedure, procedures_of
-from adcompile.graph.trees import as_tuples
+from adcompile.graph.trees import as_tuples, is_nothing
 from adcompile.graph.types import Array, Scalar, Structure
 
 _MAX_INLINE = 72  # characters of an expression that is not given a name
@@ -122,7 +122,7 @@ class PythonEmitter(ControlEmitter):
         outputs = iter([self.read(v) for v in self.graph.outputs])
         result = self._result(as_tuples(self.graph.result), outputs)
         tail = assemble.comments(self.block.statements)
-        if self.graph.result != ():
+        if not is_nothing(self.graph.result):
             tail.append(ast.Return(result))
         head: list[ast.stmt] = []
         if self.graph.doc:
@@ -130,7 +130,7 @@ class PythonEmitter(ControlEmitter):
         return [*self.helpers, assemble.function(name, arguments, [*head, *unpack, *tail])]
 
     def _parameter(self, name: str, structure: Structure, unpack: list[ast.stmt]) -> str:
-        if structure == ():
+        if is_nothing(structure):
             return identifier(name)
         if not isinstance(structure, tuple):
             return self.names.of[structure]

@@ -84,6 +84,11 @@ def _fields(item: Any) -> list[str]:
     return [f.name for f in fields if not f.metadata.get("static") and hasattr(item, f.name)]
 
 
+def is_nothing(tree: Any) -> bool:
+    """Whether a tree is the empty tuple; a class of the user's may compare as it likes."""
+    return isinstance(tree, tuple) and not tree
+
+
 def leaves(tree: Any) -> Iterator[Any]:
     """The leaves of a tree in order, without static ones."""
     inner = parts(tree)

@@ -163,7 +163,7 @@ def squeeze(a: Any, axis: Any = None) -> Value:
     if axis is None and any(not isinstance(builder.resolve(dim), int) for dim in shape):
         raise ShapeError("`squeeze` must know which axes", hint="np.squeeze(x, axis=...)")
     axes = (
-        [k for k, d in enumerate(shape) if d == 1]
+        [k for k, d in enumerate(shape) if builder.resolve(d) == 1]
         if axis is None
         else normal_axes(axis, len(shape))
     )
@@ -469,6 +469,8 @@ def diagonal(a: Any, offset: Any = 0) -> Value:
 def roll(a: Any, shift: Any, axis: Any = None) -> Value:
     """Elements moved along an axis, those that leave entering at the other end."""
     value, builder = as_value(a), current()
+    if not is_integer(as_value(shift).type):
+        raise TypeMismatch("`roll` by what is no integer", hint="np.roll(x, int(shift))")
     if axis is None:
         flat = roll(ravel(value), shift, 0)
         return reshape(flat, tuple(builder.shape(value))) if len(shape_of(value.type)) > 1 else flat

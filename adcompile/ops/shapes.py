@@ -131,11 +131,12 @@ def _known(builder: Builder, dim: Dim) -> Dim:
 def _stretched(op: Op, index: Sequence[Value]) -> list[Value]:
     """The index of the input element behind an output element of a broadcast."""
     have, want = shape_of(op.inputs[0].type), shape_of(op.result.type)
-    skipped = len(want) - len(have)
-    zero = current().constant(0)
+    builder = current()
+    zero = builder.constant(0)
+    pairs = zip(have, want[len(want) - len(have) :], index[len(want) - len(have) :], strict=True)
     return [
-        zero if have[k] == 1 and want[k + skipped] != 1 else index[k + skipped]
-        for k in range(len(have))
+        zero if builder.resolve(one) == 1 and builder.resolve(other) != 1 else place
+        for one, other, place in pairs
     ]
 
 

@@ -14,8 +14,8 @@ from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Bounds
 from adcompile.graph.builder import Builder
 from adcompile.graph.clone import clone_op
-from adcompile.graph.filling import fill, given_extents
-from adcompile.graph.ir import RECORDS, Graph, Op, Region, Value
+from adcompile.graph.filling import fill
+from adcompile.graph.ir import RECORDS, Graph, Op, Region, Value, given_extents
 from adcompile.graph.outside import COUNTING
 from adcompile.graph.types import Scalar, Symbol, shape_of
 from adcompile.optimize.loads import defined

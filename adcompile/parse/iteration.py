@@ -186,3 +186,13 @@ FRONTS: dict[Any, Callable[..., Any]] = {
     builtins.enumerate: over_enumerate,
     builtins.reversed: over_reversed,
 }
+
+
+def front_of(function: Any) -> Callable[..., Any] | None:
+    """What a call of `range`, `zip` and their kin goes over; Numba's `prange` is a range."""
+    if getattr(function, "__name__", "") == "prange" and function.__module__.startswith("numba."):
+        return over_range
+    try:
+        return FRONTS.get(function)
+    except TypeError:  # not hashable
+        return None

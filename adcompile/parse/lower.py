@@ -331,7 +331,7 @@ class Lowering(ControlLowering):
             return
         if isinstance(old, list):
             self.change(old, node)
-        new = self.binary(type(node.op), old, item, node)
+        new = self.augmented(type(node.op), old, item, node)
         if isinstance(node.target, ast.Name):
             self._bind(node.target.id, new)
         elif isinstance(node.target, ast.Subscript):

@@ -33,7 +33,7 @@ from adcompile.ops.spellings import described
 from adcompile.parse import iteration
 from adcompile.parse.expressions import ExpressionLowering, looked_up
 from adcompile.parse.instead import close_to
-from adcompile.parse.scope import LocalFunction, flatten
+from adcompile.parse.scope import LocalFunction, flatten, read_names
 from adcompile.parse.source import python_function
 
 _NUMBERS = (
@@ -151,6 +151,7 @@ class ObjectLowering(ExpressionLowering):
             return [self.expression(node.elt)]
         first, *rest = generators
         result: list[Any] = []
+        bound = {n.id for n in ast.walk(first.target) if isinstance(n, ast.Name)}
         outer = self.environment
         for item in self._sequence(self.expression_or_iterator(first.iter)):
             self.environment = dict(outer)
@@ -164,6 +165,12 @@ class ObjectLowering(ExpressionLowering):
             if all(kept):
                 result += self._comprehension(node, rest)
         self.environment = outer
+        for function in trees.leaves(result):
+            if isinstance(function, LocalFunction) and bound & read_names(function.node):
+                raise UnsupportedSyntax(
+                    f"`{function.__name__}` reads a variable of the comprehension that made it",
+                    hint="give it the value as a default: lambda x, k=k: k * x",
+                )
         return result
 
     def _assign(self, target: ast.expr, item: Any) -> None:

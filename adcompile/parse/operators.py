@@ -40,6 +40,7 @@ BINARY: dict[type[ast.operator], tuple[str, Callable[..., Any]]] = {
     ast.LShift: ("left_shift", operator.lshift),
     ast.RShift: ("right_shift", operator.rshift),
 }
+_UNARY = {ast.USub: "__neg__", ast.UAdd: "__pos__", ast.Invert: "__invert__"}
 _COMPARE: dict[type[ast.cmpop], tuple[str, Callable[..., Any]]] = {
     ast.Lt: ("lt", operator.lt),
     ast.LtE: ("le", operator.le),
@@ -97,12 +98,15 @@ class OperatorLowering:
         if kind not in BINARY:
             raise refuse(kind(), self.location(node))
         name, python = BINARY[kind]
+        word = python.__name__.rstrip("_")
+        sides = [(left, right, f"__{word}__"), (right, left, f"__r{word}__")]
+        if type(right) is not type(left) and isinstance(right, type(left)):
+            sides.reverse()
+        for first, second, method in sides:
+            own = of_users(first, method)
+            if own is not None:
+                return self.call_python(own, [first, second], {})
         if not isinstance(left, Value) and not isinstance(right, Value):
-            method = f"__{python.__name__.rstrip('_')}__"
-            for first, second, name in ((left, right, method), (right, left, f"__r{method[2:]}")):
-                own = inspect.getattr_static(type(first), name, None)
-                if inspect.isfunction(own):  # of a class of the user's
-                    return self.call_python(own, [first, second], {})
             try:
                 return python(left, right)
             except TypeError:
@@ -122,8 +126,18 @@ class OperatorLowering:
             return power(left, right)
         return self.builder.op(of_truths(name, left, right), left, right)
 
+    def augmented(self, kind: type[ast.operator], left: Any, right: Any, node: ast.AST) -> Any:
+        """What `left op= right` makes of what is no array."""
+        own = of_users(left, f"__i{BINARY[kind][1].__name__.rstrip('_')}__")
+        if own is not None:
+            return self.call_python(own, [left, right], {})
+        return self.binary(kind, left, right, node)
+
     def _unaryop(self, node: ast.UnaryOp) -> Any:
         item = self.expression(node.operand)
+        own = of_users(item, _UNARY.get(type(node.op), ""))
+        if own is not None:
+            return self.call_python(own, [item], {})
         if isinstance(node.op, ast.USub):
             return -item
         if isinstance(node.op, ast.UAdd):
@@ -289,6 +303,12 @@ class OperatorLowering:
 
 
 _OPERAND = "an operand of `and` or `or`"
+
+
+def of_users(item: Any, method: str) -> Any:
+    """The special method that a class of the user's defines, None if it does not."""
+    own = None if isinstance(item, Value) else inspect.getattr_static(type(item), method, None)
+    return own if inspect.isfunction(own) else None
 
 
 def _is_truth(item: Any) -> bool:

@@ -76,6 +76,15 @@ class LocalFunction(Leaf):
         return self.frame.lower_local(self, types)
 
 
+def read_names(function: ast.Lambda | ast.FunctionDef) -> set[str]:
+    """The names that the body of a function reads, and that are no parameters of it."""
+    arguments = function.args
+    own = {a.arg for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
+    body = function.body if isinstance(function.body, list) else [function.body]
+    nodes = [node for statement in body for node in ast.walk(statement)]
+    return {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)} - own
+
+
 def is_number(item: Any) -> bool:
     """Whether a static value can become a constant of the graph."""
     return isinstance(item, (bool, int, float, complex, np.bool_, np.number))

@@ -24,6 +24,13 @@ def _in_order(a, axis):
     return np.sort(np.moveaxis(x, axis, 0), axis=0)
 
 
+def _require_shares(q):
+    shares = np.asarray(q)
+    fit = shares >= 0 and shares <= 1 if np.ndim(q) == 0 else np.all((shares >= 0) & (shares <= 1))
+    if not fit:
+        raise ValueError("a quantile is of a share between 0 and 1")
+
+
 def _between(first, second, part):
     """Between two numbers, from the nearer one."""
     step = second - first
@@ -43,6 +50,7 @@ def quantile(a, q, axis=None, *, method="linear", keepdims=False):
     """What a share `q` of the elements is below; NaN if some element is."""
     if method != "linear":
         unsupported("a quantile by another method", 'method="linear"')
+    _require_shares(q)
     lines = _in_order(a, axis)
     count = len(lines)
     place = np.asarray(q) * (count - 1)
@@ -78,6 +86,7 @@ def nanquantile(a, q, axis=None, *, method="linear", keepdims=False):
     """What a share `q` of the numbers is below."""
     if method != "linear":
         unsupported("a quantile by another method", 'method="linear"')
+    _require_shares(q)
     lines = _in_order(a, axis)
     if np.ndim(q) > 0 and lines.ndim > 1:
         unsupported("several quantiles along an axis", "take one after the other")
