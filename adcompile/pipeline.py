@@ -39,6 +39,7 @@ from adcompile.graph.trees import (
 from adcompile.graph.types import Structure
 from adcompile.ops.effects import drop_prints
 from adcompile.optimize.accumulate import merge_accumulations
+from adcompile.optimize.both import compute_both_sides
 from adcompile.optimize.branches import share_branches
 from adcompile.optimize.buffers import reuse_buffers
 from adcompile.optimize.carried import write_carried
@@ -169,6 +170,7 @@ _REORDERING = frozenset(
         "factor_carried",
         "order_products",
         "distribute_loops",
+        "compute_both_sides",
         "mark_chains",
     }
 )  # they round otherwise, or leave out what may be no number
@@ -194,6 +196,7 @@ def pass_names() -> list[str]:
         order_products,
         save_factors,
         distribute_loops,
+        compute_both_sides,
         mark_chains,
         unsigned_indices,
         merge_kernels,
@@ -496,7 +499,7 @@ def scheduled(graph: Graph, shapes: Sequence[tuple[int, ...]] = ()) -> Graph:
         _run(body, order_products, save_factors, prune, distribute_loops)
         if body is loops:
             choose_ways(loops, known)
-        _run(body, prune, mark_chains, unsigned_indices)
+        _run(body, compute_both_sides, prune, mark_chains, unsigned_indices)
     for body in graphs[1:]:
         loops.notes += body.notes
     return loops

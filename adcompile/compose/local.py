@@ -19,8 +19,9 @@ from adcompile.graph.builder import Builder
 from adcompile.graph.clone import clone_graph, clone_op, clone_value, inline
 from adcompile.graph.closures import closed, free_values
 from adcompile.graph.dependence import Dependence
+from adcompile.graph.filling import given_extents
 from adcompile.graph.flow import dependencies
-from adcompile.graph.ir import RECORDS, Graph, Op, Parameter, Region, Value, given_extents
+from adcompile.graph.ir import RECORDS, Graph, Op, Parameter, Region, Value
 from adcompile.graph.trees import is_container
 from adcompile.graph.types import (
     Array,

@@ -16,7 +16,8 @@ from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
 from adcompile.graph.clone import clone_op, inline
 from adcompile.graph.closures import closed, free_values
-from adcompile.graph.ir import Graph, Op, Parameter, Region, Value, given_extents
+from adcompile.graph.filling import given_extents
+from adcompile.graph.ir import Graph, Op, Parameter, Region, Value
 from adcompile.graph.types import Array, Scalar, is_continuous
 
 if TYPE_CHECKING:

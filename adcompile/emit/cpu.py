@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 
-from adcompile.emit import assemble
+from adcompile.emit import assemble, stacks
 from adcompile.emit.kernels import kernel_statements
 from adcompile.emit.python import PythonEmitter, module
 from adcompile.graph.ir import Graph, Op, Value
@@ -36,6 +36,37 @@ class CpuEmitter(PythonEmitter):
         self._divides = False  # whether the module has that function
         kernels = [op.record.kernel for op in graph.body.walk() if op.record.kernel is not None]
         self.helpers += kernel_statements(kernels)
+        self._growing = stacks.growing_stacks(graph)
+        self._sizes: dict[Value, str] = {}
+
+    def operation(self, op: Op) -> None:
+        """Emit one operation."""
+        stack = op.outputs[0] if op.name == "stack" else op.inputs[0] if op.inputs else None
+        if stack in self._growing and op.name in ("stack", "push", "pop"):
+            getattr(self, f"_{op.name}")(op)
+        else:
+            super().operation(op)
+
+    def _stack(self, op: Op) -> None:
+        stack, region = op.result, self.block.region
+        name = self.names.reserve(stack, region, self.position)
+        self.names.give(stack, name, region)
+        self._sizes[stack] = self.names.lasting(f"{name}_size")
+        for statement in stacks.start(stack, name, self._sizes[stack]):
+            self.add(statement, op)
+
+    def _push(self, op: Op) -> None:
+        stack, item = op.inputs[0], self.read(op.inputs[1])
+        self.flush(only_memory=True, keep=[item])
+        for statement in stacks.push(self.names.of[stack], self._sizes[stack], item):
+            self.add(statement, op)
+
+    def _pop(self, op: Op) -> None:
+        self.flush(only_memory=True)
+        (stack,) = op.inputs
+        count, item = stacks.pop(self.names.of[stack], self._sizes[stack])
+        self.add(count, op)
+        self.assign(op.result, item, op)
 
     def spelling(self, op: Op) -> str:
         """The compiler's spelling of an operation."""

@@ -114,6 +114,12 @@ class Names:
                 return base
         return self._unused(own, taken)
 
+    def lasting(self, base: str) -> str:
+        """A name that no value takes."""
+        name = self._unused(base)
+        self.avoid.add(name)
+        return name
+
     def may_take(self, name: str, value: Value, region: Region, position: int) -> bool:
         """Whether `value`, defined at `position` of `region`, may be called `name`."""
         if self._is_never_free(name):

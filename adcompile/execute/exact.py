@@ -14,18 +14,20 @@ from collections.abc import Callable
 from typing import Any
 
 import llvmlite.binding as _llvm
+import numpy as np
 from llvmlite import ir as _ir
 from numba.core import cgutils as _cgutils
 from numba.core import types as _types
 from numba.core.typing import signature as _signature
 from numba.extending import intrinsic as _intrinsic
 from numba.extending import lower_builtin as _lower
+from numba.extending import register_jitable as _jitable
 from numba.extending import type_callable as _typing
 
 from adcompile.execute.products import dot_into
 from adcompile.execute.vector_math import library_call
 
-__all__ = ["dot_into", "exp", "maximum", "minimum", "power", "times"]
+__all__ = ["dot_into", "exp", "grown", "maximum", "minimum", "power", "times"]
 
 _HAS_INSTRUCTION = _llvm.llvm_version_info[0] >= 17  # earlier ones do not compile it for x86
 
@@ -102,6 +104,18 @@ def _ordered_product(builder: Any, x: Any, y: Any) -> Any:
 _compiled(maximum, _extremum("maximum", ">"))
 _compiled(minimum, _extremum("minimum", "<"))
 _compiled(times, _ordered_product)
+
+
+# -- stacks --------------------------------------------------------------------------------------
+
+
+@_jitable  # type: ignore[untyped-decorator]
+def grown(stack: Any) -> Any:
+    """An array twice as long that begins with the same elements."""
+    longer = np.empty(2 * len(stack), stack.dtype)
+    for k in range(len(stack)):
+        longer[k] = stack[k]
+    return longer
 
 
 # -- powers --------------------------------------------------------------------------------------

@@ -23,17 +23,7 @@ from adcompile.errors import (
     TypeMismatch,
     UnsupportedOperation,
 )
-from adcompile.graph.ir import (
-    RECORDS,
-    Graph,
-    Op,
-    Record,
-    Region,
-    Value,
-    given_extents,
-    joined,
-    resolved,
-)
+from adcompile.graph.ir import RECORDS, Graph, Op, Record, Region, Value, joined, resolved
 from adcompile.graph.types import (
     Array,
     Dim,
@@ -197,8 +187,12 @@ class Builder:
         """Append the extents of a value that are not known yet."""
         for axis, dim in enumerate(map(self.resolve, shape_of(value.type))):
             if isinstance(dim, Symbol) and dim not in self._extents:
-                given = given_extents(value.op)
-                self.learn(dim, given[axis] if given else self.op("dim", value, axis=axis))
+                maker = value.op
+                if maker is not None and maker.name == "iota":
+                    extent = maker.inputs[0]
+                else:
+                    extent = self.op("dim", value, axis=axis)
+                self.learn(dim, extent)
 
     def learn(self, symbol: Symbol, extent: Value) -> None:
         """Note the value that holds an extent in this region."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from adcompile.graph.builder import Builder
-from adcompile.graph.ir import Region, Value, given_extents
+from adcompile.graph.ir import Op, Region, Value
 
 
 def fill(
@@ -18,6 +18,11 @@ def fill(
 ) -> None:  # fmt: skip
     """Append the stores into all elements, or into those of the rows with an index."""
     builder.each(ranges, lambda rest: builder.op("store", array, value, *index, *rest), len(index))
+
+
+def given_extents(made: Op) -> list[Value]:
+    """The extents that an operation which makes an array, `empty` or `full`, is given."""
+    return made.inputs[made.name == "full" :]
 
 
 def settle_memory(region: Region, made: dict[Value, Value], builder: Builder) -> None:

@@ -362,13 +362,6 @@ def is_undefined(value: Value) -> bool:
     return value.op is not None and value.op.name == "undefined"
 
 
-def given_extents(made: Op | None) -> list[Value]:
-    """The extents that an operation which makes an array without others is given; else none."""
-    if made is None or made.name not in ("iota", "empty", "full"):
-        return []
-    return made.inputs[made.name == "full" :]
-
-
 def count_uses(region: Region) -> dict[Value, int]:
     """How often each value is read, in this region and all inside it.
 

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Bounds
 from adcompile.graph.dependence import index_of
-from adcompile.graph.ir import Graph, Op, Region, Value, given_extents
+from adcompile.graph.filling import given_extents
+from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.types import Array
 
 

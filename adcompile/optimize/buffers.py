@@ -14,8 +14,8 @@ from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Bounds
 from adcompile.graph.builder import Builder
 from adcompile.graph.clone import clone_op
-from adcompile.graph.filling import fill
-from adcompile.graph.ir import RECORDS, Graph, Op, Region, Value, given_extents
+from adcompile.graph.filling import fill, given_extents
+from adcompile.graph.ir import RECORDS, Graph, Op, Region, Value
 from adcompile.graph.outside import COUNTING
 from adcompile.graph.types import Scalar, Symbol, shape_of
 from adcompile.optimize.loads import defined
@@ -73,6 +73,10 @@ class _Loop:
             for op in [o for o in side.ops if o.name == "empty"]:
                 if _size(op) <= SMALL and not self._escapes(op.result):
                     self._move(op, side, [self._outside(v) for v in op.inputs])
+        for op in [o for o in self.body.ops if o.name == "stack"]:
+            if not self._escapes(op.result):  # each iteration takes off what it puts on
+                self.body.ops.remove(op)
+                self.region.ops.insert(self.region.ops.index(self.loop), op)
 
     def _escapes(self, array: Value) -> bool:
         """Whether the memory is needed after the iteration."""

@@ -56,7 +56,7 @@ _Known = tuple[Aliases, Bounds]
 
 def distribute_loops(graph: Graph) -> None:
     """Rewrite in place the innermost loops that gain by it."""
-    if not any(map(_may_gain, graph.body.walk())):
+    if not any(map(may_gain, graph.body.walk())):
         return
     known, start = (Aliases(graph), Bounds(graph)), Region()
     with Builder(graph) as builder:
@@ -64,10 +64,11 @@ def distribute_loops(graph: Graph) -> None:
     graph.body.ops[:0] = start.ops
 
 
-def _may_gain(op: Op) -> bool:
+def may_gain(op: Op) -> bool:
+    """Whether it is an innermost loop with something to compute."""
     if op.name != "for" or not steps_by_one(op):
         return False
-    return is_innermost(op) and _work(op.regions[0].walk()) > _LOOPS
+    return is_innermost(op) and work(op.regions[0].walk()) > _LOOPS
 
 
 def is_innermost(loop: Op) -> bool:
@@ -81,14 +82,14 @@ def _region(region: Region, known: _Known, start: Region, builder: Builder) -> N
         for inner in op.regions:
             with builder.before(op), builder.inside(inner):
                 _region(inner, known, start, builder)
-        if _may_gain(op):
-            parts = _Parts(op, *known)
+        if may_gain(op):
+            parts = Parts(op, *known)
             if parts.possible() and parts.worth():
                 with builder.at(op.location):
                     _rewrite(parts, start, builder)
 
 
-def _rewrite(parts: _Parts, start: Region, builder: Builder) -> None:
+def _rewrite(parts: Parts, start: Region, builder: Builder) -> None:
     low, high = parts.loop.inputs[:2]
     with builder.in_place_of(parts.loop):
         low, high = (low, high) if parts.step == 1 else (high, low)
@@ -101,7 +102,7 @@ def _rewrite(parts: _Parts, start: Region, builder: Builder) -> None:
     builder.graph.notes.append(Note("distributed", what, why, parts.loop.location))
 
 
-def _work(ops: Iterable[Op]) -> int:
+def work(ops: Iterable[Op]) -> int:
     """What the arithmetic takes."""
     return sum(map(_time, ops))
 
@@ -112,7 +113,7 @@ def _time(op: Op) -> int:
     return _FUNCTION if op.name in _FUNCTIONS else _DIVISION if op.name in _DIVISIONS else _OTHER
 
 
-class _Parts:
+class Parts:
     """What of a loop's body needs no order, and what does.
 
     early     pure operations on numbers, reads of what the loop does not write, and writes to
@@ -145,20 +146,21 @@ class _Parts:
 
     def possible(self) -> bool:
         """Whether the loop can be split."""
-        # an iteration that raises an error keeps later ones from reading
-        stays = ("require", "check_equal", "print", "invoke")
-        return 0 < len(self.handed) <= MOST_ROWS and not any(
-            op.name in stays for op in self.body.walk()
-        )
+        return 0 < len(self.handed) <= MOST_ROWS and not self.stays()
+
+    def stays(self) -> bool:
+        """Whether it has effects: an iteration that raises keeps later ones from reading."""
+        effects = ("require", "check_equal", "print", "invoke")
+        return any(op.name in effects for op in self.body.walk())
 
     def worth(self) -> bool:
         """Whether the early part is vectorised only then, and has enough work."""
-        work = sum(
-            _work(op.walk()) // (_SELDOM if op.regions else 1)
+        gain = sum(
+            work(op.walk()) // (_SELDOM if op.regions else 1)
             for op in self.early if op not in self.again
         )  # fmt: skip
         more = _LOOPS + _ROW * len(self.handed) + sum(map(self._read, self.early))
-        return 3 * work > 4 * more and bool(self.why())
+        return 3 * gain > 4 * more and bool(self.why())
 
     def _read(self, op: Op) -> int:
         """What more a read of several elements takes than that of one after the other."""
@@ -187,7 +189,7 @@ class _Parts:
         if op.name == "load":
             roots = self._aliases.roots.get(op.inputs[0], frozenset())
             return bool(roots) and not roots & self._written
-        return op.name == "dim" or _is_pure(op) or (op.name == "store" and self._is_apart(op))
+        return op.name == "dim" or is_pure(op) or (op.name == "store" and self._is_apart(op))
 
     def _is_apart(self, store: Op) -> bool:
         """Whether each iteration stores in an element of its own, and nothing else is done to them.
@@ -253,7 +255,7 @@ def _taken(op: Op) -> list[Value]:
     return [v for inner in op.walk() for v in inner.used if v not in made]
 
 
-def _is_pure(op: Op) -> bool:
+def is_pure(op: Op) -> bool:
     """Whether it is arithmetic that several elements can go through at once."""
     if not all(isinstance(v.type, Scalar) and not is_complex(v.type) for v in op.outputs):
         return False
@@ -265,7 +267,7 @@ def _is_pure(op: Op) -> bool:
             and (op.name not in ("mod", "floordiv", "pow") or _is_for_several(op))
         )
     inside = [inner for region in op.regions for inner in region.ops]
-    return all(_is_pure(inner) and inner.name not in TRAPS for inner in inside)
+    return all(is_pure(inner) and inner.name not in TRAPS for inner in inside)
 
 
 def _is_for_several(op: Op) -> bool:
@@ -276,7 +278,7 @@ def _is_for_several(op: Op) -> bool:
 class _Emission:
     """Appends the two loops, in a loop over blocks."""
 
-    def __init__(self, parts: _Parts, start: Region, builder: Builder) -> None:
+    def __init__(self, parts: Parts, start: Region, builder: Builder) -> None:
         self.parts, self.builder = parts, builder
         with builder.inside(start):
             self.rows = rows_for(parts.handed, BLOCK, "block", builder)
@@ -314,7 +316,7 @@ class _Emission:
     def _early(self, number: Value, place: Value) -> list[Value]:
         mapping = {self.parts.body.params[0]: number}
         for op in self.parts.early:
-            self._compute(op, mapping)
+            compute(op, mapping, self.builder)
         for value, (array, row) in self.rows.items():
             self.builder.op("store", array, mapping[value], row, place)
         return []
@@ -331,20 +333,20 @@ class _Emission:
         region.extents = {**dict(known), **region.extents}
         return [mapping.get(v, v) for v in body.yields]
 
-    def _compute(self, op: Op, mapping: dict[Value, Value]) -> None:
-        """Append an early operation; of a branch both sides."""
-        builder = self.builder
-        if op.name == "undefined":
-            mapping[op.result] = builder.constant(0, Scalar(op.result.type.dtype))
-        elif op.name != "if":
-            builder.region.ops.append(clone_op(op, mapping))
-        else:
-            for inner in (o for region in op.regions for o in region.ops):
-                self._compute(inner, mapping)
-            condition = mapping.get(op.inputs[0], op.inputs[0])
-            for output, *sides in zip(op.outputs, *(r.yields for r in op.regions), strict=True):
-                yes, no = (mapping.get(v, v) for v in sides)
-                known = no if is_undefined(sides[0]) else yes if is_undefined(sides[1]) else None
-                with builder.at(op.location):
-                    mapping[output] = known or builder.op("where", condition, yes, no)
-                mapping[output].hint = mapping[output].hint or output.hint
+
+def compute(op: Op, mapping: dict[Value, Value], builder: Builder) -> None:
+    """Append a copy of an operation on several elements at once; of a branch both sides."""
+    if op.name == "undefined":
+        mapping[op.result] = builder.constant(0, Scalar(op.result.type.dtype))
+    elif op.name != "if":
+        builder.region.ops.append(clone_op(op, mapping))
+    else:
+        for inner in (o for region in op.regions for o in region.ops):
+            compute(inner, mapping, builder)
+        condition = mapping.get(op.inputs[0], op.inputs[0])
+        for output, *sides in zip(op.outputs, *(r.yields for r in op.regions), strict=True):
+            yes, no = (mapping.get(v, v) for v in sides)
+            known = no if is_undefined(sides[0]) else yes if is_undefined(sides[1]) else None
+            with builder.at(op.location):
+                mapping[output] = known or builder.op("where", condition, yes, no)
+            mapping[output].hint = mapping[output].hint or output.hint

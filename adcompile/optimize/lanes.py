@@ -17,8 +17,9 @@ from adcompile.graph.bounds import Atom, Bounds
 from adcompile.graph.closures import free_values
 from adcompile.graph.concurrency import Plan
 from adcompile.graph.dependence import INDEX_STARTS, index_of
+from adcompile.graph.filling import given_extents
 from adcompile.graph.folds import fold_of
-from adcompile.graph.ir import Op, Region, Value, given_extents
+from adcompile.graph.ir import Op, Region, Value
 from adcompile.graph.magnitude import DEAR, Product, is_small_beside, magnitudes, trips
 from adcompile.graph.types import Array, Scalar, Symbol, is_complex, is_continuous
 from adcompile.optimize.nests import iterations

@@ -14,7 +14,8 @@ from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
 from adcompile.graph.clone import clone_op, keep_extents
 from adcompile.graph.concurrency import Concurrency, Plan
-from adcompile.graph.ir import Graph, Note, Op, Region, Value, given_extents
+from adcompile.graph.filling import given_extents
+from adcompile.graph.ir import Graph, Note, Op, Region, Value
 from adcompile.graph.outside import outside
 from adcompile.graph.prune import prune
 from adcompile.graph.types import Scalar

@@ -277,7 +277,8 @@ class _Merging:
         written = self._changed(first) | self._changed(second)
         gone = self._changed(first) & other
         gone -= self._read_elsewhere(gone, (first, second)) if gone else frozenset()
-        stored, read = len(written - gone), len((one | other) - written)
+        stored = sum(not _is_made_here(v) for v in written - gone)
+        read = sum(not _is_made_here(v) for v in (one | other) - written)
         return stored * read + stored * (stored - 1) // 2 <= _CHECKS
 
     def _rows_meet(self, loops: Sequence[Op]) -> bool:
@@ -463,3 +464,8 @@ def _loops(loop: Op) -> int:
     """How many loops are inside one another."""
     inner = [op for region in loop.regions for op in region.walk() if op.name == "for"]
     return max((1 + _loops(op) for op in inner), default=0)
+
+
+def _is_made_here(array: Value) -> bool:
+    """Whether LLVM knows that an array lies apart from all others."""
+    return array.op is not None and array.op.name in ("empty", "full")

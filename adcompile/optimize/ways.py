@@ -12,7 +12,8 @@ from typing import Any
 
 from adcompile.graph.builder import Builder
 from adcompile.graph.clone import clone_op
-from adcompile.graph.ir import Graph, Op, Region, Value, given_extents
+from adcompile.graph.filling import given_extents
+from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.rewrite import replace
 from adcompile.graph.types import Array
 

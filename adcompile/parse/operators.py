@@ -22,6 +22,7 @@ from adcompile.graph.types import Array, Scalar
 from adcompile.ops.effects import Formatted
 from adcompile.ops.spellings import as_value, described, of_truths, power
 from adcompile.parse.fence import refuse
+from adcompile.parse.instead import in_library
 from adcompile.parse.recursion import Recursion
 from adcompile.parse.scope import Environment, flatten
 
@@ -308,7 +309,8 @@ _OPERAND = "an operand of `and` or `or`"
 def of_users(item: Any, method: str) -> Any:
     """The special method that a class of the user's defines, None if it does not."""
     own = None if isinstance(item, Value) else inspect.getattr_static(type(item), method, None)
-    return own if inspect.isfunction(own) else None
+    is_written = inspect.isfunction(own) and not in_library(own.__code__.co_filename)
+    return own if is_written else None
 
 
 def _is_truth(item: Any) -> bool:

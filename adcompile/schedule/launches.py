@@ -11,16 +11,8 @@ from collections.abc import Sequence
 
 from adcompile.errors import UnsupportedOperation
 from adcompile.graph.builder import Builder
-from adcompile.graph.ir import (
-    Graph,
-    Note,
-    Op,
-    Region,
-    Value,
-    count_uses,
-    given_extents,
-    is_undefined,
-)
+from adcompile.graph.filling import given_extents
+from adcompile.graph.ir import Graph, Note, Op, Region, Value, count_uses, is_undefined
 from adcompile.graph.outside import outside
 from adcompile.graph.rewrite import replace_in
 from adcompile.graph.sizes import item_size

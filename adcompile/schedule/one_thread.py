@@ -12,8 +12,8 @@ from adcompile.errors import UnsupportedOperation
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
 from adcompile.graph.concurrency import ORDERED
-from adcompile.graph.filling import settle_memory
-from adcompile.graph.ir import Graph, Op, Value, given_extents
+from adcompile.graph.filling import given_extents, settle_memory
+from adcompile.graph.ir import Graph, Op, Value
 from adcompile.graph.rewrite import replace
 from adcompile.graph.sizes import item_size
 from adcompile.graph.types import Array, StackOf

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from adcompile.errors import UnsupportedOperation
 from adcompile.graph.aliases import Aliases, base
 from adcompile.graph.builder import Builder
-from adcompile.graph.ir import Op, Region, Value, given_extents
+from adcompile.graph.filling import given_extents
+from adcompile.graph.ir import Op, Region, Value
 from adcompile.graph.rewrite import replace_in
 from adcompile.graph.types import Array, shape_of
 

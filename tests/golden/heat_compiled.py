@@ -20,9 +20,9 @@ def grad_heat(u, steps):
         for i in range(t_1):
             t_2 = 1 + i
             t_3 = u_1[t_2]
-            t_tape[_, i] = t_3
             t_4 = 0.2 * (u_1[2 + i] - 2.0 * t_3 + u_1[i])
             t_tape_1[_, i] = t_4
+            t_tape[_, i] = t_3
             new[t_2] = t_3 + t_4 * t_3
         u_1 = new
     # return np.sum(u * u)
@@ -38,32 +38,32 @@ def grad_heat(u, steps):
         # new[1:-1] = u[1:-1] + 0.2 * (u[2:] - 2.0 * u[1:-1] + u[:-2]) * u[1:-1]
         u_bar_1 = np.zeros(u.shape)
         for i in range(t_1):
-            t_7 = u_bar[1 + i]
-            t_5[i] = t_7
-            t_6[i] = t_7 * t_tape[np.uint64(_), i] * 0.2
-        for i in range(t_1):
-            u_bar[1 + i] = 0.0
-        t_8 = max(2, t_1)
+            t_7 = 1 + i
+            t_8 = u_bar[t_7]
+            t_5[i] = t_8
+            t_6[i] = t_8 * t_tape[np.uint64(_), i] * 0.2
+            u_bar[t_7] = 0.0
+        t_9 = max(2, t_1)
         for i in range(min(2, t_1)):
             u_bar_1[i] += t_6[i]
-        t_9 = t_1 + 1
-        for i in range(1, max(1, min(2, t_9))):
-            t_10 = i - 1
-            t_11 = t_5[np.uint64(t_10)]
-            t_12 = t_11 + t_11 * t_tape_1[np.uint64(_), np.uint64(t_10)] + -t_6[np.uint64(t_10)] * 2.0
-            u_bar_1[i] += t_12
-        for i in range(2, t_8):
-            t_13 = i - 1
-            t_14 = t_5[np.uint64(t_13)]
-            t_15 = t_6[i] + t_14 + t_14 * t_tape_1[np.uint64(_), np.uint64(t_13)] + t_6[np.uint64(i - 2)]
-            u_bar_1[i] += t_15 + -t_6[np.uint64(t_13)] * 2.0
-        for i in range(t_8, max(t_8, t_9)):
-            t_16 = i - 1
-            t_17 = t_5[np.uint64(t_16)]
-            u_bar_1[np.uint64(i)] += t_17 + t_17 * t_tape_1[np.uint64(_), np.uint64(t_16)]
-        for i in range(t_8, t_1 + 2):
+        t_10 = t_1 + 1
+        for i in range(1, max(1, min(2, t_10))):
+            t_11 = i - 1
+            t_12 = t_5[np.uint64(t_11)]
+            t_13 = t_12 + t_12 * t_tape_1[np.uint64(_), np.uint64(t_11)] + -t_6[np.uint64(t_11)] * 2.0
+            u_bar_1[i] += t_13
+        for i in range(2, t_9):
+            t_14 = i - 1
+            t_15 = t_5[np.uint64(t_14)]
+            t_16 = t_6[i] + t_15 + t_15 * t_tape_1[np.uint64(_), np.uint64(t_14)] + t_6[np.uint64(i - 2)]
+            u_bar_1[i] += t_16 + -t_6[np.uint64(t_14)] * 2.0
+        for i in range(t_9, max(t_9, t_10)):
+            t_17 = i - 1
+            t_18 = t_5[np.uint64(t_17)]
+            u_bar_1[np.uint64(i)] += t_18 + t_18 * t_tape_1[np.uint64(_), np.uint64(t_17)]
+        for i in range(t_9, t_1 + 2):
             u_bar_1[np.uint64(i)] += t_6[np.uint64(i - 2)]
-        for i in range(t_8, t_9):
+        for i in range(t_9, t_10):
             u_bar_1[np.uint64(i)] -= t_6[np.uint64(i - 1)] * 2.0
         # new = u.copy()
         for i in range(u.shape[0]):

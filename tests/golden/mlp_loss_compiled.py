@@ -21,13 +21,13 @@ def grad_mlp_loss(w1, b1, w2, b2, x, labels):
     if x.shape[0] != labels.shape[0]:
         raise ValueError('x.shape[0] and labels.shape[0] must be equal: sub (line N)')
     # hidden = 1.0 / (1.0 + np.exp(-(x @ w1 + b1)))
-    t = np.empty((x.shape[0], w1.shape[1]))
-    exact.dot_into(t, x, w1)
-    t_1 = np.empty((x.shape[0], w1.shape[1]))
     hidden = np.empty((x.shape[0], w1.shape[1]))
+    exact.dot_into(hidden, x, w1)
+    t = np.empty((x.shape[0], w1.shape[1]))
+    t_1 = np.empty((x.shape[0], w1.shape[1]))
     for i in range(x.shape[0]):
         for j in range(w1.shape[1]):
-            t_2 = math.exp(-(t[i, j] + b1[j]))
+            t_2 = math.exp(-(hidden[i, j] + b1[j]))
             t[i, j] = t_2
             t_3 = 1.0 + t_2
             t_1[i, j] = t_3
@@ -89,15 +89,14 @@ def grad_mlp_loss(w1, b1, w2, b2, x, labels):
     w2_bar = np.empty((w1.shape[1], w2.shape[1]))
     exact.dot_into(w2_bar, hidden.T, t_6)
     # hidden = 1.0 / (1.0 + np.exp(-(x @ w1 + b1)))
-    t_20 = np.empty((x.shape[0], w1.shape[1]))
     b1_bar = np.zeros(w1.shape[1])
     for i in range(x.shape[0]):
         for j in range(w1.shape[1]):
-            t_20[i, j] = -(hidden_bar[i, j] * (-hidden[i, j] / t_1[i, j]) * t[i, j])
-        for j in range(w1.shape[1]):
-            b1_bar[j] += t_20[i, j]
+            t_20 = -(hidden_bar[i, j] * (-hidden[i, j] / t_1[i, j]) * t[i, j])
+            hidden[i, j] = t_20
+            b1_bar[j] += t_20
     x_bar = np.empty((x.shape[0], w1.shape[0]))
-    exact.dot_into(x_bar, t_20, w1.T)
+    exact.dot_into(x_bar, hidden, w1.T)
     w1_bar = np.empty(w1.shape)
-    exact.dot_into(w1_bar, x.T, t_20)
+    exact.dot_into(w1_bar, x.T, hidden)
     return w1_bar, b1_bar, w2_bar, b2_bar, x_bar

@@ -9,11 +9,11 @@ from adcompile.execute import exact
 from adcompile.execute import machine
 
 
-def grad_mlp_loss_part_1(first, last, w1, t, b1, t_1, hidden):
+def grad_mlp_loss_part_1(first, last, w1, hidden, b1, t, t_1):
     # hidden = 1.0 / (1.0 + np.exp(-(x @ w1 + b1)))
     for i in range(max(first, 0), last):
         for j in range(w1.shape[1]):
-            t_2 = math.exp(-(t[np.uint64(i), j] + b1[j]))
+            t_2 = math.exp(-(hidden[np.uint64(i), j] + b1[j]))
             t[np.uint64(i), j] = t_2
             t_3 = 1.0 + t_2
             t_1[np.uint64(i), j] = t_3
@@ -63,14 +63,14 @@ def grad_mlp_loss_part_2(first, last, w2, t, b2, labels, t_1, shifted_bar, t_2, 
             b2_bar[j] += t_15
 
 
-def grad_mlp_loss_part_3(first, last, w1, hidden_bar, hidden, t, t_1, t_2, b1_bar):
+def grad_mlp_loss_part_3(first, last, w1, hidden_bar, hidden, t, t_1, b1_bar):
     # hidden = 1.0 / (1.0 + np.exp(-(x @ w1 + b1)))
     for i in range(max(first, 0), last):
         for j in range(w1.shape[1]):
-            t_3 = hidden_bar[np.uint64(i), j] * (-hidden[np.uint64(i), j] / t[np.uint64(i), j])
-            t_4 = -(t_3 * t_1[np.uint64(i), j])
-            t_2[np.uint64(i), j] = t_4
-            b1_bar[j] += t_4
+            t_2 = hidden_bar[np.uint64(i), j] * (-hidden[np.uint64(i), j] / t[np.uint64(i), j])
+            t_3 = -(t_2 * t_1[np.uint64(i), j])
+            hidden[np.uint64(i), j] = t_3
+            b1_bar[j] += t_3
 
 
 def grad_mlp_loss(w1, b1, w2, b2, x, labels):
@@ -89,20 +89,20 @@ def grad_mlp_loss(w1, b1, w2, b2, x, labels):
     if x.shape[0] != labels.shape[0]:
         raise ValueError('x.shape[0] and labels.shape[0] must be equal: sub (line N)')
     # hidden = 1.0 / (1.0 + np.exp(-(x @ w1 + b1)))
-    t = np.empty((x.shape[0], w1.shape[1]))
-    exact.dot_into(t, x, w1)
-    t1 = np.empty((x.shape[0], w1.shape[1]))
     hidden = np.empty((x.shape[0], w1.shape[1]))
+    exact.dot_into(hidden, x, w1)
+    t = np.empty((x.shape[0], w1.shape[1]))
+    t1 = np.empty((x.shape[0], w1.shape[1]))
     t2 = machine.threads()
     threads = min(t2, x.shape[0] * (2 + 18 * w1.shape[1]) // 30000)
     if threads > 1:
         t3 = 2 * threads
         for thread in prange(threads):
             t4 = t3 - 1 - np.int64(thread)
-            grad_mlp_loss_part_1(x.shape[0] * np.int64(thread) // t3, x.shape[0] * (np.int64(thread) + 1) // t3, w1, t, b1, t1, hidden)
-            grad_mlp_loss_part_1(x.shape[0] * t4 // t3, x.shape[0] * (t4 + 1) // t3, w1, t, b1, t1, hidden)
+            grad_mlp_loss_part_1(x.shape[0] * np.int64(thread) // t3, x.shape[0] * (np.int64(thread) + 1) // t3, w1, hidden, b1, t, t1)
+            grad_mlp_loss_part_1(x.shape[0] * t4 // t3, x.shape[0] * (t4 + 1) // t3, w1, hidden, b1, t, t1)
     else:
-        grad_mlp_loss_part_1(np.int64(0), x.shape[0], w1, t, b1, t1, hidden)
+        grad_mlp_loss_part_1(np.int64(0), x.shape[0], w1, hidden, b1, t, t1)
     # return cross_entropy(hidden @ w2 + b2, labels)
     t5 = np.empty((x.shape[0], w2.shape[1]))
     exact.dot_into(t5, hidden, w2)
@@ -134,25 +134,23 @@ def grad_mlp_loss(w1, b1, w2, b2, x, labels):
     w2_bar = np.empty((w1.shape[1], w2.shape[1]))
     exact.dot_into(w2_bar, hidden.T, t7)
     # hidden = 1.0 / (1.0 + np.exp(-(x @ w1 + b1)))
-    t13 = np.empty((x.shape[0], w1.shape[1]))
     b1_bar = np.zeros(w1.shape[1])
-    t14 = x.shape[0] * (3 + 9 * w1.shape[1] + 3 * w1.shape[1]) // (30000 + 16 * w1.shape[1])
-    threads = min(t2, t14)
+    threads = min(t2, x.shape[0] * (2 + 10 * w1.shape[1]) // (30000 + 16 * w1.shape[1]))
     if threads > 1:
         b1_bar_parts = np.zeros((threads, w1.shape[1]))
-        t15 = 2 * threads
+        t13 = 2 * threads
         for thread in prange(threads):
-            t16 = b1_bar_parts[np.int64(thread)]
-            t17 = t15 - 1 - np.int64(thread)
-            grad_mlp_loss_part_3(x.shape[0] * np.int64(thread) // t15, x.shape[0] * (np.int64(thread) + 1) // t15, w1, hidden_bar, hidden, t1, t, t13, t16)
-            grad_mlp_loss_part_3(x.shape[0] * t17 // t15, x.shape[0] * (t17 + 1) // t15, w1, hidden_bar, hidden, t1, t, t13, t16)
+            t14 = b1_bar_parts[np.int64(thread)]
+            t15 = t13 - 1 - np.int64(thread)
+            grad_mlp_loss_part_3(x.shape[0] * np.int64(thread) // t13, x.shape[0] * (np.int64(thread) + 1) // t13, w1, hidden_bar, hidden, t1, t, t14)
+            grad_mlp_loss_part_3(x.shape[0] * t15 // t13, x.shape[0] * (t15 + 1) // t13, w1, hidden_bar, hidden, t1, t, t14)
         for thread in range(threads):
             for i in range(w1.shape[1]):
                 b1_bar[i] += b1_bar_parts[thread, i]
     else:
-        grad_mlp_loss_part_3(np.int64(0), x.shape[0], w1, hidden_bar, hidden, t1, t, t13, b1_bar)
+        grad_mlp_loss_part_3(np.int64(0), x.shape[0], w1, hidden_bar, hidden, t1, t, b1_bar)
     x_bar = np.empty((x.shape[0], w1.shape[0]))
-    exact.dot_into(x_bar, t13, w1.T)
+    exact.dot_into(x_bar, hidden, w1.T)
     w1_bar = np.empty(w1.shape)
-    exact.dot_into(w1_bar, x.T, t13)
+    exact.dot_into(w1_bar, x.T, hidden)
     return w1_bar, b1_bar, w2_bar, b2_bar, x_bar
