@@ -33,9 +33,7 @@ from adcompile.graph.procedures import (
 from adcompile.graph.prune import prune
 from adcompile.graph.rewrite import replace
 from adcompile.graph.segments import cut_segments
-from adcompile.graph.trees import (
-    leaves,
-)
+from adcompile.graph.trees import leaves
 from adcompile.graph.types import Structure
 from adcompile.ops.effects import drop_prints
 from adcompile.optimize.accumulate import merge_accumulations
@@ -126,25 +124,19 @@ SCALAR_PASSES: tuple[tuple[Callable[[Graph], None], str], ...] = (
 # they save the memory of one core by an order of the iterations that kernels do not keep
 _FOR_ONE_CORE = frozenset(
     {
-        "unroll_columns",
-        "merge_sums",
-        "gather_sums",
-        "keep_rows",
-        "zero_late",
-        "fold_rows",
+        "unroll_columns", "merge_sums", "gather_sums", "keep_rows", "zero_late", "fold_rows",
         "reuse_buffers",
     }
-)
+)  # fmt: skip
 _Pass = Callable[[Graph], None]
 _FOR_KERNELS: dict[_Pass, _Pass] = {merge_loops: merge_kernels}
 _ONLY_KERNELS = frozenset({"merge_kernels", "drop_overwritten"})
-# of arrays, and for the compiler alone: each with a test whether there is anything to do
-_ON_ARRAYS: tuple[tuple[Callable[[Graph], None], Callable[[Graph], bool]], ...] = (
-    (read_chosen_rows, may_choose_rows),
-    (share_factors, may_share_factors),
-)
-# before memory that iterations can share is: with a test whether there is a loop to ask about
-_EARLY: tuple[tuple[Callable[[Graph], None], Callable[[Graph], bool]], ...] = (
+# with a test whether there is anything to do
+_Asking = tuple[tuple[_Pass, Callable[[Graph], bool]], ...]
+# on arrays, for the compiler alone
+_ON_ARRAYS: _Asking = ((read_chosen_rows, may_choose_rows), (share_factors, may_share_factors))
+# before memory that iterations can share is
+_EARLY: _Asking = (
     (map_sums, may_map),
     (part_columns, may_part),
     (interleave_iterations, may_interleave),
@@ -229,7 +221,8 @@ def skipped_passes(
         others = (_FOR_ONE_CORE - {"reuse_buffers"}) | {
             "merge_loops", "unsigned_indices", "map_sums", "part_columns", "interleave_iterations",
             "hand_on_sums", "skip_zeros", "factor_carried", "order_products", "save_factors",
-            "read_chosen_rows", "choose_ways", "distribute_loops", "mark_chains",
+            "read_chosen_rows", "choose_ways", "distribute_loops", "mark_chains", "share_factors",
+            "compute_both_sides",
         }  # fmt: skip
         return off | others | _THREADS
     off |= _ONLY_KERNELS

@@ -20,6 +20,7 @@ from adcompile.graph.clone import clone_op
 from adcompile.graph.dependence import index_of
 from adcompile.graph.equal import equal_values
 from adcompile.graph.ir import RECORDS, Note, Op, Region, Value
+from adcompile.graph.magnitude import DEAR
 from adcompile.graph.prune import prune
 from adcompile.graph.rewrite import replace
 from adcompile.graph.types import (
@@ -32,6 +33,7 @@ from adcompile.graph.types import (
 )
 from adcompile.ops import memory
 
+_DEAR = DEAR.keys() - {"pow"}
 _OVERWRITTEN = "it is overwritten, and the reverse sweep reads what it was"
 
 
@@ -55,9 +57,9 @@ def _share_equal(mirror: Mirror) -> None:
     forward = [op for op in mirror.graph.body.ops if op in mirror.forward]
     equal = equal_values(forward, mirror.aliases, is_continuous)
     replace(mirror.graph, {v: first for v, first in equal.items() if not is_view(v)})
-    for region, reverse in mirror.reverse.items():  # an inverse is dearer than its memory
-        routines = [op for op in (*region.ops, *reverse.ops) if op.record.library]
-        replace(mirror.graph, equal_values(routines, mirror.aliases, is_continuous))
+    for region, reverse in mirror.reverse.items():  # an inverse, a sine is dearer than its memory
+        dear = [op for op in (*region.ops, *reverse.ops) if op.record.library or op.name in _DEAR]
+        replace(mirror.graph, equal_values(dear, mirror.aliases, is_continuous))
 
 
 class _Settlement(TapeSizes):

@@ -9,7 +9,7 @@ loops around them. Where a write is of the same element, they say how many itera
 from __future__ import annotations
 
 from adcompile.graph.aliases import Aliases
-from adcompile.graph.bounds import Atom, Bounds
+from adcompile.graph.bounds import Atom, Bounds, Sum
 from adcompile.graph.ir import Graph, Op, Region, Value
 
 INDEX_STARTS = {"load": 1, "store": 2, "accumulate_at": 2}  # where their index begins
@@ -91,6 +91,7 @@ class Dependence:
             loop.regions[0].params[0]: loop for loop in loops if loop.name == "for"
         }
         found: dict[Op, int] = {}
+        sides: dict[Op, int] = {}
         for own, other in zip(index_of(access), index_of(user), strict=True):
             places = (own, self._home[access]), (other, self._home[user])
             if not all(self.bounds.never_negative(v, region) for v, region in places):
@@ -99,6 +100,11 @@ class Dependence:
             gap = first.plus(second, -1)
             moving = {c: k for c, k in first.factors.items() if c in counters}
             known = all(c in counters or self._is_fixed(c, loops) for c in first.factors)
+            if gap.factors:
+                region = places[0][1]
+                for loop, side in self._sides(first, second, counters, loops, region).items():
+                    if sides.setdefault(loop, side) != side:
+                        return None
             if gap.factors or not known or len(moving) > 1:
                 continue
             if not moving:
@@ -112,7 +118,52 @@ class Dependence:
             distance = gap.constant // factor
             if found.setdefault(loop, distance) != distance:
                 return None
+        for loop, side in sides.items():
+            if found.setdefault(loop, side) * side <= 0:
+                return None
         return found
+
+    def _sides(
+        self, own: Sum, other: Sum, counters: dict[Atom, Op], loops: list[Op], region: Region
+    ) -> dict[Op, int]:
+        """Loops whose counter is surely larger (1), or smaller (-1), in the other use.
+
+        Where the indices are equal, one counter of the other use is known from `own`, which holds
+        in the iteration of the access, and so is what its loop starts or ends with.
+        """
+        moving = [(c, k) for c, k in other.factors.items() if c in counters]
+        rest = (c for c in other.factors if c not in counters)
+        if len(moving) != 1 or not all(self._is_fixed(c, loops) for c in rest):
+            return {}
+        ((counter, factor),) = moving
+        found: dict[Op, int] = {}
+        gap = own.plus(other, -1)
+        for sign in (-1, 1):
+            if self._is_positive(gap, sign * factor, region):
+                found[counters[counter]] = sign
+        if factor == 1:
+            for end, sign in self._ends(counters[counter]):
+                outer = [c for c in end.factors if c in counters]
+                rest = (c for c in end.factors if c not in counters)
+                if len(outer) == 1 and end.factors[outer[0]] == 1:
+                    beyond = gap.plus(Sum(0, {counter: 1})).plus(end, -1)
+                    fixed = all(self._is_fixed(c, loops) for c in rest)
+                    if fixed and self._is_positive(beyond, sign, region):
+                        found[counters[outer[0]]] = sign
+        return found
+
+    def _ends(self, loop: Op) -> list[tuple[Sum, int]]:
+        """The least (-1) and the largest (1) number that a loop counts."""
+        region, step = self._home[loop], loop.inputs[2].constant
+        start, stop = (self.bounds.sum_of(v, region) for v in loop.inputs[:2])
+        if step == 1:
+            return [(start, -1), (stop.plus(Sum(-1)), 1)]
+        return [(stop.plus(Sum(1)), -1), (start, 1)] if step == -1 else []
+
+    def _is_positive(self, found: Sum, times: int, region: Region) -> bool:
+        """Whether a sum, or its negative if `times` is negative, is at least 1."""
+        sign = 1 if times > 0 else -1
+        return self.bounds.sum_never_negative(Sum(-1).plus(found, sign), region)
 
     def _is_fixed(self, atom: object, loops: list[Op]) -> bool:
         """Whether a part of an index is the same in all iterations of the loops."""

@@ -282,3 +282,103 @@ def test_an_inverse_that_is_overwritten_is_computed_again():
 
     assert _code(ad.grad(density).source("f8[:, :], f8[:]")).count("linalg.inv") == 2
     ad.check_grads(density, (np.eye(3) + 0.1, np.array([1.0, 2.0])))
+
+
+# -- elements of triangles, which are written once -----------------------------------------------
+
+
+def cholesky(a):
+    n = a.shape[0]
+    low = np.zeros((n, n))
+    for j in range(n):
+        for i in range(j, n):
+            s = a[i, j]
+            for k in range(j):
+                s -= low[i, k] * low[j, k]
+            low[i, j] = math.sqrt(s) if i == j else s / low[j, j]
+    return np.sum(low**2 * a)
+
+
+def elimination(a):
+    n = a.shape[0]
+    u = a.copy()
+    for k in range(n - 1):
+        for i in range(k + 1, n):
+            u[i, k] /= u[k, k]
+            for j in range(k + 1, n):
+                u[i, j] -= u[i, k] * u[k, j]
+    return np.sum(u**2)
+
+
+def substitution_from_the_end(a):
+    n = a.shape[0]
+    y = np.zeros(n)
+    for i in range(n - 1, -1, -1):
+        s = a[0, i]
+        for j in range(n - 1, i, -1):
+            s -= a[i, j] * y[j] ** 2
+        y[i] = s / a[i, i]
+    return np.sum(y**2)
+
+
+def rows_that_are_written_again(a):
+    n = a.shape[0]
+    u = a.copy()
+    for k in range(n - 1):
+        for i in range(n):
+            if i != k:
+                u[i, k] *= 0.5
+                for j in range(k + 1, n):
+                    u[i, j] -= u[i, k] * u[k, j]
+    return np.sum(u**2)
+
+
+def above_the_diagonal(a):
+    n = a.shape[0]
+    u = a.copy()
+    for i in range(n):
+        for j in range(n):
+            for k in range(i):
+                u[i, j] += 0.1 * u[k, j] * u[j, k]
+    return np.sum(u**2)
+
+
+def behind_the_counter(a):
+    n = a.shape[0]
+    u = a.copy()
+    for i in range(n):
+        for k in range(i + 1):
+            u[k, i] = u[i, k] * u[k, k] * 0.5
+    return np.sum(u**2)
+
+
+_TRIANGLES = [
+    cholesky, elimination, substitution_from_the_end, rows_that_are_written_again,
+    above_the_diagonal, behind_the_counter,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("function", _TRIANGLES)
+def test_reverse_mode_of_triangles_is_the_transpose_of_forward_mode(function):
+    rng = np.random.default_rng(3)
+    for n in (1, 2, 5):
+        a = rng.random((n, n)) + 2 * n * np.eye(n)
+        direction = rng.standard_normal((n, n))
+        found = np.sum(ad.grad(function, target="python")(a) * direction)
+        _, wanted = ad.jvp(function, (a,), (direction,), target="python")
+        np.testing.assert_allclose(found, wanted, rtol=1e-10)
+    np.testing.assert_allclose(
+        ad.grad(function)(a), ad.grad(function, target="python")(a), rtol=1e-10
+    )
+
+
+@pytest.mark.parametrize("function", [cholesky, elimination, substitution_from_the_end])
+def test_no_tape_has_an_axis_for_each_of_three_loops(function):
+    made = ad.grad(function).explain(np.eye(3))
+    assert all(len(saved.loops) < 3 for saved in made.of("saved"))
+
+
+@pytest.mark.parametrize("function", [rows_that_are_written_again, above_the_diagonal])
+def test_elements_that_are_written_again_are_saved(function):
+    made = ad.grad(function).explain(np.eye(3))
+    assert any(len(saved.loops) == 3 for saved in made.of("saved"))

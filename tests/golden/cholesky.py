@@ -12,18 +12,16 @@ def grad_cholesky(a):
     low = np.zeros((n, n))
     t_tape = np.empty((n, n))
     t_tape_1 = np.empty((n, n, max(-1 + n, 0)))
-    t_tape_2 = np.empty((n, n, max(-1 + n, 0)))
     for i in range(n):
         for j in range(i + 1):
             # s = a[i, j]
             s = a_1[i, j]
             for k in range(j):
                 # s -= low[i, k] * low[j, k]
-                t_1 = low[i, k]
-                t_tape_2[i, j, k] = t_1
-                t_2 = low[j, k]
-                t_tape_1[i, j, k] = t_2
-                s -= t_1 * t_2
+                t_1 = low[j, k]
+                t_2 = low[i, k]
+                t_tape_1[i, j, k] = t_1
+                s -= t_2 * t_1
             if i == j:
                 # low[i, j] = math.sqrt(s)
                 low[i, j] = np.sqrt(s)
@@ -63,7 +61,7 @@ def grad_cholesky(a):
                 # s -= low[i, k] * low[j, k]
                 t_10 = -s_bar
                 t_11 = t_10 * t_tape_1[i, j, k]
-                low_bar[j, k] += t_10 * t_tape_2[i, j, k]
+                low_bar[j, k] += t_10 * low[i, k]
                 low_bar[i, k] += t_11
             # s = a[i, j]
             a_bar[i, j] += s_bar

@@ -57,8 +57,8 @@ def distributed_everywhere(block: int = 2) -> Iterator[None]:
     with (
         mock.patch.object(distribute, "BLOCK", block),
         mock.patch.object(distribute, "FEWEST", 1),
-        mock.patch.object(distribute, "_may_gain", may),
-        mock.patch.object(distribute._Parts, "worth", lambda self: True),
+        mock.patch.object(distribute, "may_gain", may),
+        mock.patch.object(distribute.Parts, "worth", lambda self: True),
     ):
         yield
 

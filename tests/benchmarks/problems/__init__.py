@@ -18,6 +18,7 @@ from tests.benchmarks.problems import (  # noqa: F401
     recurrence,
     reprojection,
     second_order,
+    solving,
     stencil,
     tiny,
     training,
