@@ -65,7 +65,7 @@ class Dependence:
             distance = later.get(loop)
             if not step or distance is None or distance * step > 0:
                 return False
-            if distance:
+            if abs(distance) >= 1:
                 return True
         return user is access or not self.aliases.follows(access, user)
 
@@ -82,16 +82,17 @@ class Dependence:
                 found.append(a)
         return found
 
-    def _iterations_later(self, access: Op, user: Op, loops: list[Op]) -> dict[Op, int] | None:
+    def _iterations_later(self, access: Op, user: Op, loops: list[Op]) -> dict[Op, float] | None:
         """By how much a counter is larger where the other use is of the element that is accessed.
 
-        None if it never is of that element; a loop that the indices say nothing about is left out.
+        Where only the sign is sure: 1 or -1, and if it may be zero as well, half of that. None if
+        it never is of that element; a loop that the indices say nothing about is left out.
         """
         counters: dict[Atom, Op] = {
             loop.regions[0].params[0]: loop for loop in loops if loop.name == "for"
         }
-        found: dict[Op, int] = {}
-        sides: dict[Op, int] = {}
+        found: dict[Op, float] = {}
+        sides: dict[Op, float] = {}
         for own, other in zip(index_of(access), index_of(user), strict=True):
             places = (own, self._home[access]), (other, self._home[user])
             if not all(self.bounds.never_negative(v, region) for v, region in places):
@@ -103,8 +104,10 @@ class Dependence:
             if gap.factors:
                 region = places[0][1]
                 for loop, side in self._sides(first, second, counters, loops, region).items():
-                    if sides.setdefault(loop, side) != side:
+                    known_side = _both(sides.get(loop, side), side)
+                    if known_side is None:
                         return None
+                    sides[loop] = known_side
             if gap.factors or not known or len(moving) > 1:
                 continue
             if not moving:
@@ -119,14 +122,16 @@ class Dependence:
             if found.setdefault(loop, distance) != distance:
                 return None
         for loop, side in sides.items():
-            if found.setdefault(loop, side) * side <= 0:
+            both = _both(found.get(loop, side), side)
+            if both is None:
                 return None
+            found[loop] = both
         return found
 
     def _sides(
         self, own: Sum, other: Sum, counters: dict[Atom, Op], loops: list[Op], region: Region
-    ) -> dict[Op, int]:
-        """Loops whose counter is surely larger (1), or smaller (-1), in the other use.
+    ) -> dict[Op, float]:
+        """Loops in which one side is sure, in the words of `_iterations_later`.
 
         Where the indices are equal, one counter of the other use is known from `own`, which holds
         in the iteration of the access, and so is what its loop starts or ends with.
@@ -136,20 +141,21 @@ class Dependence:
         if len(moving) != 1 or not all(self._is_fixed(c, loops) for c in rest):
             return {}
         ((counter, factor),) = moving
-        found: dict[Op, int] = {}
+        found: dict[Op, float] = {}
         gap = own.plus(other, -1)
         for sign in (-1, 1):
-            if self._is_positive(gap, sign * factor, region):
-                found[counters[counter]] = sign
+            side = self._side(gap, sign * factor, region)
+            if side:
+                found[counters[counter]] = sign * side
         if factor == 1:
             for end, sign in self._ends(counters[counter]):
                 outer = [c for c in end.factors if c in counters]
                 rest = (c for c in end.factors if c not in counters)
                 if len(outer) == 1 and end.factors[outer[0]] == 1:
                     beyond = gap.plus(Sum(0, {counter: 1})).plus(end, -1)
-                    fixed = all(self._is_fixed(c, loops) for c in rest)
-                    if fixed and self._is_positive(beyond, sign, region):
-                        found[counters[outer[0]]] = sign
+                    side = self._side(beyond, sign, region)
+                    if side and all(self._is_fixed(c, loops) for c in rest):
+                        found[counters[outer[0]]] = sign * side
         return found
 
     def _ends(self, loop: Op) -> list[tuple[Sum, int]]:
@@ -160,10 +166,12 @@ class Dependence:
             return [(start, -1), (stop.plus(Sum(-1)), 1)]
         return [(stop.plus(Sum(1)), -1), (start, 1)] if step == -1 else []
 
-    def _is_positive(self, found: Sum, times: int, region: Region) -> bool:
-        """Whether a sum, or its negative if `times` is negative, is at least 1."""
-        sign = 1 if times > 0 else -1
-        return self.bounds.sum_never_negative(Sum(-1).plus(found, sign), region)
+    def _side(self, found: Sum, times: int, region: Region) -> float:
+        """1 if a sum, or its negative if `times` is negative, is at least 1; 0.5 if at least 0."""
+        sum_ = Sum().plus(found, 1 if times > 0 else -1)
+        if self.bounds.sum_never_negative(sum_.plus(Sum(-1)), region):
+            return 1.0
+        return 0.5 if self.bounds.sum_never_negative(sum_, region) else 0.0
 
     def _is_fixed(self, atom: object, loops: list[Op]) -> bool:
         """Whether a part of an index is the same in all iterations of the loops."""
@@ -174,3 +182,10 @@ class Dependence:
 
     def _inside(self, region: Region, loop: Op) -> bool:
         return any(self.aliases.is_inside(region, r) for r in loop.regions)
+
+
+def _both(one: float, other: float) -> float | None:
+    """What is known of a distance by two answers, None if they exclude each other."""
+    if one * other > 0:
+        return one if abs(one) >= abs(other) else other
+    return None if max(abs(one), abs(other)) >= 1 else 0.0

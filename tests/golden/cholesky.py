@@ -11,25 +11,20 @@ def grad_cholesky(a):
     # low = np.zeros((n, n))
     low = np.zeros((n, n))
     t_tape = np.empty((n, n))
-    t_tape_1 = np.empty((n, n, max(-1 + n, 0)))
     for i in range(n):
         for j in range(i + 1):
             # s = a[i, j]
             s = a_1[i, j]
             for k in range(j):
-                # s -= low[i, k] * low[j, k]
-                t_1 = low[j, k]
-                t_2 = low[i, k]
-                t_tape_1[i, j, k] = t_1
-                s -= t_2 * t_1
+                s -= low[i, k] * low[j, k]
             if i == j:
                 # low[i, j] = math.sqrt(s)
                 low[i, j] = np.sqrt(s)
             else:
                 # low[i, j] = s / low[j, j]
-                t_3 = low[j, j]
-                t_tape[i, j] = t_3
-                low[i, j] = s / t_3
+                t_1 = low[j, j]
+                t_tape[i, j] = t_1
+                low[i, j] = s / t_1
     # for i in range(n):
     low_bar = np.zeros((n, n))
     for i in range(n):
@@ -43,26 +38,26 @@ def grad_cholesky(a):
         for j in range(i, -1, -1):
             if i == j:
                 # low[i, j] = math.sqrt(s)
-                t_4 = low[i, j]
-                t_5 = low_bar[i, j]
+                t_2 = low[i, j]
+                t_3 = low_bar[i, j]
                 low_bar[i, j] = 0.0
-                s_bar = t_5 * (0.5 / t_4)
+                s_bar = t_3 * (0.5 / t_2)
             else:
                 # low[i, j] = s / low[j, j]
-                t_6 = low_bar[i, j]
-                t_7 = t_tape[i, j]
-                t_8 = low[i, j]
+                t_4 = low_bar[i, j]
+                t_5 = t_tape[i, j]
+                t_6 = low[i, j]
                 low_bar[i, j] = 0.0
-                t_9 = 1.0 / t_7
-                s_bar = t_6 * t_9
-                low_bar[j, j] += t_6 * (-t_8 * t_9)
+                t_7 = 1.0 / t_5
+                s_bar = t_4 * t_7
+                low_bar[j, j] += t_4 * (-t_6 * t_7)
             # for k in range(j):
             for k in range(j - 1, -1, -1):
                 # s -= low[i, k] * low[j, k]
-                t_10 = -s_bar
-                t_11 = t_10 * t_tape_1[i, j, k]
-                low_bar[j, k] += t_10 * low[i, k]
-                low_bar[i, k] += t_11
+                t_8 = -s_bar
+                t_9 = t_8 * low[j, k]
+                low_bar[j, k] += t_8 * low[i, k]
+                low_bar[i, k] += t_9
             # s = a[i, j]
             a_bar[i, j] += s_bar
     # a = a @ a.T + np.eye(n)
