@@ -64,6 +64,8 @@ def with_ones(type_: Structure, pattern: Any) -> Structure:
     return trees.mapped(one, type_)
 
 
+# errors of machine code that has got what it does not take
+NOT_TAKEN = (ValueError, TypeError, OverflowError)
 _CODES = "f8 f4 c16 c8 i8 i4 i2 i1 u8 u4 u2 u1 b1"
 _PYTHON = [float, int, bool, complex]
 EXACT = frozenset([*_PYTHON, np.ndarray, *(np.dtype(c).type for c in _CODES.split())])

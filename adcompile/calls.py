@@ -13,7 +13,7 @@ from dataclasses import fields
 from types import MethodType
 from typing import Any
 
-from adcompile.arguments import EXACT, is_plain_result, usual
+from adcompile.arguments import EXACT, NOT_TAKEN, is_plain_result, usual
 from adcompile.generated import executable
 from adcompile.graph import trees
 from adcompile.graph.types import Static, Structure
@@ -59,7 +59,7 @@ def _dispatching(own: Any, dispatcher: Any) -> Call:
             result = dispatcher(*map(usual, args), **named)
             own._refuse_overlap(args, named)  # if another thread has compiled it meanwhile
             return result
-        except (ValueError, TypeError, OverflowError) as error:
+        except NOT_TAKEN as error:
             return own._after_failure(error, args, kwargs)
 
     return dispatching

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from adcompile import pipeline
-from adcompile.arguments import is_plain_result
+from adcompile.arguments import NOT_TAKEN, is_plain_result
 from adcompile.calls import calling
 from adcompile.errors import TypeMismatch, UnsupportedSyntax
 from adcompile.generated import template
@@ -93,7 +93,7 @@ class DispatchedCalls:
 
     def _failed(self, error: Exception, args: tuple[Any, ...]) -> Any:
         """The result of a call whose machine code has ended with an error."""
-        if isinstance(error, (ValueError, TypeError, OverflowError)):
+        if isinstance(error, NOT_TAKEN):
             return self._after_failure(error, args, {})
         raise self._placed(error)
 

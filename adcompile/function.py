@@ -16,6 +16,7 @@ from typing import Any
 
 from adcompile import pipeline
 from adcompile.arguments import (
+    NOT_TAKEN,
     check_arguments,
     check_options,
     default_type,
@@ -148,7 +149,7 @@ class CompiledFunction(Transformed, DispatchedCalls, DirectCalls):
             if self._inplace:
                 refuse_read_only(self.__name__, self._bind(args, kwargs).arguments, self._inplace)
             return self._call(*args, **kwargs)
-        except (ValueError, TypeError, OverflowError) as error:
+        except NOT_TAKEN as error:
             return self._after_failure(error, args, kwargs)
         except RecursionError:
             if self._recursive:

@@ -30,7 +30,8 @@ def transformation(transform: Transform) -> Transform:
 
     special: Any = applied
     special.__adcompile_transform__ = lambda _, *args, **kwargs: applied(*args, **kwargs)
-    return special  # type: ignore[no-any-return]
+    public: Transform = special
+    return public
 
 
 class Transformed:

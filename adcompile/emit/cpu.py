@@ -195,24 +195,10 @@ _OVERFLOWING = frozenset(
 # as in `execute/library.py`
 _ROUTINES = frozenset(
     {
-        "solve",
-        "svd",
-        "argsort",
-        "cholesky",
-        "slogdet",
-        "eigh",
-        "qr",
-        "pinv",
-        "inv",
-        "det",
-        "lu",
-        "lu_solve",
-        "lu_inv",
-        "lu_det",
-        "lu_slogdet",
-        "trsm",
+        "solve", "svd", "argsort", "cholesky", "slogdet", "eigh", "qr", "pinv", "inv", "det",
+        "lu", "lu_solve", "lu_inv", "lu_det", "lu_slogdet", "trsm",
     }
-)
+)  # fmt: skip
 _LOG2_E = "np.float32(1.4426950408889634)"
 _WIDENING = ("float32", "float64")  # the compiler's `float` leaves a float32 as it is
 _CASTS = {"float64": "float({0})", "int64": "int({0})", "bool": "bool({0})"}

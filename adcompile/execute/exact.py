@@ -109,7 +109,7 @@ _compiled(times, _ordered_product)
 # -- stacks --------------------------------------------------------------------------------------
 
 
-@_jitable  # type: ignore[untyped-decorator]
+@_jitable  # type: ignore[untyped-decorator]  # Numba's, as above
 def grown(stack: Any) -> Any:
     """An array twice as long that begins with the same elements."""
     longer = np.empty(2 * len(stack), stack.dtype)
@@ -120,11 +120,11 @@ def grown(stack: Any) -> Any:
 
 # -- powers --------------------------------------------------------------------------------------
 
-_Part = tuple[Any, Any]  # a number and what was rounded off, None if nothing
+_Part = tuple[Any, Any]  # a number, and what was rounded off: None if nothing
 _FLAGS = ("nsz",)  # without those of the function, which would take the rounding for zero
 
 
-@_intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
+@_intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]  # Numba's, as above
 def power(context: Any, base: Any, exponent: Any) -> Any:
     """A float to a whole power that is known."""
     if not isinstance(base, _types.Float) or not isinstance(exponent, _types.IntegerLiteral):

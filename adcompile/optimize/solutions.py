@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Graph, Note, Op, Region, Value
-from adcompile.graph.prune import prune
 from adcompile.graph.rewrite import replace
 from adcompile.graph.types import Array, shape_of
 
@@ -67,7 +66,6 @@ def share_factors(graph: Graph) -> None:
                 if _is_for_blas(use.op):
                     _instead(use, builder, mapping, "trsm", *use.op.inputs, **use.op.attrs)
     replace(graph, mapping)
-    prune(graph)
 
 
 def _operations(

@@ -16,6 +16,7 @@ from adcompile.graph.ir import Region, Value
 from adcompile.graph.types import Scalar
 from adcompile.ops.spellings import as_value
 from adcompile.parse import iteration
+from adcompile.parse.expressions import looked_up
 from adcompile.parse.leaving import GuardedFor
 from adcompile.parse.loops import LoopLowering
 from adcompile.parse.recursion import Unknown
@@ -228,7 +229,9 @@ class ControlLowering(LoopLowering):
             and not any(isinstance(a, ast.Starred) for a in node.args)
         ):
             function = self.expression(node.func)
-            front = iteration.front_of(function)
+            front = looked_up(iteration.FRONTS, function)
+            if iteration.is_parallel_range(function):
+                front = iteration.over_range
             if front is not None:
                 arguments = [self.expression_or_iterator(a) for a in node.args]
                 keywords = {k.arg or "": self.expression(k.value) for k in node.keywords}

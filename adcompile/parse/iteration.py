@@ -188,11 +188,7 @@ FRONTS: dict[Any, Callable[..., Any]] = {
 }
 
 
-def front_of(function: Any) -> Callable[..., Any] | None:
-    """What a call of `range`, `zip` and their kin goes over; Numba's `prange` is a range."""
-    if getattr(function, "__name__", "") == "prange" and function.__module__.startswith("numba."):
-        return over_range
-    try:
-        return FRONTS.get(function)
-    except TypeError:  # not hashable
-        return None
+def is_parallel_range(function: Any) -> bool:
+    """Whether it is Numba's `prange`, which is a range; Numba itself need not be there."""
+    named = getattr(function, "__name__", "") == "prange"
+    return named and function.__module__.startswith("numba.")

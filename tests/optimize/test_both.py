@@ -89,10 +89,8 @@ def test_values_stay(function):
 
 
 def _branches(function, **options):
-    made = ad.value_and_grad(function, (0, 1), **options)
-    return made.source(X, Y, stage="compiled").count(" if not ") + made.source(
-        X, Y, stage="compiled"
-    ).count("    if t")
+    source = ad.value_and_grad(function, (0, 1), **options).source(X, Y, stage="compiled")
+    return source.count(" if not ") + source.count("    if t")
 
 
 @pytest.mark.parametrize("function", [unit])
