@@ -21,6 +21,7 @@ _TITLES = {
     "kept": "kept for the reverse sweep, where it was computed",
     "segments": "loops that are run again in pieces",
     "recomputed": "computed again",
+    "winner": "loops of which few iterations are reversed",
     "adjoint": "adjoint buffers",
     "copied": "arguments that are copied",
     "in place": "arguments that are written in place",
@@ -44,8 +45,8 @@ _TITLES = {
 class Decision:
     """One decision.
 
-    kind       "saved", "kept", "segments", "recomputed", "adjoint", "copied", "in place", "fused",
-               "parallel", "sequential", "mapped", "interleaved", "distributed", "columns",
+    kind       "saved", "kept", "segments", "recomputed", "winner", "adjoint", "copied", "in place",
+               "fused", "parallel", "sequential", "mapped", "interleaved", "distributed", "columns",
                "folded", "factored", "kernel", "product", "transfer" or "temporary"
     what       the user's variable, or the expression as written
     line       where, in the user's file; 0 if it has no place of its own
@@ -173,7 +174,7 @@ def _decision(op: Op, regions: list[Region], nbytes: int | None) -> Decision:
     note = op.note
     assert note is not None
     plain = _plain(note)
-    if note.kind in ("recomputed", "segments") or not op.outputs:
+    if note.kind in ("recomputed", "segments", "winner") or not op.outputs:
         return plain
     type_ = op.outputs[0].type
     item = type_.item if isinstance(type_, StackOf) else type_

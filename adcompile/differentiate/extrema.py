@@ -34,6 +34,11 @@ def fixed_ranges() -> Iterator[None]:
         _fixed.reset(token)
 
 
+def ranges_are_fixed() -> bool:
+    """Whether the ranges of all loops must be known beforehand."""
+    return _fixed.get()
+
+
 @dataclass
 class Extremum:
     """A loop that carries the best of the elements it reads.
@@ -56,7 +61,7 @@ class Extremum:
 
 def extremum_of(loop: Op, active: Callable[[Value], bool]) -> Extremum | None:
     """What a loop looks for, if that is all it does that an adjoint follows."""
-    if _fixed.get():
+    if ranges_are_fixed():
         return None
     body = loop.regions[0]
     followed = [k for k, v in enumerate(loop.outputs) if active(v) or active(body.params[1 + k])]

@@ -6,10 +6,14 @@ the indices of loops, and the arrays whose contents the reverse sweep wants as t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from adcompile.differentiate.extrema import Extremum, search
+from adcompile.differentiate.winners import Marked, Marking, Winner
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
-from adcompile.graph.ir import RECORDS, Graph, Op, Region, Value
+from adcompile.graph.closures import free_values
+from adcompile.graph.ir import RECORDS, Graph, Note, Op, Region, Value
 from adcompile.graph.types import Array, Scalar
 
 
@@ -29,7 +33,10 @@ class Mirror:
         self.reverse: dict[Region, Region] = {}
         self.index: dict[Value, Value] = {}
         self.parents: dict[Region, tuple[Op, Region]] = {}
-        self.extrema: dict[Value, tuple[Extremum, Value]] = {}
+        self.extrema: dict[Value, tuple[Op, int, Value]] = {}  # loop, position, first iteration
+        self.found: dict[Value, Value] = {}  # what a loop inside found, and the one around it
+        self.winners: dict[Op, Marked] = {}
+        self.known: dict[Value, bool] = {}  # what conditions are wherever the reverse reads them
         self.snapshots: dict[Value, tuple[Op, Op, bool]] = {}
         self.forward = set(graph.body.ops)
         self._snapshot_of: dict[tuple[Op, Value], Value] = {}
@@ -72,6 +79,14 @@ class Mirror:
         reverse.same, reverse.extents = dict(region.same), dict(region.extents)
         if index is not None and reverse_index is not None:
             self.index[index] = reverse_index
+
+    def join(self, region: Region, reverse: Region) -> None:
+        """Declare that a reverse region reverses one region more: a side that is known to run."""
+        self.reverse[region] = reverse
+        reverse.same, reverse.extents = (
+            {**region.same, **reverse.same},
+            {**region.extents, **reverse.extents},
+        )
 
     def contents(self, op: Op) -> tuple[list[Value], list[Value]]:
         """Inputs and outputs as they were when `op` ran: snapshots where they are overwritten."""
@@ -144,5 +159,83 @@ class Mirror:
         self.home.update({v: place for op in made.ops for v in op.outputs})
         if place is self.graph.body:
             self.forward.update(made.ops)
-        self.extrema[extremum.param] = extremum, first
+        self.extrema[extremum.param] = loop, extremum.position, first
+        _note(loop, extremum.position, "the others hand the adjoint on as it is")
         return first, last
+
+    def mark(self, winner: Winner, builder: Builder) -> Marked:
+        """Make a loop, and those inside that decide for it, carry which iterations win."""
+        loop = winner.loop
+        place = self._region_of(loop)
+        before = set(place.ops)
+        marking = Marking(winner, builder)
+        with builder.at(loop.location):
+            whole = marking.loop(winner, place)
+        made = [op for op in place.ops if op not in before]
+        if place is self.graph.body:
+            self.forward.update(made)
+        self._find_homes([*made, loop], place)
+        for marked in marking.made:
+            self.winners[marked.loop] = marked
+            self.known.update(marked.known)
+            if marked.first is not None:
+                (k,) = marked.positions
+                self.extrema[marked.loop.regions[0].params[1 + k]] = marked.loop, k, marked.first
+                if marked is not whole:
+                    self.found[marked.loop.outputs[k]] = loop.outputs[whole.positions[0]]
+        _note(loop, winner.positions[0], "no adjoint passes through the others")
+        return whole
+
+    def _find_homes(self, ops: Sequence[Op], region: Region) -> None:
+        """Enter the values that were added to operations of a region and those inside."""
+        for op in ops:
+            for value in op.outputs:
+                self.home.setdefault(value, region)
+            for inner in op.regions:
+                for value in inner.params:
+                    self.home.setdefault(value, inner)
+                self._find_homes(inner.ops, inner)
+
+    def has_fixed_ranges(self, op: Op) -> bool:
+        """Whether it is known before all loops how often an operation runs in each."""
+        place = self._region_of(op)
+        inside = [o for o in op.walk() if o.name in ("for", "while")]
+        loops = [owner for owner, _ in self.loops(place)] + inside
+        return all(o.name == "for" and all(map(self._is_outside, o.inputs[:2])) for o in loops)
+
+    def may_leave_out(self, loop: Op) -> bool:
+        """Whether the reverse may leave out iterations of a loop without saying which before it.
+
+        A stack, which holds what no tape has a place for, gives all that was put on it.
+        """
+        counters = {
+            o.regions[0].params[0] for o, _ in self.loops(self._region_of(loop)) if o.name == "for"
+        }
+        return self.has_fixed_ranges(loop) or all(
+            v in counters or (self._is_outside(v) and not self._is_overwritten(v, loop))
+            for v in free_values(loop.regions[0])
+        )
+
+    def _is_overwritten(self, value: Value, loop: Op) -> bool:
+        return isinstance(value.type, Array) and self.aliases.may_be_written_after(loop, value)
+
+    def _is_outside(self, value: Value) -> bool:
+        home = self.home.get(value)
+        if home is None or home is self.graph.body or value.constant is not None:
+            return True
+        op = value.op
+        return op is not None and op.name == "dim" and self._is_outside(op.inputs[0])
+
+    def is_seldom(self, region: Region) -> bool:
+        """Whether the reverse runs for few iterations of the innermost loop around."""
+        loops = self.loops(region)
+        return bool(loops) and loops[-1][0] in self.winners
+
+    def is_single(self, region: Region) -> bool:
+        """Whether it runs for one of them at most."""
+        return self.is_seldom(region) and self.winners[self.loops(region)[-1][0]].first is None
+
+
+def _note(loop: Op, position: int, because: str) -> None:
+    what = loop.regions[0].params[1 + position].origin
+    loop.note = Note("winner", what, because, loop.location)

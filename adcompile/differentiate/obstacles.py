@@ -87,21 +87,24 @@ class Obstacles:
             return None
         if self._counter(value) is not None or value in self.mirror.extrema:
             return None
+        if value in self.mirror.known or value in self.mirror.found:
+            return None
         op = value.op
         if op is None:
             return value, f"is carried around the loop {at_line(self.mirror.parents[home][0])}"
         if op.regions:
             return value, f"comes out of the `{op.name}` {at_line(op)}"
         needed = op.inputs
+        seldom = self.mirror.is_seldom(home)
         if op in self._copied:
             needed = _places(op)
         elif op.name == "load":
             if not self.stays(op):
                 return value, f"is read of `{op.inputs[0].origin}`, which is overwritten"
         elif isinstance(value.type, Array):
-            if not op.record.view:
+            if not op.record.view and not (seldom and self._stays_the_same(op)):
                 return value, "is an array: computing it again costs more than reading it back"
-        elif not _cheap(op) or (op.record.reads and not op.record.view):
+        elif (not _cheap(op) and not seldom) or (op.record.reads and not op.record.view):
             return value, f"takes `{op.name}`, which costs more than reading it back"
         inside = [v for v in needed if v not in self.saved and self._in_loop(v)]
         found = next((found for v in inside if (found := self.of(v)) is not None), None)
@@ -111,10 +114,18 @@ class Obstacles:
             steps = 1 + max((self._of_saved.get(v, 0) for v in needed), default=0)
             if op in self._copied:
                 steps = 1 - _MORE
-            if found is None and steps > _MOST:
+            if found is None and steps > _MOST and not seldom:
                 return value, "takes many operations from what is saved"
             self._of_saved[value] = steps
         return found
+
+    def _stays_the_same(self, op: Op) -> bool:
+        """Whether elementwise arithmetic gives the same array as long as the program runs."""
+        aliases = self.mirror.aliases
+        return op.record.cheap and not any(
+            isinstance(v.type, Array) and aliases.may_be_written_after(op, v)
+            for v in (*op.inputs, *op.outputs)
+        )
 
     def _is_rounded(self, value: Value) -> bool:
         """Whether arithmetic gives a value: with numbers that are saved, or in several steps.

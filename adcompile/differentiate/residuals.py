@@ -9,6 +9,7 @@ number of iterations is not known before.
 
 from __future__ import annotations
 
+from adcompile.differentiate.handing import HandingOut
 from adcompile.differentiate.mirror import Mirror
 from adcompile.differentiate.obstacles import Obstacles, at_line
 from adcompile.differentiate.snapshots import Snapshot, Snapshots, spec_of
@@ -62,7 +63,7 @@ def _share_equal(mirror: Mirror) -> None:
         replace(mirror.graph, equal_values(dear, mirror.aliases, is_continuous))
 
 
-class _Settlement(TapeSizes):
+class _Settlement(TapeSizes, HandingOut):
     """The save-or-recompute decisions of one reverse sweep."""
 
     def __init__(self, mirror: Mirror, builder: Builder) -> None:
@@ -161,16 +162,23 @@ class _Settlement(TapeSizes):
 
     def _make_available(self, value: Value, home: Region) -> Value:
         if value in self.mirror.index:
-            return self.mirror.index[value]
+            return self._resolve(self.mirror.index[value])
         if value in self.mirror.extrema:
             return self._best_so_far(value, home)
+        if value in self.mirror.found:
+            return self._resolve(self.mirror.found[value])
+        if value in self.mirror.known:
+            return self._known_condition(value, home)
         if self.obstacles.of(value) is None:
             return self._again(value, home)
         if self.mirror.run is not None:
             return self._push(value, home)
         owner, outer = self.mirror.parents[home]
-        if owner.name == "if" and not self.mirror.loops(home):
+        once = self.mirror.is_single(home)
+        if owner.name == "if" and (once or not self.mirror.loops(home)):
             return self._resolve(self._hand_out(value, owner, home, outer))
+        if once and isinstance(value.type, Scalar):
+            return self._resolve(self._carry_out(value, owner, home, outer))
         return self._tape(value, home)
 
     # -- computing again ------------------------------------------------------------------------
@@ -217,7 +225,7 @@ class _Settlement(TapeSizes):
                 done = self.mirror.count(start, stop, by, self.builder)
             else:
                 start, by = self._resolve(op.inputs[0]), op.inputs[2]
-                done = self.mirror.index[index] - start
+                done = self._resolve(index) - start
                 if by.constant != 1:
                     done = self.builder.op("floordiv", done, by.constant)
             result: Value = first + (done if step == 1 else done * step)
@@ -324,36 +332,21 @@ class _Settlement(TapeSizes):
 
     def _best_so_far(self, value: Value, home: Region) -> Value:
         """What compares to an element as the best of the elements before it does."""
-        extremum, found = self.mirror.extrema[value]
-        loop = extremum.loop
-        index = self.mirror.index[loop.regions[0].params[0]]
+        loop, position, found = self.mirror.extrema[value]
+        index = self._resolve(loop.regions[0].params[0])
         first, best, initial = (
-            self._resolve(v)
-            for v in (found, loop.outputs[extremum.position], loop.inputs[3 + extremum.position])
+            self._resolve(v) for v in (found, loop.outputs[position], loop.inputs[3 + position])
         )
         with self.builder.inside(Region()) as made:
-            result: Value = self.builder.op(
-                "where", self.builder.op("gt", index, first), best, initial
-            )
+            behind = self.builder.op("gt", index, first)
+            if loop in self.mirror.winners:  # which runs the last iteration alone for a NaN
+                behind = self.builder.op("logical_or", behind, self.builder.op("ne", best, best))
+            result: Value = self.builder.op("where", behind, best, initial)
         result.hint, result.named = value.hint, value.named
         self.front.setdefault(self.mirror.reverse_of(home), []).extend(made.ops)
         return result
 
     # -- saving ---------------------------------------------------------------------------------
-
-    def _hand_out(self, value: Value, owner: Op, home: Region, outer: Region) -> Value:
-        """A further output of an `if`: the value where its side ran, undefined elsewhere."""
-        for region in owner.regions:
-            if region is home:
-                region.yields.append(value)
-            else:
-                with self.builder.inside(region):
-                    region.yields.append(self.builder.op("undefined", type=value.type))
-        output = Value(value.type, value.hint, value.named)
-        output.op, output.location = owner, value.location
-        owner.outputs.append(output)
-        self.mirror.home[output] = outer
-        return output
 
     def _outermost(self, home: Region) -> Op:
         region = home
@@ -384,7 +377,7 @@ class _Settlement(TapeSizes):
         reverse = self.mirror.reverse_of(home)
         with self.builder.inside(Region()) as loading:
             place = [
-                self._position(op, self.mirror.index[region.params[0]], again=True)
+                self._position(op, self._resolve(region.params[0]), again=True)
                 for op, region in loops
             ]
             saved = self._read_tape(tape, place, value)

@@ -11,16 +11,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from adcompile.differentiate.extrema import extremum_of
+from adcompile.differentiate.extrema import Extremum, extremum_of, ranges_are_fixed
 from adcompile.differentiate.fusing import Fusing
 from adcompile.differentiate.mirror import Mirror
 from adcompile.differentiate.shadows import Shadows
+from adcompile.differentiate.winners import Marked, winner_of
 from adcompile.graph.ir import Op, Region, Value
 from adcompile.graph.types import Array, Scalar, is_continuous
 from adcompile.ops.elementwise import match
 from adcompile.ops.memory import zeros_like
 
 Adjoints = dict[Value, Value]
+_SHORT = 8  # iterations
 
 
 class StructuredReverse(Fusing):
@@ -117,6 +119,10 @@ class StructuredReverse(Fusing):
         if not self._touches_active(op):
             return
         outgoing = self._outgoing(op)
+        side = self.mirror.known.get(op.inputs[0])
+        if side is not None:
+            self._reverse_side(op.regions[0 if side else 1], outgoing)
+            return
         ours = {k for k, found in outgoing.items() if self._is_ours(op.outputs[k], found)}
         yielded = dict.fromkeys(region.yields[k] for region in op.regions for k in sorted(ours))
         outer = [v for v in yielded if self.aliases.home[v] not in op.regions]
@@ -147,6 +153,11 @@ class StructuredReverse(Fusing):
         for value, buffer in zip(local, outputs[len(names) :], strict=True):
             self.hand_over(value, buffer)
 
+    def _reverse_side(self, region: Region, outgoing: dict[int, Value]) -> None:
+        """Reverse the side of a branch that is known to have run."""
+        self.mirror.join(region, self.builder.region)
+        self._iteration(region, [region.yields[k] for k in outgoing], list(outgoing.values()))
+
     @contextmanager
     def _own_shadows(self, values: Sequence[Value], side: Region) -> Iterator[None]:
         """Inside one side of a branch, these arrays have shadows that are made there."""
@@ -172,11 +183,17 @@ class StructuredReverse(Fusing):
 
     def _reverse_for(self, op: Op) -> None:
         if self._touches_active(op) and not self.fuse(op):
+            marked = self._winner(op)
+            if marked is not None and marked.first is None:
+                self._reverse_winner(op, marked)
+                return
             start, stop, step = op.inputs[:3]
             by = step.constant
             assert isinstance(by, int)
-            extremum = extremum_of(op, self.activity.active)
-            if extremum is not None:
+            extremum = self._extremum(op)
+            if marked is not None and marked.first is not None:
+                bounds = [marked.last, marked.first - 1, self.builder.constant(-1)]
+            elif extremum is not None:
                 first, last = self.mirror.find_extremum(extremum, self.builder)
                 bounds = [last, first - 1, self.builder.constant(-1)]
             elif abs(by) == 1:
@@ -186,6 +203,73 @@ class StructuredReverse(Fusing):
                 last = start + (count - 1) * by
                 bounds = [last, start - by, self.builder.constant(-by)]
             self._reverse_loop(op, op.inputs[3:], op.regions[0], bounds)
+
+    def _winner(self, op: Op) -> Marked | None:
+        """Which iterations alone are reversed, if not all of them; the loop carries them then."""
+        if op in self.mirror.winners:
+            return self.mirror.winners[op]
+        if ranges_are_fixed() or self.mirror.run is not None:
+            return None
+        if self._extremum(op) is not None and not _is_short(op):
+            return None
+        winner = winner_of(op, self.activity.active, self.mirror)
+        return None if winner is None else self.mirror.mark(winner, self.builder)
+
+    def _extremum(self, op: Op) -> Extremum | None:
+        found = extremum_of(op, self.activity.active)
+        return found if found is not None and self.mirror.may_leave_out(op) else None
+
+    def _reverse_winner(self, op: Op, marked: Marked) -> None:
+        """Reverse the one iteration that replaced what the loop carries last, if there is one."""
+        region, outgoing = op.regions[0], self._outgoing(op)
+        carried = self._carried(op, region.params[1:])
+        params = [region.params[1 + k] for k in carried]
+        started = [self._started(op.outputs[k], outgoing.get(k)) for k in carried]
+        ends = [region.yields[k] for k in carried]
+        if marked.taken in self.mirror.known:
+            self.mirror.join(region, self.builder.region)
+            self.mirror.index[region.params[0]] = marked.last
+            self._iteration(region, ends, started)
+            found = [self._or_zero(self.adjoints.get(v), v) for v in params]
+        else:
+            found = self._if_there_is(marked, ends, started, params)
+        for k, adjoint in zip(carried, found, strict=True):
+            self.accumulate(op.inputs[3 + k], adjoint)
+
+    def _if_there_is(
+        self, marked: Marked, ends: list[Value], started: list[Value], params: list[Value]
+    ) -> list[Value]:
+        """The reverse of the iteration in a branch; gives the adjoints of `params` before it."""
+        loop, region = marked.loop, marked.loop.regions[0]
+        free = self._free_scalars(region)
+        start = [*started, *(self._or_zero(self.adjoints.get(v), v) for v in free)]
+        before, reverse = dict(self.adjoints), Region()
+        self.mirror.pair(region, reverse, region.params[0], marked.last)
+        with self.builder.inside(reverse):
+            self.adjoints = dict(zip(free, start[len(params) :], strict=True))
+            self._iteration(region, ends, started)
+            reverse.yields = [self._or_zero(self.adjoints.get(v), v) for v in [*params, *free]]
+        self.adjoints = before
+        # computed from what is saved, and not saved itself
+        taken = self.builder.op("ne", marked.last, loop.inputs[0] - loop.inputs[2])
+        sides = [reverse, Region(yields=start)]
+        outputs = self.builder.structured("if", [taken], sides, start)
+        self._adopt(free, outputs[len(params) :])
+        return outputs[: len(params)]
+
+    def _iteration(self, region: Region, ends: list[Value], adjoints: list[Value]) -> None:
+        for value, adjoint in zip(ends, adjoints, strict=True):
+            self.accumulate(value, adjoint)
+        self._region(region.ops)
+
+    def _carried(self, op: Op, params: Sequence[Value]) -> list[int]:
+        """Which of the values that a loop carries have adjoints."""
+        active = self.activity.active
+        return [
+            k
+            for k, p in enumerate(params)
+            if is_continuous(p.type) and (active(p) or active(op.outputs[k]))
+        ]
 
     def _reverse_while(self, op: Op) -> None:
         if self._touches_active(op):
@@ -198,13 +282,7 @@ class StructuredReverse(Fusing):
     ) -> None:
         outgoing = self._outgoing(op)
         params = region.params[1:] if op.name == "for" else region.params[: len(initial)]
-        active = self.activity.active
-        carried = [
-            k
-            for k, p in enumerate(params)
-            if is_continuous(p.type) and (active(p) or active(op.outputs[k]))
-        ]
-        free = self._free_scalars(region)
+        carried, free = self._carried(op, params), self._free_scalars(region)
         start = [self._started(op.outputs[k], outgoing.get(k)) for k in carried]
         start += [self._or_zero(self.adjoints.get(v), v) for v in free]
         before = dict(self.adjoints)
@@ -258,6 +336,12 @@ class StructuredReverse(Fusing):
             if value not in own and isinstance(value.type, Scalar) and self.activity.active(value):
                 found[value] = None
         return list(found)
+
+
+def _is_short(loop: Op) -> bool:
+    """Whether a loop is too short to look for its extremum in a second one."""
+    first, stop = (v.constant for v in loop.inputs[:2])
+    return isinstance(first, int) and isinstance(stop, int) and stop - first <= _SHORT
 
 
 def _defined(region: Region) -> set[Value]:

@@ -144,8 +144,8 @@ class Record:
 class Note:
     """A decision, kept with the operation that it led to; `explain` reads them.
 
-    kind       "saved", "kept", "recomputed", "adjoint", "copied", "in place", "segments", "fused",
-               "parallel", "sequential", "mapped", "interleaved", "distributed", "columns",
+    kind       "saved", "kept", "recomputed", "winner", "adjoint", "copied", "in place", "segments",
+               "fused", "parallel", "sequential", "mapped", "interleaved", "distributed", "columns",
                "folded", "factored", "kernel", "product", "transfer", "temporary"
     what       the user's variable or expression
     because    why, in words
