@@ -175,9 +175,10 @@ class _Settlement(TapeSizes, HandingOut):
             return self._push(value, home)
         owner, outer = self.mirror.parents[home]
         once = self.mirror.is_single(home)
-        if owner.name == "if" and (once or not self.mirror.loops(home)):
+        number = isinstance(value.type, Scalar)
+        if owner.name == "if" and ((once and number) or not self.mirror.loops(home)):
             return self._resolve(self._hand_out(value, owner, home, outer))
-        if once and isinstance(value.type, Scalar):
+        if once and number:
             return self._resolve(self._carry_out(value, owner, home, outer))
         return self._tape(value, home)
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from adcompile.differentiate.mirror import Mirror
 
 Active = Callable[[Value], bool]
+_ONCE = frozenset({"draw", "seed", "print", "push", "pop"})
 _WORSE = {"maximum": ("lt", "le"), "minimum": ("gt", "ge")}
 
 
@@ -84,13 +85,15 @@ def winner_of(loop: Op, active: Active, mirror: Mirror) -> Winner | None:
     if not params or not all(isinstance(v.type, Scalar) for v in params):
         return None
     winner = _winner(loop, followed)
-    if winner is None or (_shares(winner) and not mirror.may_leave_out(loop)):
+    if winner is None or (_shares(winner) and not _may_share(winner, mirror)):
         return None
     deciding = _operations(winner)
+    if any(op.keeps or op.name in _ONCE for op in body.walk()):
+        return None
     for op in body.walk():
         if op not in deciding and not _is_apart(op, winner.passed, active):
             return None
-        if op not in deciding and _may_need_tapes(op, active) and not mirror.has_fixed_ranges(op):
+        if op not in deciding and _may_need_tapes(op) and not mirror.has_fixed_ranges(op):
             return None
     return winner
 
@@ -188,11 +191,29 @@ def _is_apart(op: Op, passed: set[Value], active: Active) -> bool:
     return passed.isdisjoint(read)
 
 
-def _may_need_tapes(op: Op, active: Active) -> bool:
+def _may_need_tapes(op: Op) -> bool:
     """Whether the reverse may read more of an operation than one number of each iteration."""
-    if op.name == "for":
-        return any(active(v) for o in op.walk() for v in o.outputs)
-    return any(isinstance(v.type, Array) and active(v) for v in op.outputs)
+    if op.name in ("for", "while"):
+        return True
+    return not op.record.view and any(isinstance(v.type, Array) for v in op.outputs)
+
+
+def _may_share(winner: Winner, mirror: Mirror) -> bool:
+    """Whether the first number of those that share is known, and no stack is left with others.
+
+    Nothing else may replace the number: then it is as good as any before the first.
+    """
+    decision: Decision = winner
+    while not isinstance(decision, Better):
+        if isinstance(decision, Winner):
+            decision = decision.decision
+            continue
+        sides = decision.sides if isinstance(decision, Branch) else []
+        replacing = [side for side in sides if side is not None]
+        if len(replacing) != 1 or isinstance(replacing[0], Region):
+            return False
+        decision = replacing[0]
+    return mirror.has_fixed_ranges(winner.loop)
 
 
 @dataclass
@@ -319,8 +340,9 @@ class Marking:
                 return self._replaced(region, op, conditions, replacing == [0], index, before)
         for inner, side in zip(op.regions, decision.sides, strict=True):
             ends = before if side is None else [index for _ in before]
+            inside = known if len(replacing) == 1 else {}  # one side does not tell of the other
             if side is not None and not isinstance(side, Region):
-                ends = self._region(inner, side, index, before, known)
+                ends = self._region(inner, side, index, before, inside)
             inner.yields += ends
         found = [_index(name, index) for name in ("last", "first")[: len(before)]]
         for value in found:

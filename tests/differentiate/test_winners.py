@@ -320,3 +320,114 @@ def test_recursive_functions():
     x = np.array([0.3, 2.0, -1.0, 1.5, 2.5])
     found = ad.grad(lambda x: called(x, 3))(x)
     np.testing.assert_allclose(found, ad.jacfwd(lambda x: called(x, 3))(x))
+
+
+# -- where an iteration must not be left out, or does not tell of another ------------------------
+
+
+def of_arrays_in_a_branch(x, y):
+    best = 5.0
+    for i in range(len(x)):
+        if x[i] > -0.5:
+            part = np.sin(y * x[i])
+            d = np.sum(part * part) * x[i]
+            if d < best:
+                best = d
+    return best
+
+
+def larger_or_another(x, y):
+    best = x[0]
+    for i in range(len(x)):
+        if i == 1:
+            best = 2.0 * x[i]
+        else:
+            best = max(best, x[i])
+    return best * y[0]
+
+
+def larger_or_smaller(x, y):
+    best = y[0]
+    for i in range(len(x)):
+        if i % 2 == 0:
+            best = max(best, x[i])
+        else:
+            best = min(best, x[i])
+    return best
+
+
+def one_condition_on_two_sides(x, y):
+    best = y[0]
+    for i in range(len(x)):
+        c = x[i] > 0.0
+        if i % 2 == 0:
+            if c:
+                best = 3.0 * x[i]
+        else:
+            best = 2.0 * x[i] if c else x[i] ** 2
+    return best
+
+
+def nested_in_a_while(x, y):
+    total, grows = 0.0, 0.5
+    while grows < 3.0:
+        best = 10.0
+        for i in range(len(x)):
+            for j in range(3):
+                best = min(best, y[j] * x[i])
+        total += best * grows
+        grows = 1.3 * grows + 0.2 + 0.01 * best**2
+    return total
+
+
+def with_a_carried_place(x, y):
+    total, grows = 0.0, 0.5
+    while grows < 3.0:
+        best, n = -9.0, 0
+        for i in range(len(x)):
+            best = max(best, np.sin(x[i] * y[n]))
+            n = (2 * n + 1) % 3
+        total += best * grows
+        grows = 1.3 * grows + 0.2 + 0.01 * best**2
+    return total
+
+
+def of_arrays_in_a_while(x, y):
+    total, grows = 0.0, 0.5
+    given = np.array([0.3, -0.2, 0.9])
+    while grows < 3.0:
+        best = 10.0
+        for i in range(3):
+            weights = np.sort(given * (i + 1))
+            d = np.dot(weights, y) * x[i]
+            if d < best:
+                best = d
+        total += best * grows
+        grows = 1.3 * grows + 0.2
+    return total
+
+
+@pytest.mark.parametrize("target", ["cpu", "python"])
+@pytest.mark.parametrize(
+    "function",
+    [
+        of_arrays_in_a_branch, larger_or_another, larger_or_smaller, one_condition_on_two_sides,
+        nested_in_a_while, with_a_carried_place, of_arrays_in_a_while,
+    ],
+)  # fmt: skip
+def test_no_iteration_is_left_out_wrongly(function, target):
+    test_reverse_and_forward_mode_agree(function, target)
+    x, y = np.array([5.0, -1.0, 1.0]), np.array([0.5, 0.7, -0.3])
+    ad.check_grads(function, (x, y), order=1)
+
+
+def test_draws_are_not_drawn_again():
+    def nearest_to_a_draw(x):
+        best = 9.0
+        for i in range(len(x)):
+            d = (x[i] - x[0] * np.random.random()) ** 2
+            if d < best:
+                best = d
+        return best
+
+    assert ad.grad(nearest_to_a_draw).source(np.ones(3)).count("np.random.") == 1
