@@ -59,17 +59,23 @@ class Extremum:
         return self.loop.regions[0].params[1 + self.position]
 
 
+def followed(loop: Op, active: Callable[[Value], bool]) -> list[int]:
+    """Which of the values that a `for` carries an adjoint follows."""
+    params = loop.regions[0].params[1:]
+    return [k for k, v in enumerate(loop.outputs) if active(v) or active(params[k])]
+
+
 def extremum_of(loop: Op, active: Callable[[Value], bool]) -> Extremum | None:
     """What a loop looks for, if that is all it does that an adjoint follows."""
     if ranges_are_fixed():
         return None
     body = loop.regions[0]
-    followed = [k for k, v in enumerate(loop.outputs) if active(v) or active(body.params[1 + k])]
-    if len(followed) != 1 or loop.inputs[2].constant != 1:
+    positions = followed(loop, active)
+    if len(positions) != 1 or loop.inputs[2].constant != 1:
         return None
     if any(op.written or op.keeps for op in body.walk()):
         return None
-    (position,) = followed
+    (position,) = positions
     param, end = body.params[1 + position], body.yields[position]
     element = _compared(body, param, end)
     others = [v for op in body.walk() for v in op.outputs if v not in (element, end)]

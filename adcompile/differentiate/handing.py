@@ -21,15 +21,6 @@ class HandingOut:
 
     mirror: Mirror
     builder: Builder
-    front: dict[Region, list[Op]]
-
-    def _known_condition(self, value: Value, home: Region) -> Value:
-        """What decided for the one iteration that is reversed."""
-        assert isinstance(value.type, Scalar)
-        with self.builder.inside(Region()) as made:
-            known = self.builder.constant(self.mirror.known[value], value.type)
-        self.front.setdefault(self.mirror.reverse_of(home), []).extend(made.ops)
-        return known
 
     def _hand_out(self, value: Value, owner: Op, home: Region, outer: Region) -> Value:
         """A further output of an `if`: the value where its side ran, undefined elsewhere.

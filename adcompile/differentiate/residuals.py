@@ -347,6 +347,14 @@ class _Settlement(TapeSizes, HandingOut):
         self.front.setdefault(self.mirror.reverse_of(home), []).extend(made.ops)
         return result
 
+    def _known_condition(self, value: Value, home: Region) -> Value:
+        """What decided for the one iteration that is reversed."""
+        assert isinstance(value.type, Scalar)
+        with self.builder.inside(Region()) as made:
+            known = self.builder.constant(self.mirror.known[value], value.type)
+        self.front.setdefault(self.mirror.reverse_of(home), []).extend(made.ops)
+        return known
+
     # -- saving ---------------------------------------------------------------------------------
 
     def _outermost(self, home: Region) -> Op:

@@ -183,14 +183,14 @@ class StructuredReverse(Fusing):
 
     def _reverse_for(self, op: Op) -> None:
         if self._touches_active(op) and not self.fuse(op):
-            marked = self._winner(op)
+            extremum = self._extremum(op)
+            marked = self._winner(op, extremum)
             if marked is not None and marked.first is None:
                 self._reverse_winner(op, marked)
                 return
             start, stop, step = op.inputs[:3]
             by = step.constant
             assert isinstance(by, int)
-            extremum = self._extremum(op)
             if marked is not None and marked.first is not None:
                 bounds = [marked.last, marked.first - 1, self.builder.constant(-1)]
             elif extremum is not None:
@@ -204,13 +204,13 @@ class StructuredReverse(Fusing):
                 bounds = [last, start - by, self.builder.constant(-by)]
             self._reverse_loop(op, op.inputs[3:], op.regions[0], bounds)
 
-    def _winner(self, op: Op) -> Marked | None:
+    def _winner(self, op: Op, extremum: Extremum | None) -> Marked | None:
         """Which iterations alone are reversed, if not all of them; the loop carries them then."""
         if op in self.mirror.winners:
             return self.mirror.winners[op]
         if ranges_are_fixed() or self.mirror.run is not None:
             return None
-        if self._extremum(op) is not None and not _is_short(op):
+        if extremum is not None and not _is_short(op):
             return None
         winner = winner_of(op, self.activity.active, self.mirror)
         return None if winner is None else self.mirror.mark(winner, self.builder)

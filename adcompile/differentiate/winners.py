@@ -11,9 +11,10 @@ place, as those whose numbers have the largest `max`, it runs from the last of t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from adcompile.differentiate.extrema import followed
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Op, Region, Value
 from adcompile.graph.types import Array, Scalar, is_continuous
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from adcompile.differentiate.mirror import Mirror
 
 Active = Callable[[Value], bool]
-_ONCE = frozenset({"draw", "seed", "print", "push", "pop"})
 _WORSE = {"maximum": ("lt", "le"), "minimum": ("gt", "ge")}
 
 
@@ -66,7 +66,7 @@ class Winner:
     loop: Op
     positions: Sequence[int]
     decision: Decision
-    passed: set[Value] = field(default_factory=set)  # what hands the numbers on as they are
+    passed: set[Value]  # what hands the numbers on as they are
 
     @property
     def body(self) -> Region:
@@ -80,16 +80,14 @@ Decision = Choice | Better | Branch | Winner
 def winner_of(loop: Op, active: Active, mirror: Mirror) -> Winner | None:
     """How a loop replaces what it carries, if that is all it does that an adjoint follows."""
     body = loop.regions[0]
-    followed = [k for k, v in enumerate(loop.outputs) if active(v) or active(body.params[1 + k])]
-    params = [body.params[1 + k] for k in followed]
-    if not params or not all(isinstance(v.type, Scalar) for v in params):
+    positions = followed(loop, active)
+    numbers = (isinstance(body.params[1 + k].type, Scalar) for k in positions)
+    if not positions or not all(numbers) or any(op.keeps for op in body.walk()):
         return None
-    winner = _winner(loop, followed)
+    winner = _winner(loop, positions)
     if winner is None or (_shares(winner) and not _may_share(winner, mirror)):
         return None
     deciding = _operations(winner)
-    if any(op.keeps or op.name in _ONCE for op in body.walk()):
-        return None
     for op in body.walk():
         if op not in deciding and not _is_apart(op, winner.passed, active):
             return None
@@ -282,9 +280,7 @@ class Marking:
     ) -> list[Value]:  # fmt: skip
         """The indices behind one region, from what they are before it."""
         if isinstance(decision, Branch):
-            if any(side is None for side in decision.sides) or decision.inner:
-                return self._branch(region, decision, index, before, known)
-            return [index for _ in before]
+            return self._branch(region, decision, index, before, known)
         if isinstance(decision, Better):
             return self._better(region, decision, index, before)
         if isinstance(decision, Choice):
@@ -338,6 +334,8 @@ class Marking:
             if not decision.inner:
                 conditions = [op.inputs[0]] * len(before)
                 return self._replaced(region, op, conditions, replacing == [0], index, before)
+        elif not decision.inner:
+            return [index for _ in before]
         for inner, side in zip(op.regions, decision.sides, strict=True):
             ends = before if side is None else [index for _ in before]
             inside = known if len(replacing) == 1 else {}  # one side does not tell of the other

@@ -309,6 +309,29 @@ def called(x, k):
     return best if k == 0 else best + called(x, k - 1)
 
 
+def of_computed_numbers(x):
+    largest = 0.0
+    for i in range(len(x)):
+        largest = max(largest, x[i] * x[i] + 0.1 * x[i])
+    return largest
+
+
+def where_it_is_not_worse(x):
+    largest = 0.0
+    for i in range(len(x)):
+        if not x[i] <= largest:  # a NaN is carried on
+            largest = x[i]
+    return largest
+
+
+@pytest.mark.parametrize("function", [of_computed_numbers, where_it_is_not_worse])
+def test_another_loop_does_not_look_for_it(function):
+    x = np.array([0.3, 2.0, -1.0, 1.5])
+    source = ad.grad(function).source(x)
+    assert "last_i" in source and "tape" not in source
+    ad.check_grads(function, (x,), order=1)
+
+
 @pytest.mark.parametrize("function", [second_largest, also_a_sum, a_part_of_the_best])
 def test_other_loops_are_reversed_whole(function):
     x = np.array([0.3, 2.0, -1.0, 1.5, 2.5])
