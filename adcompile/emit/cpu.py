@@ -77,6 +77,8 @@ class CpuEmitter(PythonEmitter):
             return "{0}"
         if op.name == "cast" and (op.inputs[0].type.dtype, op.attrs["dtype"]) == _WIDENING:
             return "np.float64({0})"
+        if op.name == "cast" and "uint" in op.inputs[0].type.dtype and op.attrs["dtype"] != "bool":
+            return f"np.{op.attrs['dtype']}({{0}})"  # `int` leaves it unsigned
         if op.name == "cast":
             return _CASTS.get(op.attrs["dtype"], f"np.{op.attrs['dtype']}({{0}})")
         if op.name == "stack":  # an empty list that has a type

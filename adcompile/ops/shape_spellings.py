@@ -22,6 +22,7 @@ from adcompile.ops.spellings import (
     ATTRIBUTES,
     CALLS,
     as_value,
+    counting,
     described,
     dtype_name,
     normal_axes,
@@ -294,7 +295,7 @@ CALLS[float], CALLS[int], CALLS[bool] = (_python_number(d) for d in ("float64", 
 
 
 def _extents(shape: Any) -> Sequence[Any]:
-    return shape if isinstance(shape, (tuple, list)) else (shape,)
+    return [counting(e) for e in (shape if isinstance(shape, (tuple, list)) else (shape,))]
 
 
 @spelled(np.zeros)
@@ -348,7 +349,7 @@ def _count_from(builder_range: tuple[Any, Any, Any]) -> Value:
         return as_value(max(math.ceil((stop - start) / step), 0))
     whole = is_integer(as_value(stop).type)
     if step == 1 and start == 0 and whole:
-        return as_value(stop)
+        return as_value(counting(stop))
     span = as_value(stop) - start
     return op("maximum", op("cast", op("ceil", span / step), dtype="int64", weak=True), 0)
 

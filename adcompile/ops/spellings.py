@@ -19,7 +19,14 @@ import numpy as np
 from adcompile.errors import ShapeError, TypeMismatch, UnsupportedOperation
 from adcompile.graph.builder import current
 from adcompile.graph.ir import RECORDS, Value
-from adcompile.graph.types import Array, Scalar, check_dtype, is_complex, is_continuous
+from adcompile.graph.types import (
+    Array,
+    Scalar,
+    check_dtype,
+    is_complex,
+    is_continuous,
+    is_integer,
+)
 
 CALLS: dict[Any, Callable[..., Any]] = {}
 METHODS: dict[str, Callable[..., Any]] = {}
@@ -127,6 +134,18 @@ def whole_number(item: Any, what: str) -> int:
     if not isinstance(known, (int, np.integer)) or isinstance(known, (bool, np.bool_)):
         raise TypeMismatch(f"`{what}` must be an integer, got {described(known)}")
     return int(known)
+
+
+def counting(item: Any) -> Any:
+    """`item`, if it is an integer, as Python counts with it: also below zero.
+
+    NumPy's small and unsigned integers wrap around.
+    """
+    if not isinstance(item, Value) or not isinstance(item.type, Scalar):
+        return item
+    if not is_integer(item.type) or item.type.dtype == "int64":
+        return item
+    return current().op("cast", item, dtype="int64", weak=True)
 
 
 def static(item: Any, what: str) -> Any:

@@ -15,13 +15,13 @@ from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Value
 from adcompile.graph.types import Array, Scalar, is_integer, shape_of
 from adcompile.ops import memory
-from adcompile.ops.spellings import as_value, counted, described, whole_number
+from adcompile.ops.spellings import as_value, counted, counting, described, whole_number
 
 
 def normal_items(builder: Builder, array: Value, index: Any) -> list[Any]:
     """Index items, one per axis (or new axis): ellipsis and missing axes written out."""
     items = list(index) if isinstance(index, tuple) else [index]
-    items = [as_value(i) if isinstance(i, list) else i for i in items]
+    items = [as_value(i) if isinstance(i, list) else _counting(i) for i in items]
     assert isinstance(array.type, Array)
     taken = 0
     for item in items:
@@ -40,6 +40,12 @@ def normal_items(builder: Builder, array: Value, index: Any) -> list[Any]:
     if places:
         return [*items[: places[0]], *whole, *items[places[0] + 1 :]]
     return items + whole
+
+
+def _counting(item: Any) -> Any:
+    if isinstance(item, slice):
+        return slice(counting(item.start), counting(item.stop), item.step)
+    return counting(item)
 
 
 def read(builder: Builder, array: Value, index: Any) -> Any:

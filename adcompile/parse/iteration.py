@@ -16,7 +16,7 @@ from adcompile.graph.builder import current
 from adcompile.graph.ir import Value
 from adcompile.graph.trees import Leaf
 from adcompile.graph.types import Array, Scalar, is_integer
-from adcompile.ops.spellings import as_value, described
+from adcompile.ops.spellings import as_value, counting, described
 from adcompile.parse import indexing
 from adcompile.parse.scope import is_number
 
@@ -85,6 +85,7 @@ def over_range(*bounds: Any) -> Iteration:
             raise TypeMismatch("a bound of range must be an integer", hint="convert it: int(n)")
     if not 1 <= len(bounds) <= 3:
         raise TypeMismatch(f"range takes 1 to 3 arguments, got {len(bounds)}")
+    bounds = tuple(map(counting, bounds))
     start, stop, step = {1: (0, *bounds, 1), 2: (*bounds, 1)}.get(len(bounds), bounds)
     if isinstance(step, Value) and step.constant is not None:
         step = step.constant
