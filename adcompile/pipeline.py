@@ -37,10 +37,12 @@ from adcompile.graph.trees import leaves
 from adcompile.graph.types import Structure
 from adcompile.ops.effects import drop_prints
 from adcompile.optimize.accumulate import merge_accumulations
+from adcompile.optimize.borders import may_peel, peel_borders
 from adcompile.optimize.both import compute_both_sides
 from adcompile.optimize.branches import share_branches
 from adcompile.optimize.buffers import reuse_buffers
 from adcompile.optimize.carried import write_carried
+from adcompile.optimize.carry import carry_stored
 from adcompile.optimize.chains import mark_chains
 from adcompile.optimize.checks import hoist_checks
 from adcompile.optimize.chosen import may_choose_rows, read_chosen_rows
@@ -48,6 +50,7 @@ from adcompile.optimize.columns import may_part, part_columns
 from adcompile.optimize.common import share_common, share_indices
 from adcompile.optimize.copies import drop_copies
 from adcompile.optimize.distribute import distribute_loops
+from adcompile.optimize.divisions import hoist_divisions
 from adcompile.optimize.factor import factor_carried
 from adcompile.optimize.first import store_first
 from adcompile.optimize.fold import fold_rows
@@ -65,6 +68,7 @@ from adcompile.optimize.reciprocals import share_reciprocals
 from adcompile.optimize.rows import keep_rows
 from adcompile.optimize.signs import decide_signs
 from adcompile.optimize.simplify import simplify
+from adcompile.optimize.sink import sink_into_branches
 from adcompile.optimize.skip import skip_zeros
 from adcompile.optimize.solutions import may_share_factors, share_factors
 from adcompile.optimize.squares import square_sizes
@@ -73,6 +77,7 @@ from adcompile.optimize.sums import add_once, carry_sums
 from adcompile.optimize.takeover import take_over
 from adcompile.optimize.tapes import save_factors
 from adcompile.optimize.threads import spread_loops
+from adcompile.optimize.turns import take_turns
 from adcompile.optimize.unread import drop_unread
 from adcompile.optimize.unroll import unroll_columns
 from adcompile.optimize.unsigned import unsigned_indices
@@ -137,6 +142,7 @@ _Asking = tuple[tuple[_Pass, Callable[[Graph], bool]], ...]
 _ON_ARRAYS: _Asking = ((read_chosen_rows, may_choose_rows), (share_factors, may_share_factors))
 # before memory that iterations can share is
 _EARLY: _Asking = (
+    (peel_borders, may_peel),
     (map_sums, may_map),
     (part_columns, may_part),
     (interleave_iterations, may_interleave),
@@ -162,6 +168,7 @@ _REORDERING = frozenset(
         "factor_carried",
         "order_products",
         "distribute_loops",
+        "sink_into_branches",
         "compute_both_sides",
         "mark_chains",
     }
@@ -173,27 +180,13 @@ _skipped: ContextVar[frozenset[str]] = ContextVar("skipped", default=_THREADS | 
 def pass_names() -> list[str]:
     """The passes that can be switched off, in the order in which they first run."""
     named: list[Callable[..., None]] = [share_loads, hoist_loads, precompute]
-    named += [run for run, _ in (*PASSES, *SCALAR_PASSES)]
+    named += [run for run, _ in (*PASSES, *SCALAR_PASSES, *_ON_ARRAYS)]
     named += [
-        read_chosen_rows,
-        share_factors,
-        spread_loops,
-        map_sums,
-        part_columns,
-        interleave_iterations,
-        choose_ways,
-        hand_on_sums,
-        skip_zeros,
-        factor_carried,
-        order_products,
-        save_factors,
-        distribute_loops,
-        compute_both_sides,
-        mark_chains,
-        unsigned_indices,
-        merge_kernels,
+        spread_loops, *(run for run, _ in _EARLY), choose_ways, take_turns, hand_on_sums,
+        carry_stored, skip_zeros, factor_carried, order_products, save_factors, distribute_loops,
+        sink_into_branches, compute_both_sides, mark_chains, unsigned_indices, merge_kernels,
         drop_overwritten,
-    ]
+    ]  # fmt: skip
     names = dict.fromkeys(run.__name__ for run in named)
     return [name for name in names if name not in _NEEDED]
 
@@ -222,7 +215,8 @@ def skipped_passes(
             "merge_loops", "unsigned_indices", "map_sums", "part_columns", "interleave_iterations",
             "hand_on_sums", "skip_zeros", "factor_carried", "order_products", "save_factors",
             "read_chosen_rows", "choose_ways", "distribute_loops", "mark_chains", "share_factors",
-            "compute_both_sides",
+            "compute_both_sides", "peel_borders", "sink_into_branches", "carry_stored",
+            "take_turns",
         }  # fmt: skip
         return off | others | _THREADS
     off |= _ONLY_KERNELS
@@ -488,11 +482,13 @@ def scheduled(graph: Graph, shapes: Sequence[tuple[int, ...]] = ()) -> Graph:
         handed_on = _is_on(gather_sums) and _is_on(hand_on_sums)
         others: dict[_Pass, _Pass] = {gather_sums: gather_but_pairs} if handed_on else {}
         _optimise_one(body, _replaced(SCALAR_PASSES, others))
-        _run(body, hand_on_sums, simplify, skip_zeros, factor_carried, prune)
-        _run(body, order_products, save_factors, prune, distribute_loops)
+        _run(body, take_turns, hand_on_sums, carry_stored, simplify, skip_zeros, factor_carried)
+        _run(body, prune, order_products, save_factors, prune, distribute_loops)
         if body is loops:
             choose_ways(loops, known)
-        _run(body, compute_both_sides, prune, mark_chains, unsigned_indices)
+        _run(body, sink_into_branches, compute_both_sides, prune, mark_chains)
+        hoist_divisions(body)
+        _run(body, unsigned_indices)
     for body in graphs[1:]:
         loops.notes += body.notes
     return loops

@@ -310,7 +310,7 @@ class _Settlement(TapeSizes, HandingOut):
         for axis, stop in enumerate(snapshot.stops):
             if stop is not None:
                 place = self._from_sum(stop)
-                if any(isinstance(atom, Value) for atom in stop.factors):
+                if not self.bounds.sum_never_negative(stop, self.mirror.graph.body):
                     place = self.builder.op("maximum", place, 0)
                 places.append(place)
                 whole = self._extent(shape[axis], snapshot.region)

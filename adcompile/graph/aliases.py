@@ -6,7 +6,7 @@ memory it may use, and for every operation whether a root may be written after i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.types import Array, Scalar, StackOf
@@ -17,9 +17,12 @@ _OUTSIDE = Value(StackOf(Scalar("bool")), "outside")  # all that another graph h
 
 
 class Aliases:
-    """The answer to alias questions about one graph; build it anew after a change."""
+    """The answer to alias questions about one graph; build it anew after a change.
 
-    def __init__(self, graph: Graph) -> None:
+    The values `apart` count as memory of their own, whatever control flow hands them.
+    """
+
+    def __init__(self, graph: Graph, apart: Collection[Value] = ()) -> None:
         self.roots: dict[Value, frozenset[Value]] = {}
         self.home: dict[Value, Region] = {}
         self._around: dict[Region, Region] = {}
@@ -28,12 +31,14 @@ class Aliases:
         self._writes: list[tuple[Op, frozenset[Value]]] = []
         self._root_path: dict[Value, Path] = {}
         self.roots[_OUTSIDE] = frozenset([_OUTSIDE])
+        self._apart = frozenset(apart)
         for value in graph.params:
             self._fresh(value, graph.body, ())
         for group in graph.overlapping:
             self.roots.update(dict.fromkeys(group, self.roots[group[0]]))
         self._scan(graph.body, (), None, 0)
-        self._spread([pair for pair in self._shared() if pair[0] in self.roots])
+        pairs = [pair for pair in self._shared() if pair[0] in self.roots]
+        self._spread([pair for pair in pairs if pair[0] not in self._apart])
         for op in self._paths:
             self._writes += [(op, self.roots[value]) for value in op.written]
         self.written = frozenset(r for _, roots in self._writes for r in roots)
@@ -52,11 +57,11 @@ class Aliases:
                 self._around[inner] = region
                 self._owners[inner] = op
                 for value in inner.params:
-                    self._bare(value, inner)
+                    self._handed(value, inner, (*path, (op, k, -1)))
                 self._scan(inner, path, op, k)
             for value in op.outputs:
                 if op.regions:
-                    self._bare(value, region)
+                    self._handed(value, region, path)
                 elif op.record.view and isinstance(value.type, Array):
                     self.home[value] = region
                     self.roots[value] = self.roots.get(op.inputs[0], frozenset([value]))
@@ -79,7 +84,9 @@ class Aliases:
                 for value in pushed.get(op.inputs[0], [_OUTSIDE]):
                     yield op.result, value
 
-    def _bare(self, value: Value, home: Region) -> None:
+    def _handed(self, value: Value, home: Region, path: Path) -> None:
+        if value in self._apart:
+            return self._fresh(value, home, path)
         self.home[value] = home
         if isinstance(value.type, (Array, StackOf)):
             self.roots[value] = frozenset()
@@ -137,7 +144,8 @@ class Aliases:
     def _swapped(self, first: Value, second: Value) -> bool:
         """Whether two arrays that a loop carries are different ones in every iteration.
 
-        They are if it starts with different ones, and hands all of them on, each under one name.
+        They are if it starts with different ones, and hands these or new ones on, each under one
+        name.
         """
         region = self.home.get(first)
         if first is second or region is None or region not in self._owners:
@@ -146,17 +154,23 @@ class Aliases:
         if loop.name != "for" or first not in region.params or second not in region.params:
             return False
         carried = [
-            (initial, param, end)
+            (self.roots.get(initial, frozenset()), end)
             for initial, param, end in zip(
                 loop.inputs[3:], region.params[1:], region.yields, strict=True
             )
             if isinstance(param.type, Array)
         ]
-        ends = [end for _, _, end in carried]
-        if set(ends) != {param for _, param, _ in carried}:
-            return False
-        starts = [self.roots.get(initial, frozenset()) for initial, _, _ in carried]
-        return len(frozenset().union(*starts)) == sum(map(len, starts))
+        ends = [end for _, end in carried]
+        starts = [roots for roots, _ in carried]
+        return (
+            len(set(ends)) == len(ends)
+            and all(end in region.params or self._is_new(end, region) for end in ends)
+            and len(frozenset().union(*starts)) == sum(map(len, starts))
+        )
+
+    def _is_new(self, array: Value, region: Region) -> bool:
+        """Whether a region makes an array whenever it runs."""
+        return self.roots[array] == {array} and self.is_inside(self.home[array], region)
 
     def is_inside(self, region: Region, other: Region | None) -> bool:
         """Whether a region is another, or inside it."""

@@ -20,18 +20,24 @@ _MOST = 100  # half cycles of one iteration that a side may take in vain: five f
 
 def compute_both_sides(graph: Graph) -> None:
     """Rewrite in place the innermost loops with such branches."""
-    loops = [op for op in graph.body.walk() if may_gain(op) and any(map(_is_branch, _body(op)))]
-    if not loops:
-        return
     mapping: dict[Value, Value] = {}
-    known = Aliases(graph), Bounds(graph)
     with Builder(graph) as builder:
-        for loop in loops:
-            parts = Parts(loop, *known)
+        for loop in loops_of_choices(graph):
             branches = [op for op in _body(loop) if op.regions]
-            if all(map(_is_branch, branches)) and not parts.why() and not parts.stays():
-                _rewrite(loop.regions[0], branches, builder, mapping)
+            _rewrite(loop.regions[0], branches, builder, mapping)
     replace(graph, mapping)
+
+
+def loops_of_choices(graph: Graph) -> list[Op]:
+    """The innermost loops with such branches."""
+    loops = [op for op in graph.body.walk() if may_gain(op) and any(map(_is_branch, _body(op)))]
+    known = (Aliases(graph), Bounds(graph)) if loops else ()
+    return [loop for loop in loops if _is_of_choices(loop, Parts(loop, *known))]
+
+
+def _is_of_choices(loop: Op, parts: Parts) -> bool:
+    pure = all(_is_branch(op) for op in _body(loop) if op.regions)
+    return pure and not parts.why() and not parts.stays()
 
 
 def _body(loop: Op) -> list[Op]:

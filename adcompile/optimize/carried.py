@@ -7,7 +7,7 @@ started with: one array stays in the cache where two took turns.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Bounds
@@ -24,70 +24,89 @@ _READ = frozenset({"load", "store", "accumulate_at", "dim", "matmul", "matmul_in
 
 def write_carried(graph: Graph) -> None:
     """Rewrite in place, one carried array after the other."""
-    while _one(graph, graph.body, Builder(graph), Aliases(graph), Bounds(graph)):
-        pass
+    while (found := first_carried(graph, _fits)) is not None:
+        replace(graph, found.drop())
 
 
-def _one(graph: Graph, region: Region, builder: Builder, aliases: Aliases, bounds: Bounds) -> bool:
-    for loop in [op for op in region.ops if op.name == "for"]:
-        for k in range(len(loop.outputs)):
-            carried = _Carried(region, loop, k, aliases)
-            with builder.inside(region):
-                fits = carried.is_replaced(builder) and carried.may_share(bounds)
-            if fits:
-                replace(graph, carried.drop())
-                return True
-    inner = (r for op in region.ops for r in op.regions)
-    return any(_one(graph, r, builder, aliases, bounds) for r in inner)
+def _fits(carried: Carried) -> bool:
+    alone = carried.is_replaced() and carried.is_alone()
+    return alone and carried.is_left() and carried.ends_before()
 
 
-class _Carried:
+def first_carried(graph: Graph, fits: Callable[[Carried], bool]) -> Carried | None:
+    """The first value that a loop carries and that fits."""
+    known = Builder(graph), Aliases(graph), Bounds(graph)
+    for region in graph.regions:
+        for loop in [op for op in region.ops if op.name == "for"]:
+            for k in range(len(loop.outputs)):
+                carried = Carried(region, loop, k, *known)
+                if fits(carried):
+                    return carried
+    return None
+
+
+class Carried:
     """What a loop starts with, what an iteration sees, what it hands on, and what is left."""
 
-    def __init__(self, region: Region, loop: Op, k: int, aliases: Aliases) -> None:
-        self.region, self.loop, self.k, self.aliases = region, loop, k, aliases
+    def __init__(
+        self, region: Region, loop: Op, k: int, builder: Builder, aliases: Aliases, bounds: Bounds
+    ) -> None:
+        self.region, self.loop, self.k = region, loop, k
+        self.builder, self.aliases, self.bounds = builder, aliases, bounds
         self.body = loop.regions[0]
         self.start, self.old = loop.inputs[3 + k], self.body.params[1 + k]
         self.new, self.end = self.body.yields[k], loop.outputs[k]
 
-    def is_replaced(self, builder: Builder) -> bool:
+    def is_replaced(self) -> bool:
         """Whether each iteration makes an array, in place of one like it."""
-        arrays = self.start, self.old, self.new, self.end
-        makers = (self.start.op, self.region), (self.new.op, self.body)
-        return (
-            all(isinstance(v.type, Array) and v.type.layout == "C" for v in arrays)
-            and all(op and op.name in _FRESH and op in region.ops for op, region in makers)
-            and self.new.op is not None and self.new.op.name == "empty"
-            and self.aliases.roots[self.start] == {self.start}
-            and same_kind(builder, self.start, self.new)
-        )  # fmt: skip
+        made = [(self.new.op, self.body), (self.start.op, self.region)]
+        fresh = all(op and op.name in _FRESH and op in home.ops for op, home in made)
+        return fresh and self.starts_like(self.new)
 
-    def may_share(self, bounds: Bounds) -> bool:
-        """Whether nobody could tell that all of them are one memory."""
+    def starts_like(self, array: Value) -> bool:
+        """Whether the loop starts with a new array of the same dtype and extents."""
+        arrays = self.start, self.old, array, self.end
+        if not all(isinstance(v.type, Array) and v.type.layout == "C" for v in arrays):
+            return False
+        with self.builder.inside(self.region):
+            alike = same_kind(self.builder, self.start, array)
+        return alike and self.aliases.roots[self.start] == {self.start}
+
+    def is_alone(self) -> bool:
+        """Whether each of them has no other name, and is not kept."""
         before = self.region.ops[: self.region.ops.index(self.loop)]
         rest = self.region.ops[len(before) + 1 :]
-        if not _only_elements(self.start, before) or _names(self.start, rest):
+        if not only_elements(self.start, before) or _names(self.start, rest):
             return False
         handed = [*self.loop.inputs, *self.region.yields]
         if handed.count(self.start) != 1 or _names(self.start, self.body.ops):
             return False
-        if any(v in self.body.yields for v in (self.start, self.old)):
+        if self.start in self.body.yields:
             return False
-        others = [v for j, v in enumerate(self.body.yields) if j != self.k]
+        others = [v for v in self.body.yields if v not in (self.new, *self.body.params)]
         others += [v for op in self.body.walk() if op.name in _KEEP for v in op.inputs]
-        if any(self.new in self.aliases.roots.get(v, ()) for v in others):
-            return False
-        return self._ends_before(bounds)
+        return not any(self.new in self.aliases.roots.get(v, ()) for v in others)
 
-    def _ends_before(self, bounds: Bounds) -> bool:
+    def is_left(self) -> bool:
+        """Whether the old array is not handed on, and the new one under one name."""
+        yields = self.body.yields
+        return self.old not in yields and yields.count(self.new) == 1
+
+    def beside(self, k: int) -> Carried:
+        """Another array that the loop carries."""
+        return Carried(self.region, self.loop, k, self.builder, self.aliases, self.bounds)
+
+    def ends_before(self) -> bool:
         """Whether the old array is read before the new one is written, element by element."""
         ops = self.body.ops
+        if self.new.op is None or self.new.op.name != "empty":
+            return False
         reads = [k for k, op in enumerate(ops) if _names(self.old, [op])]
         writes = [k for k, op in enumerate(ops) if self._touches_new(op)]
         last, first = max(reads, default=-1), min(writes, default=len(ops))
         if last < first:
-            return _only_elements(self.old, ops)
-        if last > first or ops[last].name != "for" or not _only_elements(self.old, ops[:last]):
+            return only_elements(self.old, ops)
+        if last > first or ops[last].name != "for" or not only_elements(self.old, ops[:last]):
             return False
         roots, nest = self.aliases.roots, ops[last]
         inner = [
@@ -95,7 +114,7 @@ class _Carried:
             if op.name != "dim"
             and any(v is self.old or self.new in roots.get(v, ()) for v in op.used)
         ]  # fmt: skip
-        return in_order(inner, nest, self.old, self.new, bounds)
+        return in_order(inner, nest, self.old, self.new, self.bounds)
 
     def _touches_new(self, op: Op) -> bool:
         return any(
@@ -125,7 +144,7 @@ def _names(value: Value, ops: list[Op]) -> bool:
     return any(value in op.used for op in _all(ops))
 
 
-def _only_elements(value: Value, ops: list[Op]) -> bool:
+def only_elements(value: Value, ops: list[Op]) -> bool:
     """Whether operations only read and write elements of an array, or multiply it."""
     using = [op for op in _all(ops) if value in op.used]
     return all(op.name in _READ for op in using)

@@ -18,21 +18,20 @@ from collections.abc import Iterator, Sequence
 from functools import reduce
 
 from adcompile.graph.aliases import Aliases
-from adcompile.graph.bounds import Bounds, Sum
+from adcompile.graph.bounds import Bounds
 from adcompile.graph.builder import Builder
-from adcompile.graph.clone import clone_op
+from adcompile.graph.dependence import index_of
 from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.types import Scalar
 from adcompile.ops import memory
-from adcompile.optimize.loads import defined
+from adcompile.optimize.neighbours import LONGEST, Neighbours, innermost_loops
 
-CHEAP = frozenset({"add", "sub", "mul", "neg", "load", "constant", "cast", "dim"})
-_MOST = 12  # operations that one contribution may take: it is computed in two loops
+_MOST = 12  # operations that one contribution may take, but for the longest: others need them, too
 
 
 def gather_sums(graph: Graph) -> None:
     """Rewrite innermost loops in place."""
-    for loop in _loops(graph):
+    for loop in innermost_loops(graph, _Gathering):
         loop.gather()
 
 
@@ -41,45 +40,23 @@ def gather_but_pairs(graph: Graph) -> None:
 
     These can be handed on.
     """
-    for loop in _loops(graph):
+    for loop in innermost_loops(graph, _Gathering):
         loop.gather(pairs=False)
 
 
 def hand_on_sums(graph: Graph) -> None:
     """Rewrite in place the innermost loops that `gather_but_pairs` has left."""
-    for loop in _loops(graph):
+    for loop in innermost_loops(graph, _Gathering):
         loop.hand_on()
 
 
-def _loops(graph: Graph) -> Iterator[_Gathering]:
-    """The innermost loops over ranges up or down."""
-    aliases, bounds = Aliases(graph), Bounds(graph)
-    with Builder(graph) as builder:
-        yield from _innermost(graph.body, aliases, bounds, builder)
-
-
-def _innermost(
-    region: Region, aliases: Aliases, bounds: Bounds, builder: Builder
-) -> Iterator[_Gathering]:
-    for op in list(region.ops):
-        for inner in op.regions:
-            yield from _innermost(inner, aliases, bounds, builder)
-        if op.name == "for" and not any(o.regions for o in op.regions[0].ops):
-            if op.inputs[2].constant in (1, -1):
-                with builder.inside(region):
-                    yield _Gathering(op, region, aliases, bounds, builder)
-
-
-class _Gathering:
+class _Gathering(Neighbours):
     """One innermost loop."""
 
     def __init__(
         self, loop: Op, region: Region, aliases: Aliases, bounds: Bounds, builder: Builder
     ) -> None:
-        self.loop, self.region, self.body = loop, region, loop.regions[0]
-        self.counter = self.body.params[0]
-        self.own = defined(self.body)
-        self.aliases, self.bounds, self.builder = aliases, bounds, builder
+        super().__init__(loop, region, aliases, bounds, builder)
         self.low = self.high = self.counter  # of the range, once it is known
         self.saved: dict[Value, Value] = {}
 
@@ -87,8 +64,9 @@ class _Gathering:
         """Take the sums that can be gathered out of the loop, and put loops for them beside it."""
         for groups in self._meeting():
             sums = [op for group in groups for op, _ in group]
-            computed_twice = all(self._slice(op, op.inputs[1:2]) is not None for op in sums)
-            if not pairs and not computed_twice and _is_pair(groups):
+            left = not pairs and _is_pair(groups)
+            computed_twice = self._may_compute_twice(sums, 0 if left else 1)
+            if left and not computed_twice:
                 continue
             with self.builder.inside(Region()) as before, self.builder.at(self.loop.location):
                 self.low, self.high = self._range()
@@ -149,10 +127,10 @@ class _Gathering:
                 return []
         groups: list[list[tuple[Op, int]]] = []
         for op in sums:
-            if self._slice(op, op.inputs[2:]) is None or not self._by_counter(op):
+            if self._slice(op, op.inputs[2:]) is None or not self._by_counter(index_of(op)):
                 return []
             for group in groups:
-                offset = self._offset(op, group[0][0])
+                offset = self._offset(index_of(op), index_of(group[0][0]))
                 if offset is not None:
                     group.append((op, offset))
                     break
@@ -160,80 +138,13 @@ class _Gathering:
                 groups.append([(op, 0)])
         return groups
 
-    def _by_counter(self, op: Op) -> bool:
-        """Whether iterations after one another add to elements after one another."""
-        moving = 0
-        for value in op.inputs[2:]:
-            found = self.bounds.sum_of(value, self.body)
-            factor = found.factors.get(self.counter, 0)
-            others = [a for a in found.factors if a in self.own and a is not self.counter]
-            if factor not in (0, 1) or others or not self.bounds.never_negative(value, self.body):
-                return False
-            moving += factor
-        return moving == 1
-
-    def _offset(self, op: Op, first: Op) -> int | None:
-        """How many iterations later `first` adds to the element that `op` adds to, if ever."""
-        offset = 0
-        for one, other in zip(op.inputs[2:], first.inputs[2:], strict=True):
-            gap = self._sum(one).plus(self._sum(other), -1)
-            if gap.factors:
-                return None
-            if gap.constant:
-                if self.counter not in self._sum(one).factors:
-                    return None
-                offset = gap.constant
-        return offset
-
-    def _sum(self, value: Value) -> Sum:
-        return self.bounds.sum_of(value, self.body)
-
-    def _slice(self, op: Op, values: Sequence[Value]) -> list[Op] | None:
-        """The operations of the loop that compute what `op` reads, if they are few and cheap."""
-        needed = {v for v in values if v in self.own}
-        found: list[Op] = []
-        for maker in reversed(self.body.ops[: self.body.ops.index(op)]):
-            if not needed.isdisjoint(maker.outputs):
-                if maker.name not in CHEAP or not self._lasts(maker):
-                    return None
-                found.append(maker)
-                needed.difference_update(maker.outputs)
-                needed.update(v for v in maker.inputs if v in self.own)
-        if needed - {self.counter} or len(found) > _MOST:
-            return None
-        return found[::-1]
-
-    def _lasts(self, op: Op) -> bool:
-        """Whether an iteration reads what was there before the loop."""
-        if op.name != "load":
-            return True
-        place = self.body.ops.index(op)
-        for other in self.body.ops:
-            array = op.inputs[0]
-            if not any(self.aliases.shared_at_once(v, array) for v in other.written):
-                continue
-            if other.name != "store" or self.body.ops.index(other) < place:
-                return False
-            if other.inputs[0] is not op.inputs[0] or other.inputs[2:] != op.inputs[1:]:
-                return False
-            if not any(map(self._is_own, op.inputs[1:])):
-                return False
-        return True
-
-    def _is_own(self, value: Value) -> bool:
-        """Whether an index is another one in each iteration."""
-        rest = self._sum(value).plus(Sum(0, {self.counter: 1}), -1)
-        fixed = not any(a in self.own for a in rest.factors)
-        return fixed and self.bounds.never_negative(value, self.body)
+    def _may_compute_twice(self, sums: Sequence[Op], long: int) -> bool:
+        """Whether what sums share may be computed for each: all but `long` are few operations."""
+        slices = [self._slice(op, op.inputs[1:2]) for op in sums]
+        sizes = [LONGEST + 1 if found is None else len(found) for found in slices]
+        return max(sizes) <= LONGEST and sum(size > _MOST for size in sizes) <= long
 
     # -- the new loops --------------------------------------------------------------------------
-
-    def _range(self) -> tuple[Value, Value]:
-        """The first item of the range, from below, and the one after the last."""
-        start, stop = self.loop.inputs[:2]
-        if self.loop.inputs[2].constant == 1:
-            return start, stop
-        return self.builder.op("add", stop, 1), self.builder.op("add", start, 1)
 
     def _gathered(self, group: list[tuple[Op, int]]) -> None:
         """The loops over the elements that the sums of one group add to."""
@@ -315,13 +226,6 @@ class _Gathering:
         place = self.builder.op("sub", iteration, self.low)
         value: Value = self.builder.op("load", saved, place)
         return value
-
-    def _copied(self, op: Op, iteration: Value, values: Sequence[Value]) -> list[Value]:
-        """Values that an operation reads, as another iteration has them."""
-        mapping = {self.counter: iteration}
-        makers = self._slice(op, values) or []
-        self.builder.region.ops += [clone_op(maker, mapping) for maker in makers]
-        return [mapping.get(v, v) for v in values]
 
 
 def _is_pair(groups: list[list[tuple[Op, int]]]) -> bool:

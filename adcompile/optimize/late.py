@@ -52,8 +52,8 @@ def _made_late(
 ) -> bool:  # fmt: skip
     array = made.result
     assert isinstance(array.type, Array)
-    if array.type.ndim < 2:  # zeros cost next to nothing where there is one row, and loops a little
-        return False
+    if array.type.ndim < 2 and region is builder.graph.body:
+        return False  # zeros cost next to nothing where there is one row, and loops a little
     spans = [Span(Sum(), bounds.extent(dim, region)) for dim in array.type.shape]
     zeros = Zeros(array, spans, aliases, bounds, builder)
     place = region.ops.index(made) + 1

@@ -23,8 +23,8 @@ from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.magnitude import DEAR
 from adcompile.graph.types import Scalar, is_complex, is_continuous
 from adcompile.optimize.distribute import TRAPS
-from adcompile.optimize.gather import CHEAP
 from adcompile.optimize.loads import changed, defined, touched
+from adcompile.optimize.neighbours import CHEAP
 
 Offset = tuple[int, frozenset[tuple[Atom, int]]]  # a number, and multiples of what is fixed
 

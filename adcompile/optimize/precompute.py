@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from adcompile.graph.aliases import Aliases
-from adcompile.graph.bounds import Bounds
+from adcompile.graph.bounds import Bounds, Sum
 from adcompile.graph.builder import Builder
 from adcompile.graph.clone import clone_op
 from adcompile.graph.ir import Graph, Op, Region, Value
@@ -43,8 +43,8 @@ def _one(graph: Graph, tried: set[Op]) -> bool:
             if slice_ is None:
                 continue
             around = _around(slice_, inside, own)
-            sure = _surely_there(slice_, bounds, inside)
-            if around and (sure or _reads_all(loop)):
+            sure = _surely_there(slice_, bounds, inside[-1].regions[0], around)
+            if around and (sure or _reads_all(loop, inside, around, bounds)):
                 tried.add(op)
                 _take_out(graph, region, loop, op, slice_, around, sure)
                 return True
@@ -114,20 +114,33 @@ def _around(slice_: Sequence[Op], inside: Sequence[Op], own: set[Value]) -> list
     return loops
 
 
-def _surely_there(slice_: Sequence[Op], bounds: Bounds, inside: Sequence[Op]) -> bool:
-    """Whether all that is read exists, even if the outer loop never runs."""
-    body = inside[-1].regions[0]
+def _surely_there(slice_: Sequence[Op], bounds: Bounds, body: Region, around: Sequence[Op]) -> bool:
+    """Whether all that is read exists, even if only the loops around the table ever run."""
     loads = [op for op in slice_ if op.name == "load"]
     return bool(loads) and all(
-        bounds.within(op.inputs[0], op.inputs[1:], body, inside) for op in loads
+        bounds.within(op.inputs[0], op.inputs[1:], body, around) for op in loads
     )
 
 
-def _reads_all(loop: Op) -> bool:
-    """Whether an iteration of the outer loop is never left half-way."""
+def _reads_all(loop: Op, inside: Sequence[Op], around: Sequence[Op], bounds: Bounds) -> bool:
+    """Whether an iteration of the outer loop is never left half-way, nor a loop inside left out."""
     if loop.name != "for" or not loop.inputs[2].constant:
         return False
+    homes = [loop.regions[0], *(o.regions[0] for o in inside)]
+    between = [(o, home) for o, home in zip(inside, homes, strict=False) if o not in around]
+    if not all(_runs(o, home, bounds) for o, home in between):
+        return False
     return not any(o.keeps and not o.written for o in _all(loop))
+
+
+def _runs(loop: Op, home: Region, bounds: Bounds) -> bool:
+    """Whether a loop runs at least once."""
+    step = loop.inputs[2].constant
+    if step not in (1, -1):
+        return False
+    start, stop = (bounds.sum_of(v, home) for v in loop.inputs[:2])
+    gap = stop.plus(start, -1) if step == 1 else start.plus(stop, -1)
+    return bounds.sum_never_negative(gap.plus(Sum(-1)), home)
 
 
 def _take_out(

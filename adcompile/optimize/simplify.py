@@ -58,6 +58,9 @@ class _Simplifier:
                 self._drop_unchanged(op)
                 for inner in op.regions:
                     self._region(inner)
+                if op.name == "if" and op.inputs[0].constant is not None:
+                    self._take_side(op)
+                    continue
                 if op.name == "if":
                     self._join_outputs(op)
                 with self.builder.at(op.location):
@@ -92,6 +95,15 @@ class _Simplifier:
                     del region.params[first + k]
                 self.mapping[op.outputs[k]] = initial
                 del op.inputs[skip + k], body.yields[k], op.outputs[k]
+
+    def _take_side(self, op: Op) -> None:
+        """A branch that is decided is what its side does."""
+        side, region = op.regions[0 if op.inputs[0].constant else 1], self.builder.region
+        region.ops += side.ops
+        region.extents = {**side.extents, **region.extents}
+        region.same = {**side.same, **region.same}
+        for output, value in zip(op.outputs, side.yields, strict=True):
+            self._take(output, value)
 
     def _join_outputs(self, op: Op) -> None:
         """A number that a branch leaves twice is left once, wherever either of them is defined."""

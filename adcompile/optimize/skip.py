@@ -9,11 +9,12 @@ Zero times an infinite partial derivative, which would be no number, is zero the
 
 from __future__ import annotations
 
+from collections.abc import Container
 from functools import cached_property
 
 from adcompile.graph.builder import Builder
 from adcompile.graph.concurrency import Concurrency
-from adcompile.graph.ir import Graph, Op, Value
+from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.types import Scalar, is_complex, is_continuous
 
 # operations whose result is zero if all of these operands are
@@ -36,6 +37,32 @@ def skip_zeros(graph: Graph) -> None:
                     step.skip(builder)
 
 
+def is_multiple(op: Op, numbers: Container[Value]) -> bool:
+    """Whether the result of an operation is zero if some numbers are."""
+    if op.name in ("mul", "scale"):
+        return any(v in numbers for v in op.inputs)
+    items = [op.inputs[k] for k in _LINEAR.get(op.name, ())]
+    return any(v in numbers for v in items) and all(v in numbers or v.constant == 0 for v in items)
+
+
+def stays(body: Region, k: int, numbers: Container[Value]) -> bool:
+    """Whether an iteration hands on what it was handed, or that with something added that is one of
+    these numbers."""
+    param, end = body.params[1 + k], body.yields[k]
+    while end is not param:
+        op = end.op
+        if op is None or op not in body.ops or op.name not in ("add", "sub"):
+            return False
+        one, other = op.inputs
+        if other in numbers:
+            end = one
+        elif one in numbers and op.name == "add":
+            end = other
+        else:
+            return False
+    return True
+
+
 class _Step:
     """The body of a loop, and which of its numbers are zero if the adjoints that it reads are."""
 
@@ -48,17 +75,8 @@ class _Step:
         ]  # fmt: skip
         self.zero = set(self.read)
         for op in self.body.ops:
-            if self._is_zero(op):
+            if is_multiple(op, self.zero):
                 self.zero.update(op.outputs)
-
-    def _is_zero(self, op: Op) -> bool:
-        if op.name in ("mul", "scale"):
-            return any(v in self.zero for v in op.inputs)
-        places = _LINEAR.get(op.name)
-        items = [op.inputs[k] for k in places or ()]
-        return any(v in self.zero for v in items) and all(
-            v in self.zero or v.constant == 0 for v in items
-        )
 
     def is_sparse(self) -> bool:
         """Whether nothing is done but to add multiples of the adjoints, some of them chosen."""
@@ -70,7 +88,7 @@ class _Step:
             and any(v.constant == 0 for op in chosen for v in op.inputs[1:])
             and len(self.body.ops) - len(self.needed) >= FEWEST
             and all(map(self._does_nothing, self.body.ops))
-            and all(self._stays(k) for k in range(len(self.body.yields)))
+            and all(stays(self.body, k, self.zero) for k in range(len(self.body.yields)))
         )
 
     def _comes_first(self) -> bool:
@@ -98,22 +116,6 @@ class _Step:
             if op.name == "store" and op.inputs[1] in self.zero
             and all(v not in own or v.constant is not None for v in op.inputs[2:])
         ]  # fmt: skip
-
-    def _stays(self, k: int) -> bool:
-        """Whether what is carried is as before if the adjoints are zero."""
-        param, end = self.body.params[1 + k], self.body.yields[k]
-        while end is not param:
-            op = end.op
-            if op is None or op not in self.body.ops or op.name not in ("add", "sub"):
-                return False
-            one, other = op.inputs
-            if other in self.zero:
-                end = one
-            elif one in self.zero and op.name == "add":
-                end = other
-            else:
-                return False
-        return True
 
     @cached_property
     def needed(self) -> list[Op]:

@@ -183,8 +183,6 @@ class Zeros:
         return None if unknown else False
 
     def _is(self, value: Value) -> bool:
-        if self.array in self.aliases.roots.get(self.array, ()):
-            return self.array in self.aliases.roots.get(value, ())
         return bool(self.aliases.shared_at_once(value, self.array))
 
     def _offset(self, access: Op, axis: int, loop: Op) -> int | None:

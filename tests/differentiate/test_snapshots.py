@@ -451,3 +451,21 @@ def test_conditions_that_could_be_contracted_are_saved():
     rng = np.random.default_rng(0)
     args = rng.standard_normal(6), rng.standard_normal(5), rng.standard_normal(5)
     ad.check_grads(lambda s, x, y: within_a_circle(s, x, y, 3), args, order=1, modes=("rev",))
+
+
+def without_rows(x):
+    v, w = np.ones(len(x)), np.ones(len(x))
+    for _ in range(len(x)):
+        for i in range(1, len(x) - 1):
+            w[i] += x[i]
+        for i in range(1, len(x) - 1):
+            v[i] = w[i - 1] * w[i]
+    return np.sum(v)
+
+
+@pytest.mark.parametrize("target", ["cpu", "python"])
+def test_parts_of_empty_arrays(target):
+    derivative = ad.value_and_grad(without_rows, target=target)
+    value, gradient = derivative(np.zeros(0))
+    assert value == 0.0 and gradient.shape == (0,)
+    assert derivative(np.zeros(1))[0] == 1.0

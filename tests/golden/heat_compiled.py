@@ -11,9 +11,10 @@ def grad_heat(u, steps):
     t_1 = max(u.shape[0] - 2, 0)
     t_tape = np.empty((t, t_1))
     t_tape_1 = np.empty((t, t_1))
+    # for _ in range(steps):
+    new = np.empty(u.shape)
     for _ in range(steps):
         # new = u.copy()
-        new = np.empty(u.shape)
         for i in range(u.shape[0]):
             new[i] = u_1[i]
         # new[1:-1] = u[1:-1] + 0.2 * (u[2:] - 2.0 * u[1:-1] + u[:-2]) * u[1:-1]
@@ -24,7 +25,7 @@ def grad_heat(u, steps):
             t_tape_1[_, i] = t_4
             t_tape[_, i] = t_3
             new[t_2] = t_3 + t_4 * t_3
-        u_1 = new
+        u_1, new = new, u_1
     # return np.sum(u * u)
     u_bar = np.empty(u.shape)
     for i in range(u.shape[0]):
@@ -33,17 +34,21 @@ def grad_heat(u, steps):
     t_5 = np.empty(t_1)
     t_6 = np.empty(t_1)
     # for _ in range(steps):
+    u_bar_1 = np.empty(u.shape)
     for _ in range(steps - 1, -1, -1):
         _ = max(_, 0)
         # new[1:-1] = u[1:-1] + 0.2 * (u[2:] - 2.0 * u[1:-1] + u[:-2]) * u[1:-1]
-        u_bar_1 = np.zeros(u.shape)
+        t_7 = max(2, t_1)
+        for i in range(min(2, u.shape[0])):
+            u_bar_1[i] = 0.0
+        for i in range(max(2, t_7), u.shape[0]):
+            u_bar_1[np.uint64(i)] = 0.0
         for i in range(t_1):
-            t_7 = 1 + i
-            t_8 = u_bar[t_7]
-            t_5[i] = t_8
-            t_6[i] = t_8 * t_tape[np.uint64(_), i] * 0.2
-            u_bar[t_7] = 0.0
-        t_9 = max(2, t_1)
+            t_8 = 1 + i
+            t_9 = u_bar[t_8]
+            t_5[i] = t_9
+            t_6[i] = t_9 * t_tape[np.uint64(_), i] * 0.2
+            u_bar[t_8] = 0.0
         for i in range(min(2, t_1)):
             u_bar_1[i] += t_6[i]
         t_10 = t_1 + 1
@@ -52,21 +57,21 @@ def grad_heat(u, steps):
             t_12 = t_5[np.uint64(t_11)]
             t_13 = t_12 + t_12 * t_tape_1[np.uint64(_), np.uint64(t_11)] + -t_6[np.uint64(t_11)] * 2.0
             u_bar_1[i] += t_13
-        for i in range(2, t_9):
+        for i in range(2, t_7):
             t_14 = i - 1
             t_15 = t_5[np.uint64(t_14)]
             t_16 = t_6[i] + t_15 + t_15 * t_tape_1[np.uint64(_), np.uint64(t_14)] + t_6[np.uint64(i - 2)]
-            u_bar_1[i] += t_16 + -t_6[np.uint64(t_14)] * 2.0
-        for i in range(t_9, max(t_9, t_10)):
+            u_bar_1[i] = t_16 + -t_6[np.uint64(t_14)] * 2.0
+        for i in range(t_7, max(t_7, t_10)):
             t_17 = i - 1
             t_18 = t_5[np.uint64(t_17)]
             u_bar_1[np.uint64(i)] += t_18 + t_18 * t_tape_1[np.uint64(_), np.uint64(t_17)]
-        for i in range(t_9, t_1 + 2):
+        for i in range(t_7, t_1 + 2):
             u_bar_1[np.uint64(i)] += t_6[np.uint64(i - 2)]
-        for i in range(t_9, t_10):
+        for i in range(t_7, t_10):
             u_bar_1[np.uint64(i)] -= t_6[np.uint64(i - 1)] * 2.0
         # new = u.copy()
         for i in range(u.shape[0]):
             u_bar_1[i] += u_bar[i]
-        u_bar = u_bar_1
+        u_bar, u_bar_1 = u_bar_1, u_bar
     return u_bar,

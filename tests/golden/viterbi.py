@@ -49,7 +49,6 @@ def grad_viterbi(a, score):
             top_2 = best_1[0] + a[0, j]
             # new[j] = top
             top_bar = best_bar[j]
-            best_bar[j] = 0.0
             # for i in range(1, len(best)):
             for i in range(last_i, first_i - 1, -1):
                 top_3 = top if i > first_i or top != top else top_2

@@ -32,16 +32,15 @@ def grad_wave(u, c):
         for i in range(u.shape[0] - 2, 0, -1):
             # new[i] = 2.0 * now[i] - old[i] + c * c * (now[i + 1] - 2.0 * now[i] + now[i - 1])
             t = now_bar[i]
-            t_2 = t_tape[_, i]
-            now_bar[i] = 0.0
-            t_3 = t * (c * c)
-            old_bar[i - 1] += t_3
-            old_bar[i + 1] += t_3
-            t_4 = t * t_2 * c
+            t_2 = t * (c * c)
+            t_3 = t * t_tape[_, i]
+            old_bar[i - 1] += t_2
+            old_bar[i + 1] += t_2
+            t_4 = t_3 * c
             c_bar += t_4
             c_bar += t_4
             old_bar_1[i] -= t
-            old_bar[i] += -t_3 * 2.0 + t * 2.0
+            old_bar[i] += -t_2 * 2.0 + t * 2.0
         old_bar, now_bar = old_bar_1, old_bar
     # old, now = u.copy(), u.copy()
     u_bar = now_bar + old_bar

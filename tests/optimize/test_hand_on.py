@@ -134,7 +134,7 @@ def test_no_array_of_shares():
     loops = [line for line in source.splitlines() if line.strip().startswith("for ")]
     assert "np.empty" not in source and len(loops) == 2
     apart = ad.value_and_grad(rosenbrock, passes={"hand_on_sums": False})
-    assert "np.empty" in apart.source(x, stage="compiled")
+    assert apart.source(x, stage="compiled").count("for i in range") > 2
     assert "hand_on_sums" in ad.grad(rosenbrock).explain(x).passes
 
 

@@ -495,3 +495,27 @@ def test_draws_keep_their_order():
     wanted = draws(x)
     np.random.seed(3)
     np.testing.assert_allclose(space["value_and_grad_draws"](x)[0], wanted, rtol=1e-12)
+
+
+def new_in_each_step(u, steps, rate):
+    for _ in range(steps):
+        new = np.empty(len(u))
+        for i in range(1, len(u) - 1):
+            new[i] = u[i] + rate * (u[i - 1] - 2.0 * u[i] + u[i + 1]) * u[i]
+        new[0] = new[len(u) - 1] = rate
+        u = new
+    return np.sum(u * u)
+
+
+def test_zeros_made_in_each_step_are_stored_first():
+    def fills(passes):
+        source = ad.grad(new_in_each_step, passes=passes).source(
+            np.ones(9), 3, 0.3, stage="compiled"
+        )
+        return "for i in range(u.shape[0]):\n            u_bar_1[i] = 0.0" in source
+
+    assert fills(OFF) and not fills({})
+    for n in (2, 3, 4, 9, 30):
+        u = np.cos(np.arange(n) + 1.0)
+        wanted = ad.grad(new_in_each_step, target="python")(u, 3, 0.3)
+        np.testing.assert_allclose(ad.grad(new_in_each_step)(u, 3, 0.3), wanted, rtol=1e-12)

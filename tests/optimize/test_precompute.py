@@ -51,3 +51,18 @@ def test_it_is_computed_before_the_loop(function, name):
     assert source.index(name) < source.index("for i in range(x.shape[0])")
     source = ad.jit(of_what_changes).source("f8[:], f8[:]")
     assert source.index("np.exp") > source.index("for i in range(x.shape[0])")
+
+
+def loops_that_never_run(x):
+    total = 0.0
+    for i in range(len(x)):
+        for j in range(i + 1, len(x)):
+            for k in range(2):
+                total += np.sin(x[k]) * x[j]
+    return total
+
+
+def test_nothing_is_read_for_loops_that_never_run():
+    for options in ({"target": "python"}, {"boundscheck": True}):
+        value, gradient = ad.value_and_grad(loops_that_never_run, **options)(np.array([0.3]))
+        assert value == 0.0 and gradient.tolist() == [0.0]

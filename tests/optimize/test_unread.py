@@ -57,7 +57,70 @@ def two_buffers(x):
     return np.sum(old**2)
 
 
-CASES = [prefix, table, written_twice, around_the_end, sometimes, two_buffers]
+def new_in_each_step(x):
+    u = x * 2.0
+    for _ in range(4):
+        new = np.empty(len(u))
+        for i in range(1, len(u)):
+            new[i] = np.sin(u[i]) * u[i - 1]
+        new[0] = x[0]
+        u[2] = 0.0
+        u = new
+    return np.sum(u**2)
+
+
+def end_is_read(x):
+    u = x * 2.0
+    total = 0.0
+    for _ in range(3):
+        new = np.empty(len(u))
+        for i in range(len(u)):
+            new[i] = u[i] * x[i]
+        u[1] = 0.5
+        total += u[1] * new[0]
+        u = new
+    return total + u[1]
+
+
+def two_names(x):
+    u, before = x * 2.0, x * 3.0
+    for _ in range(3):
+        new = u * before
+        u[1] = x[1] ** 2
+        before[0] = x[0]
+        u, before = new, u
+    return np.sum(u * before)
+
+
+def sometimes_new(x):
+    u = x * 2.0
+    for k in range(4):
+        new = u * x
+        u[1] = x[1] ** 2
+        if k % 2 == 0:
+            u = new
+    return np.sum(u**2)
+
+
+def started_again(x):
+    total = 0.0
+    u = x * 2.0
+    for _ in range(2):
+        v = u * x
+        for _ in range(2):
+            new = np.empty(len(v))
+            for i in range(len(v)):
+                new[i] = v[i] * x[i] + v[0]
+            v = new
+        total += np.sum(v)
+        u = v
+    return total
+
+
+CASES = [
+    prefix, table, written_twice, around_the_end, sometimes, two_buffers, new_in_each_step,
+    end_is_read, two_names, sometimes_new, started_again,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("function", CASES)
@@ -77,6 +140,11 @@ def test_adjoints_are_cleared_where_they_are_read_again():
     assert clears(prefix) == clears(table) == 0
     assert clears(prefix, passes={"drop_unread": False}) == 1
     assert clears(around_the_end) and clears(two_buffers)
+
+
+def test_what_a_loop_leaves_behind_is_not_stored():
+    assert clears(new_in_each_step) == 3  # two of zeros, and the first of what a loop reads
+    assert clears(new_in_each_step, passes={"drop_unread": False}) == 6
 
 
 def test_sums_that_are_carried_take_in_what_reads_them():

@@ -6,18 +6,20 @@ Enters: a scope, draws and a number of statements. Leaves: the body of a functio
 from __future__ import annotations
 
 from tests.random_programs.scope import BOUND, Draw, Expr, Function, Scope, Variable
-from tests.random_programs.statements import Statements
+from tests.random_programs.steps import Steps
 
 _SIMPLE = {
     "scalar": 8, "array": 4, "store": 6, "whole": 3, "slice": 3, "row": 3, "mask": 2, "scatter": 2,
     "view": 3, "swap": 1, "call": 2, "container": 2, "renewed": 2, "list": 1, "integer": 1, "flag": 1,
 }  # fmt: skip
-_BLOCKS = {"if": 8, "for": 11, "while": 3, "define": 2, "late": 1}
+_BLOCKS = {
+    "if": 8, "for": 11, "while": 3, "define": 2, "late": 1, "steps": 2, "chain": 2, "pairs": 1,
+}  # fmt: skip
 _EXITS = {"break": 2, "continue": 2, "return": 1}
 MOST_RUNS = 70
 
 
-class Body(Statements):
+class Body(Steps):
     """The statements of one function; `result` is what `return` gives: "float" or an array name."""
 
     def __init__(self, draw: Draw, scope: Scope, left: int, result: str = "float") -> None:

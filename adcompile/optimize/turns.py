@@ -1,0 +1,108 @@
+"""Arrays that take turns stand for those that a loop makes anew in every iteration.
+
+Enters: a graph of loops. Leaves: the same graph where a loop that hands on an array of its own in
+each iteration, as in `new = np.empty(n); ...; u = new`, writes it into the one that was handed to
+the iteration before: both are made once, and stay in the cache. Where an array is handed on twice,
+as in `old, u = u, new`, three take turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from adcompile.graph.filling import fill, given_extents
+from adcompile.graph.ir import Graph, Op, Region, Value
+from adcompile.graph.rewrite import replace
+from adcompile.graph.types import shape_of
+from adcompile.optimize.carried import Carried, first_carried, only_elements
+from adcompile.optimize.zeros import span_of
+
+_MADE = frozenset({"empty", "full"})
+
+
+def take_turns(graph: Graph) -> None:
+    """Rewrite in place, one carried array after the other."""
+    while (found := first_carried(graph, _fits)) is not None:
+        replace(graph, _turned(found))
+
+
+def _fits(carried: Carried) -> bool:
+    """Whether no iteration reaches the array that leaves the turn, nor what the turn began with."""
+    made = carried.new.op
+    if made is None or made.name not in _MADE or made not in carried.body.ops:
+        return False
+    turn = _turn(carried)
+    if any(v.op is None or v.op.name not in _MADE for v in (other.start for other in turn)):
+        return False
+    return (
+        all(other.starts_like(carried.new) and _is_alone(other) for other in turn)
+        and turn[-1].is_left()
+        and only_elements(turn[-1].old, carried.body.ops)
+    )
+
+
+def _is_alone(carried: Carried) -> bool:
+    """Whether an array is the loop's alone: what is made further out is filled anew each time."""
+    made, region = carried.start.op, carried.region
+    assert made is not None
+    if not carried.is_alone():
+        return False
+    if made in region.ops:
+        return True
+    before = region.ops[: region.ops.index(carried.loop)]
+    own = sum(op.used.count(carried.start) for outer in before for op in outer.walk())
+    graph = carried.builder.graph
+    everywhere = [v for op in graph.body.walk() for v in op.used] + graph.body.yields
+    return everywhere.count(carried.start) == own + 1 and _is_filled(carried, before)
+
+
+def _is_filled(carried: Carried, before: Sequence[Op]) -> bool:
+    """Whether the first thing that is done to an array is to store all of its elements."""
+    start, bounds, region = carried.start, carried.bounds, carried.region
+    assert start.op is not None
+    counters: list[Value] = []
+    for extent in given_extents(start.op):
+        op = next((o for o in before if any(start in i.used for i in o.walk())), None)
+        span = span_of(op, bounds, region) if op is not None and op.name == "for" else None
+        if op is None or span is None or span.low.factors or span.low.constant:
+            return False
+        beyond = bounds.sum_of(extent, region).plus(span.high, -1)
+        if beyond.factors or beyond.constant:
+            return False
+        region = op.regions[0]
+        before = region.ops
+        counters.append(region.params[0])
+    store = next((o for o in before if any(start in i.used for i in o.walk())), None)
+    return store is not None and store.name == "store" and store.inputs[2:] == counters
+
+
+def _turn(carried: Carried) -> list[Carried]:
+    """The places through which a new array goes, from iteration to iteration."""
+    turn, yields = [carried], carried.body.yields
+    while turn[-1].old in yields and yields.count(turn[-1].old) == 1:
+        turn.append(carried.beside(yields.index(turn[-1].old)))
+    return turn
+
+
+def _turned(carried: Carried) -> dict[Value, Value]:
+    """Carry the array that is free, too; gives what stands for the one that was made."""
+    builder, loop, body = carried.builder, carried.loop, carried.body
+    start, new = carried.start, carried.new
+    assert start.op is not None and new.op is not None
+    shape, extents = shape_of(start.type), given_extents(start.op)
+    with builder.inside(Region()) as before, builder.at(new.location):
+        spare: Value = builder.op("empty", *extents, dtype=start.type.dtype, shape=shape)
+    free, rest = Value(spare.type, new.hint, new.named), Value(spare.type, new.hint)
+    with builder.inside(Region()) as filling, builder.at(new.location):
+        if new.op.name == "full":
+            fill(builder, free, new.op.inputs[0], given_extents(new.op))
+    place = carried.region.ops.index(loop)
+    carried.region.ops[place:place] = before.ops
+    place = body.ops.index(new.op)
+    body.ops[place : place + 1] = filling.ops
+    loop.inputs.append(spare)
+    loop.outputs.append(rest)
+    rest.op = loop
+    body.params.append(free)
+    body.yields.append(_turn(carried)[-1].old)
+    return {new: free}
