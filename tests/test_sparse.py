@@ -534,3 +534,20 @@ def test_the_hessian_of_a_loop_that_looks_for_the_largest():
 
     found = ad.hessian(function, sparsity="detect", target="python")(np.array([1.0, 3.0, 2.0]))
     np.testing.assert_allclose(found.toarray(), np.diag([0.0, 18.0, 0.0]))
+
+
+def left_early(x, k):
+    if k == 1:
+        t = np.sin(x)
+    else:
+        if k > 5:
+            return x[0] * x[1]
+        t = x * x
+    return np.sum(t * x)
+
+
+@pytest.mark.parametrize("k", [0, 1, 7])
+def test_functions_that_return_early(k):
+    dense = ad.hessian(left_early, target="python")(X, k)
+    found = ad.hessian(left_early, sparsity="detect", target="python")(X, k)
+    np.testing.assert_allclose(found.toarray(), dense, atol=1e-14)

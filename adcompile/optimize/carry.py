@@ -61,7 +61,9 @@ class _Carrying(Neighbours):
                 else:
                     return None
         writes = [store, *own, *earlier]
-        alike = all(op.inputs[1].type.dtype == array.type.dtype for op in writes)
+        alike = array not in self.own and all(
+            op.inputs[1].type.dtype == array.type.dtype for op in writes
+        )
         found = alike and self._by_counter(index_of(store)) and earlier
         slices = [self._slice(op, index_of(op)) for op in (store, *earlier)]
         return (own, earlier) if found and None not in slices else None

@@ -261,9 +261,10 @@ class _Run:
 
     def _pass(self, targets: Sequence[Value], sources: Sequence[Value]) -> None:
         """Hand values on, all of them at once."""
+        known = [self.frame.get(source) for source in sources]  # None is undefined
         items = [
-            self._elements(source) if self._tracked(target) else self.frame.get(source)
-            for target, source in zip(targets, sources, strict=True)
+            self._elements(source) if self._tracked(target) and item is not None else item
+            for target, source, item in zip(targets, sources, known, strict=True)
         ]
         for target, item in zip(targets, items, strict=True):
             self._put(target, item)

@@ -71,7 +71,17 @@ def counts_from_the_end(v, p):
     return np.sum(v * v)
 
 
-LEFT = [reads_what_waits, further_apart, counts_from_the_end]
+def new_in_each_iteration(v, p):
+    total = 0.0
+    for i in range(len(v) - 1):
+        w = np.zeros(len(v))
+        w[i] = v[i] * p
+        w[i + 1] += v[i] * v[i]
+        total += np.sin(w[i + 1])
+    return total
+
+
+LEFT = [reads_what_waits, further_apart, counts_from_the_end, new_in_each_iteration]
 
 
 @pytest.mark.parametrize("function", [*CARRIED, *LEFT, two_arrays])

@@ -87,8 +87,8 @@ class Steps(Statements):
         self.add("    for j in range(i):")
         if draw.chance(0.5):
             self.add("        gap = 0.1")
-            self.add("        for k in range(2):")
-            self.add(f"            gap += (1.0 + k) * ({a}[i] - {a}[j]) ** 2")
+            self.add("        for axis in range(2):")
+            self.add(f"            gap += (1.0 + axis) * ({a}[i] - {a}[j]) ** 2")
         else:
             self.add(f"        gap = 0.1 + ({a}[i] - {a}[j]) ** 2 * {draw.constant(0.1)}")
         side = draw.pick("<", ">")

@@ -3,6 +3,7 @@
 from tests.benchmarks.problems import (  # noqa: F401
     chain,
     convolution,
+    cutoff,
     ensemble,
     gmm,
     heat,
@@ -17,10 +18,12 @@ from tests.benchmarks.problems import (  # noqa: F401
     prefix,
     recurrence,
     reprojection,
+    ring,
     second_order,
     solving,
     stencil,
     tiny,
     training,
+    tree,
     warping,
 )

@@ -15,7 +15,7 @@ from tests.random_programs.program import draw_program
 from tests.random_programs.running import loaded, with_wrappers
 from tests.random_programs.values import copied, numbers_in, rounded
 
-COUNT, PARTS = 24, 2
+COUNT, PARTS = 32, 2
 
 
 def _check(seed):
