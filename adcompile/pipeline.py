@@ -37,7 +37,7 @@ from adcompile.graph.trees import leaves
 from adcompile.graph.types import Structure
 from adcompile.ops.effects import drop_prints
 from adcompile.optimize.accumulate import merge_accumulations
-from adcompile.optimize.borders import may_peel, peel_borders
+from adcompile.optimize.borders import may_peel, peel_borders, peel_for_sums
 from adcompile.optimize.both import compute_both_sides
 from adcompile.optimize.branches import share_branches
 from adcompile.optimize.buffers import reuse_buffers
@@ -476,7 +476,8 @@ def scheduled(graph: Graph, shapes: Sequence[tuple[int, ...]] = ()) -> Graph:
         early = [run for run, may in _EARLY if _is_on(run) and may(body)]
         if early:
             _optimise_one(body, first)
-            _run(body, *early)
+            gathered: dict[_Pass, _Pass] = {peel_borders: peel_for_sums}
+            _run(body, *(gathered.get(run, run) if _is_on(gather_sums) else run for run in early))
         if body is loops:
             choose_ways(loops, known)
         handed_on = _is_on(gather_sums) and _is_on(hand_on_sums)
@@ -487,7 +488,7 @@ def scheduled(graph: Graph, shapes: Sequence[tuple[int, ...]] = ()) -> Graph:
         if body is loops:
             choose_ways(loops, known)
         _run(body, sink_into_branches, compute_both_sides, prune, mark_chains)
-        hoist_divisions(body)
+        hoist_divisions(body)  # always: LLVM would take them wrongly
         _run(body, unsigned_indices)
     for body in graphs[1:]:
         loops.notes += body.notes

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Op, Region, Value
+from adcompile.graph.rewrite import carry_too
 from adcompile.graph.types import Scalar
 
 if TYPE_CHECKING:
@@ -57,11 +58,8 @@ class HandingOut:
         with self.builder.inside(body):
             wins = self.builder.op("eq", marked.end, body.params[0])
             end = self.builder.op("where", wins, value, param)
-        loop.inputs.append(nothing)
-        body.params.append(param)
-        body.yields.append(end)
-        loop.outputs.append(output)
-        output.op, output.location = loop, value.location
+        carry_too(loop, nothing, param, end, output)
+        output.location = value.location
         homes = {nothing: outer, output: outer, wins: body, param: body, end: body}
         self.mirror.home.update(homes)
         if outer is self.mirror.graph.body:

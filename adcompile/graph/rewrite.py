@@ -6,7 +6,9 @@ chains of replacements followed to their end.
 
 from __future__ import annotations
 
-from adcompile.graph.ir import Graph, Region, Value
+from collections.abc import Collection
+
+from adcompile.graph.ir import Graph, Op, Region, Value
 
 
 def replace(graph: Graph, mapping: dict[Value, Value]) -> None:
@@ -33,3 +35,24 @@ def replace_in(region: Region, mapping: dict[Value, Value]) -> None:
             replace_in(inner, mapping)
     region.yields = [final(v, mapping) for v in region.yields]
     region.extents = {s: final(v, mapping) for s, v in region.extents.items()}
+
+
+def remove(region: Region, dropped: Collection[Op]) -> None:
+    """Take operations out of a region and those inside it; nothing may read them any more."""
+    region.ops = [op for op in region.ops if op not in dropped]
+    for op in region.ops:
+        for inner in op.regions:
+            remove(inner, dropped)
+
+
+def carry_too(loop: Op, start: Value, param: Value, end: Value, result: Value) -> None:
+    """Let a `for` carry one more value.
+
+    It is `start` before the loop, `param` in an iteration, `end` behind it, and `result` after all.
+    """
+    body = loop.regions[0]
+    loop.inputs.append(start)
+    body.params.append(param)
+    body.yields.append(end)
+    loop.outputs.append(result)
+    result.op = loop

@@ -38,21 +38,34 @@ _CHOOSING = {"maximum": "ge", "minimum": "le"}
 
 def may_peel(graph: Graph) -> bool:
     """Whether a graph has such loops."""
-    known = Aliases(graph), Bounds(graph)
-    return any(_Borders(op, *known).found() for op in graph.body.walk() if _is_long(op))
+    bounds = Bounds(graph)
+    return any(_Borders(op, bounds).found() for op in graph.body.walk() if _is_long(op))
 
 
 def peel_borders(graph: Graph) -> None:
-    """Rewrite such loops in place."""
-    known = Aliases(graph), Bounds(graph)
+    """Rewrite such loops in place; all stays in its order."""
+    _peel_all(graph, in_order=True)
+
+
+def peel_for_sums(graph: Graph) -> None:
+    """Rewrite such loops in place; those that only add to elements begin between the borders.
+
+    So what reaches most elements comes first, by plain indices, and stores them.
+    """
+    _peel_all(graph, in_order=False)
+
+
+def _peel_all(graph: Graph, in_order: bool) -> None:
+    aliases, bounds = Aliases(graph), Bounds(graph)
     mapping: dict[Value, Value] = {}
     with Builder(graph) as builder:
         for region in graph.regions:
             for op in [op for op in region.ops if _is_long(op)]:
-                borders = _Borders(op, *known)
+                borders = _Borders(op, bounds)
                 if borders.found():
+                    between_first = not in_order and _only_adds(op, aliases)
                     with builder.inside(region), builder.at(op.location):
-                        mapping.update(_peel(region, borders, builder))
+                        mapping.update(_peel(region, borders, between_first, builder))
     replace(graph, mapping)
 
 
@@ -96,8 +109,8 @@ class _Borders:
     known   what values are in all iterations between
     """
 
-    def __init__(self, loop: Op, aliases: Aliases, bounds: Bounds) -> None:
-        self.loop, self.aliases, self.bounds = loop, aliases, bounds
+    def __init__(self, loop: Op, bounds: Bounds) -> None:
+        self.loop, self.bounds = loop, bounds
         self.body = loop.regions[0]
         self.first = self.last = 0
         self.known: dict[Value, Value | bool] = {}
@@ -194,7 +207,9 @@ class _Borders:
         return known if max(known.first, known.last) <= _WIDEST else None
 
 
-def _peel(region: Region, borders: _Borders, builder: Builder) -> dict[Value, Value]:
+def _peel(
+    region: Region, borders: _Borders, between_first: bool, builder: Builder
+) -> dict[Value, Value]:
     """Put the three loops in the place of one; gives what values are between the borders."""
     loop = borders.loop
     start, stop, step = loop.inputs[:3]
@@ -213,9 +228,7 @@ def _peel(region: Region, borders: _Borders, builder: Builder) -> dict[Value, Va
         if backwards:
             ranges = [(b - 1, a - 1) for a, b in reversed(ranges)]
             between = len(ranges) - 1 - between
-        if _only_adds(
-            loop, borders.aliases
-        ):  # in any order: first to most elements, by plain indices
+        if between_first:
             ranges.insert(0, ranges.pop(between))
             between = 0
         carried = loop.inputs[3:]

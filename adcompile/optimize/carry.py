@@ -13,6 +13,7 @@ from functools import reduce
 
 from adcompile.graph.dependence import index_of
 from adcompile.graph.ir import Graph, Op, Region, Value
+from adcompile.graph.rewrite import carry_too
 from adcompile.graph.types import Scalar
 from adcompile.optimize.neighbours import Neighbours, innermost_loops
 
@@ -93,10 +94,6 @@ class _Carrying(Neighbours):
             builder.op("store", array, total, *index_of(sums[0]))
             end = reduce(operator.add, (op.inputs[1] for op in own), store.inputs[1])
         body.ops = [op for op in body.ops if op not in (store, *own, *sums)] + made.ops
-        body.params.append(waiting)
-        body.yields.append(end)
-        self.loop.inputs.append(begun)
-        self.loop.outputs.append(rest)
-        rest.op = self.loop
+        carry_too(self.loop, begun, waiting, end, rest)
         place = self.region.ops.index(self.loop)
         self.region.ops[place : place + 1] = [*before.ops, self.loop, *after.ops]

@@ -10,6 +10,7 @@ without an error.
 from __future__ import annotations
 
 from adcompile.graph.ir import Graph, Op, Value
+from adcompile.graph.rewrite import remove
 from adcompile.graph.types import Scalar, is_integer
 from adcompile.optimize.loads import defined
 
@@ -27,7 +28,8 @@ def hoist_divisions(graph: Graph) -> None:
                     _take_out(branch, own, moved)
             place = region.ops.index(loop)
             region.ops[place:place] = moved
-            _remove(loop, set(moved))
+            for inner in loop.regions:
+                remove(inner, moved)
 
 
 def _take_out(branch: Op, own: set[Value], moved: list[Op]) -> None:
@@ -54,9 +56,3 @@ def _makers(op: Op, own: set[Value]) -> list[Op] | None:
                 return None
             found += [o for o in inner if o not in found]
     return [*found, op]
-
-
-def _remove(loop: Op, moved: set[Op]) -> None:
-    for op in loop.walk():
-        for region in op.regions:
-            region.ops = [o for o in region.ops if o not in moved]

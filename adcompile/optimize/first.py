@@ -9,15 +9,13 @@ at 0 would gain nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Atom, Bounds, Sum
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import RECORDS, Graph, Op, Region, Value
 from adcompile.graph.types import Array
-from adcompile.optimize.nests import counters_to, home_of
-from adcompile.optimize.zeros import Span, Zeros, span_of
+from adcompile.optimize.nests import home_of
+from adcompile.optimize.zeros import Span, Zeros, are_equal, ends_of
 
 
 def store_first(graph: Graph) -> None:
@@ -64,10 +62,10 @@ class _First:
             or self._is(add.inputs[1])
         ):
             return
-        ends = self._ends(add, loop)
+        ends = ends_of(add, loop, self.bounds, self.region)
         if ends is None:
             return
-        if not self._are_extents(ends):
+        if not are_equal(ends, [span.high for span in self.spans]):
             if len(ends) > 1 or not self._is_another(ends[0], loop):
                 return
             self._set_beyond(ends[0], loop)
@@ -83,23 +81,6 @@ class _First:
 
     def _touches(self, op: Op) -> bool:
         return any(self._is(v) for o in op.walk() if o.name != "dim" for v in o.used)
-
-    def _ends(self, add: Op, loop: Op) -> list[Sum] | None:
-        """Where the loops that run once through elements, from 0, end on each axis."""
-        home = home_of(loop.regions[0], add)
-        counters = counters_to(loop, home) if home is not None else None
-        index = add.inputs[2:]
-        if counters is None or set(index) != counters or len(set(index)) != len(index):
-            return None
-        nest = [loop, *(o for o in loop.regions[0].walk() if o.name == "for")]
-        loops = {o.regions[0].params[0]: o for o in nest}
-        spans = [span_of(loops[counter], self.bounds, self.region) for counter in index]
-        ends = [s.high for s in spans if s is not None and not (s.low.factors or s.low.constant)]
-        return ends if len(ends) == len(spans) else None
-
-    def _are_extents(self, ends: Sequence[Sum]) -> bool:
-        gaps = [end.plus(s.high, -1) for end, s in zip(ends, self.spans, strict=True)]
-        return not any(gap.factors or gap.constant for gap in gaps)
 
     def _is_another(self, end: Sum, loop: Op) -> bool:
         """Whether an end is a number from before the loop, and not a small one."""

@@ -22,6 +22,7 @@ from adcompile.graph.bounds import Bounds
 from adcompile.graph.builder import Builder
 from adcompile.graph.dependence import index_of
 from adcompile.graph.ir import Graph, Op, Region, Value
+from adcompile.graph.rewrite import carry_too
 from adcompile.graph.types import Scalar
 from adcompile.ops import memory
 from adcompile.optimize.neighbours import LONGEST, Neighbours, innermost_loops
@@ -210,11 +211,7 @@ class _Gathering(Neighbours):
             builder.op("accumulate_at", array, total, *now[0].inputs[2:])
             share = reduce(operator.add, (op.inputs[1] for op in later))
         body.ops = [op for op in body.ops if op not in (*now, *later)] + sums.ops
-        body.params.append(handed)
-        body.yields.append(share)
-        self.loop.inputs.append(none)
-        self.loop.outputs.append(rest)
-        rest.op = self.loop
+        carry_too(self.loop, none, handed, share, rest)
         place = self.region.ops.index(self.loop)
         self.region.ops[place : place + 1] = [*before.ops, self.loop, *after.ops]
 

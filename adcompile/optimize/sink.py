@@ -20,7 +20,7 @@ from adcompile.graph.rewrite import final, replace_in
 from adcompile.graph.types import Scalar, is_complex, is_continuous
 from adcompile.optimize.both import loops_of_choices
 from adcompile.optimize.loads import changed, touched
-from adcompile.optimize.skip import FEWEST, is_multiple, stays
+from adcompile.optimize.skip import FEWEST, is_multiple, stays, without
 
 _FAR = 16  # operations between what goes into one branch
 
@@ -31,14 +31,18 @@ def sink_into_branches(graph: Graph) -> None:
     if not branches:
         return
     aliases = Aliases(graph)
-    choosing = {loop.regions[0] for loop in loops_of_choices(graph)}
+    choosing: set[Region] | None = None  # asked for where it matters
     joined: set[Op] = set()
     with Builder(graph) as builder:
         for region, branch in branches:
             if branch not in joined:
                 both = [_Sinking(region, branch, idle, aliases) for idle in (0, 1)]
                 best = max(both, key=lambda sinking: len(sinking.multiples))
-                if best.is_worth_it() and (region not in choosing or best.scatters()):
+                if not best.is_worth_it():
+                    continue
+                if choosing is None:
+                    choosing = {loop.regions[0] for loop in loops_of_choices(graph)}
+                if region not in choosing or best.scatters():
                     joined.update(best.moved)
                     best.rewrite(builder)
 
@@ -121,16 +125,11 @@ class _Sinking:
         if is_multiple(op, self.zero):
             self.zero.add(op.result)
             return True
-        for one, other in (op.inputs, op.inputs[::-1]) if op.name in ("add", "sub") else ():
-            swapped = one is op.inputs[1]
-            if (
-                other in self.zero
-                and one.type == op.result.type
-                and not (op.name == "sub" and swapped)
-            ):
-                self.stays[op.result] = one
-                return True
-        return False
+        part = without(op, self.zero)
+        if part is None or part.type != op.result.type:
+            return False
+        self.stays[op.result] = part
+        return True
 
     def _is_idle(self, loop: Op) -> bool:
         """Whether a loop changes nothing on the idle side."""

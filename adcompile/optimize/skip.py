@@ -45,21 +45,25 @@ def is_multiple(op: Op, numbers: Container[Value]) -> bool:
     return any(v in numbers for v in items) and all(v in numbers or v.constant == 0 for v in items)
 
 
+def without(op: Op, numbers: Container[Value]) -> Value | None:
+    """The part of a sum that the sum is if the other part, one of these numbers, is zero."""
+    if op.name not in ("add", "sub"):
+        return None
+    one, other = op.inputs
+    if other in numbers:
+        return one
+    return other if one in numbers and op.name == "add" else None
+
+
 def stays(body: Region, k: int, numbers: Container[Value]) -> bool:
     """Whether an iteration hands on what it was handed, or that with something added that is one of
     these numbers."""
     param, end = body.params[1 + k], body.yields[k]
     while end is not param:
-        op = end.op
-        if op is None or op not in body.ops or op.name not in ("add", "sub"):
+        part = without(end.op, numbers) if end.op in body.ops else None
+        if part is None:
             return False
-        one, other = op.inputs
-        if other in numbers:
-            end = one
-        elif one in numbers and op.name == "add":
-            end = other
-        else:
-            return False
+        end = part
     return True
 
 

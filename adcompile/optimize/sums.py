@@ -15,6 +15,7 @@ from adcompile.graph.bounds import Bounds
 from adcompile.graph.builder import Builder
 from adcompile.graph.equal import are_same
 from adcompile.graph.ir import Graph, Op, Region, Value
+from adcompile.graph.rewrite import carry_too
 from adcompile.graph.types import Scalar
 from adcompile.optimize.loads import defined
 
@@ -136,7 +137,7 @@ def _carried(loop: Op, group: list[Op], first: Value, builder: Builder) -> Value
     """Carry a number to which a loop adds, and give what it is in the end."""
     body = loop.regions[0]
     running = Value(first.type, group[0].inputs[0].hint or "t")
-    body.params.append(running)
+    param = running
     for op in group:
         with builder.inside(Region()) as inside, builder.at(op.location):
             total = builder.op("add", running, op.inputs[1])
@@ -144,9 +145,7 @@ def _carried(loop: Op, group: list[Op], first: Value, builder: Builder) -> Value
         position = body.ops.index(op)
         body.ops[position : position + 1] = inside.ops
         running = total
-    body.yields.append(running)
-    loop.inputs.append(first)
     last = Value(first.type, running.hint)
-    last.op, last.location = loop, loop.location
-    loop.outputs.append(last)
+    last.location = loop.location
+    carry_too(loop, first, param, running, last)
     return last

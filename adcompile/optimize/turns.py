@@ -12,10 +12,10 @@ from collections.abc import Sequence
 
 from adcompile.graph.filling import fill, given_extents
 from adcompile.graph.ir import Graph, Op, Region, Value
-from adcompile.graph.rewrite import replace
+from adcompile.graph.rewrite import carry_too, replace
 from adcompile.graph.types import shape_of
 from adcompile.optimize.carried import Carried, first_carried, only_elements
-from adcompile.optimize.zeros import span_of
+from adcompile.optimize.zeros import are_equal, ends_of
 
 _MADE = frozenset({"empty", "full"})
 
@@ -60,20 +60,15 @@ def _is_filled(carried: Carried, before: Sequence[Op]) -> bool:
     """Whether the first thing that is done to an array is to store all of its elements."""
     start, bounds, region = carried.start, carried.bounds, carried.region
     assert start.op is not None
-    counters: list[Value] = []
-    for extent in given_extents(start.op):
-        op = next((o for o in before if any(start in i.used for i in o.walk())), None)
-        span = span_of(op, bounds, region) if op is not None and op.name == "for" else None
-        if op is None or span is None or span.low.factors or span.low.constant:
-            return False
-        beyond = bounds.sum_of(extent, region).plus(span.high, -1)
-        if beyond.factors or beyond.constant:
-            return False
-        region = op.regions[0]
-        before = region.ops
-        counters.append(region.params[0])
-    store = next((o for o in before if any(start in i.used for i in o.walk())), None)
-    return store is not None and store.name == "store" and store.inputs[2:] == counters
+    nest = next((op for op in before if any(start in o.used for o in op.walk())), None)
+    if nest is None or nest.name != "for":
+        return False
+    (access, *others) = (op for op in nest.walk() if start in op.used)
+    if others or access.name != "store" or access.inputs[0] is not start:
+        return False
+    ends = ends_of(access, nest, bounds, region)
+    extents = [bounds.sum_of(extent, region) for extent in given_extents(start.op)]
+    return ends is not None and are_equal(ends, extents)
 
 
 def _turn(carried: Carried) -> list[Carried]:
@@ -100,9 +95,5 @@ def _turned(carried: Carried) -> dict[Value, Value]:
     carried.region.ops[place:place] = before.ops
     place = body.ops.index(new.op)
     body.ops[place : place + 1] = filling.ops
-    loop.inputs.append(spare)
-    loop.outputs.append(rest)
-    rest.op = loop
-    body.params.append(free)
-    body.yields.append(_turn(carried)[-1].old)
+    carry_too(loop, spare, free, _turn(carried)[-1].old, rest)
     return {new: free}

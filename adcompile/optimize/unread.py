@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.dependence import Dependence
-from adcompile.graph.ir import Graph, Op, Region, Value
+from adcompile.graph.ir import Graph, Op, Value
+from adcompile.graph.rewrite import remove
 
 
 def drop_unread(graph: Graph) -> None:
@@ -25,7 +26,7 @@ def drop_unread(graph: Graph) -> None:
     if left:
         aliases = Aliases(graph, left)
     known, dependence = _users(graph, aliases), Dependence(graph, aliases)
-    _remove(graph.body, {op for op in stores if _is_unread(op, known, dependence)})
+    remove(graph.body, {op for op in stores if _is_unread(op, known, dependence)})
 
 
 def _left_behind(graph: Graph, arrays: set[Value], aliases: Aliases) -> set[Value]:
@@ -105,10 +106,3 @@ def _is_unread(
 ) -> bool:  # fmt: skip
     readers = known.get(store.inputs[0])
     return readers is not None and all(dependence.is_last(store, op) for op in readers)
-
-
-def _remove(region: Region, dropped: set[Op]) -> None:
-    region.ops = [op for op in region.ops if op not in dropped]
-    for op in region.ops:
-        for inner in op.regions:
-            _remove(inner, dropped)

@@ -20,6 +20,7 @@ from adcompile.graph.filling import fill
 from adcompile.graph.ir import RECORDS, Op, Region, Value
 from adcompile.graph.types import Scalar
 from adcompile.optimize.loads import changed, touched
+from adcompile.optimize.nests import counters_to, home_of
 
 _FEW = 8  # elements, or rows, that a loop may leave out
 
@@ -50,6 +51,25 @@ def offset_of(found: Sum, counter: Value) -> int | None:
     """What an index adds to a counter, if it is a number."""
     gap = found.plus(Sum(0, {counter: 1}), -1)
     return None if gap.factors else gap.constant
+
+
+def ends_of(access: Op, loop: Op, bounds: Bounds, region: Region) -> list[Sum] | None:
+    """Where loops that reach each element of an access once, from 0, end on each axis."""
+    home = home_of(loop.regions[0], access)
+    counters = counters_to(loop, home) if home is not None else None
+    index = index_of(access)
+    if counters is None or set(index) != counters or len(set(index)) != len(index):
+        return None
+    nest = [loop, *(o for o in loop.regions[0].walk() if o.name == "for")]
+    loops = {o.regions[0].params[0]: o for o in nest}
+    spans = [span_of(loops[counter], bounds, region) for counter in index]
+    ends = [s.high for s in spans if s is not None and not (s.low.factors or s.low.constant)]
+    return ends if len(ends) == len(spans) else None
+
+
+def are_equal(one: Sequence[Sum], other: Sequence[Sum]) -> bool:
+    """Whether sums are the same numbers."""
+    return all(map(_equal, one, other))
 
 
 @dataclass

@@ -129,10 +129,27 @@ def filled_once(x, c):
     return total * np.sum(x)
 
 
+def read_while_filled(x, c):
+    """What is read is of the run before, which nothing but the fill has changed."""
+    start, total = np.zeros(9), 0.0
+    for r in range(2):
+        for i in range(9):
+            start[i] = X[i] * (r + 1)
+            total += start[min(i + 1, 8)] * c
+        u = start
+        for _ in range(2):
+            new = np.empty(9)
+            for i in range(9):
+                new[i] = u[i] * X[i] + c
+            u = new
+        total += u[0]
+    return total * np.sum(x)
+
+
 OTHERS = [seen_whole, sometimes]
 
 
-@pytest.mark.parametrize("function", [started_from_one, filled_once])
+@pytest.mark.parametrize("function", [started_from_one, filled_once, read_while_filled])
 def test_what_is_started_from_again_stays(function):
     np.testing.assert_allclose(ad.jit(function)(X, 0.3), function(X, 0.3), rtol=1e-13)
 
