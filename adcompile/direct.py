@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from adcompile import pipeline
+from adcompile import pass_order, pipeline
 from adcompile.arguments import has_single, ones, plain, strong
 from adcompile.errors import AdcompileError, TypeMismatch
 from adcompile.generated import executable, template
@@ -199,7 +199,7 @@ class DirectCalls:
     def _located(self) -> Iterator[None]:
         """Run chosen passes; an error without a place is one of the whole function."""
         try:
-            with pipeline.skipping(self._skipped):
+            with pass_order.skipping(self._skipped):
                 yield
         except AdcompileError as error:
             raise error.at(pipeline.place_of(self._function)) from None

@@ -12,7 +12,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from adcompile import pipeline
+from adcompile import pass_order, pipeline
 from adcompile.arguments import NOT_TAKEN, is_plain_result
 from adcompile.calls import calling
 from adcompile.errors import TypeMismatch, UnsupportedSyntax
@@ -150,7 +150,7 @@ class DispatchedCalls:
             graph = self._optimised(types)
             shapes = _shapes(types, args) if by_shapes and args is not None else ()
             try:
-                with pipeline.skipping(self._skipped):
+                with pass_order.skipping(self._skipped):
                     source = pipeline.compiler_source(graph, shapes)
             except RecursionError:
                 raise self._too_deep() from None

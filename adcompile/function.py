@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType, MethodType
 from typing import Any
 
-from adcompile import pipeline
+from adcompile import pass_order, pipeline
 from adcompile.arguments import (
     NOT_TAKEN,
     check_arguments,
@@ -114,7 +114,7 @@ class CompiledFunction(Transformed, DispatchedCalls, DirectCalls):
         self._function = function
         self._derive = derive
         self._options = {name: on for name, on in options.items() if name != "parallel"}
-        self._skipped = pipeline.skipped_passes(passes, options, target, place)
+        self._skipped = pass_order.skipped_passes(passes, options, target, place)
         if not isinstance(inplace, (tuple, list)):
             raise TypeMismatch(f"inplace={inplace!r} is no tuple of argument names", place)
         self._inplace, self._keep, self._own = tuple(inplace), tuple(keep), own
@@ -196,8 +196,8 @@ class CompiledFunction(Transformed, DispatchedCalls, DirectCalls):
             raise self._too_deep() from None
 
     def _optimised(self, types: Sequence[Structure]) -> Graph:
-        with self._lock, pipeline.skipping(self._skipped):
-            graph = pipeline.optimise(self.__adcompile_graph__(types))
+        with self._lock, pass_order.skipping(self._skipped):
+            graph = pass_order.optimise(self.__adcompile_graph__(types))
             graph.doc = self._describe()
             self._recursive = self._recursive or bool(procedures_of(graph))
             self._checks.update(graph.checks)
@@ -261,7 +261,7 @@ class CompiledFunction(Transformed, DispatchedCalls, DirectCalls):
         with self._located():
             scheduled = self._scheduled(graph)
             scheduled.notes += self._transfers(graph, given)
-            return explain(graph, scheduled, given, pipeline.passes_run())
+            return explain(graph, scheduled, given, pass_order.passes_run())
 
     def _types(self, args: Sequence[Any]) -> list[Structure]:
         types: list[Structure] = []

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import adcompile as ad
-from adcompile import pipeline
+from adcompile import pass_order
 from adcompile.graph.trees import as_tuples, is_container, is_static, mapped
 from adcompile.graph.types import is_continuous, leaves, type_of
 from adcompile.graph.verify import verify
@@ -141,12 +141,12 @@ def test_graphs_stay_valid_through_every_pass(function, args):
     graph = gradient.__adcompile_graph__(types)
     verify(graph)
     for _ in range(2):
-        for run, _description in pipeline.PASSES:
+        for run, _description in pass_order.PASSES:
             run(graph)
             verify(graph)
     loops = schedule_loops(graph)
     verify(loops)
-    for run, _description in pipeline.SCALAR_PASSES:
+    for run, _description in pass_order.SCALAR_PASSES:
         run(loops)
         verify(loops)
 

@@ -60,6 +60,7 @@ class Builder:
         self._same: dict[Symbol, Dim] = dict(graph.body.same)
         self._extents: dict[Symbol, Value] = dict(graph.body.extents)
         self._known = {graph.body: (self._same, self._extents)}
+        self._arrays: dict[tuple[str, tuple[int, ...], bytes], Value] = {}
 
     def __enter__(self) -> Builder:
         if not hasattr(_local, "stack"):
@@ -137,6 +138,18 @@ class Builder:
             type_ = Scalar(dtype.name, weak=not strong)
         value = np.dtype(type_.dtype).type(value).item()
         return self.op("constant", value=value, type=type_)
+
+    def array(self, item: np.ndarray[Any, Any], name: str) -> Value:
+        """A constant array, which nobody may write: made once, at the start of the function."""
+        key = item.dtype.str, item.shape, item.tobytes()
+        if key in self._arrays:
+            return self._arrays[key]
+        with self.inside(Region()) as made:
+            value: Value = self.op("array_constant", data=item.copy())
+        value.hint = name
+        self.graph.body.ops[:0] = made.ops
+        self._arrays[key] = value
+        return value
 
     def value(self, item: Any) -> Value:
         """`item` itself, or a constant made of a Python number."""

@@ -1,7 +1,7 @@
-"""Stores one number in all elements of an array.
+"""Stores one number, or those of another array, in all elements of an array.
 
-Enters: an array, the number, the extents. Leaves: a nest of loops. Where a worker has memory of its
-own, what makes arrays becomes that memory and such a nest.
+Enters: an array, what is stored, the extents. Leaves: a nest of loops. Where a worker has memory
+of its own, what makes arrays becomes that memory and such a nest.
 """
 
 from __future__ import annotations
@@ -18,6 +18,19 @@ def fill(
 ) -> None:  # fmt: skip
     """Append the stores into all elements, or into those of the rows with an index."""
     builder.each(ranges, lambda rest: builder.op("store", array, value, *index, *rest), len(index))
+
+
+def copy_elements(
+    builder: Builder, source: tuple[Value, Sequence[Value]], target: tuple[Value, Sequence[Value]],
+    extents: Sequence[Value],
+) -> None:  # fmt: skip
+    """Append a nest that stores each element of an array, or of a row of it, in another one."""
+
+    def store(index: list[Value]) -> None:
+        element = builder.op("load", source[0], *source[1], *index)
+        builder.op("store", target[0], element, *target[1], *index)
+
+    builder.each(extents, store)
 
 
 def given_extents(made: Op) -> list[Value]:

@@ -56,3 +56,9 @@ def carry_too(loop: Op, start: Value, param: Value, end: Value, result: Value) -
     body.yields.append(end)
     loop.outputs.append(result)
     result.op = loop
+
+
+def carry_no_longer(loop: Op, k: int) -> None:
+    """Let a `for` carry one value less; nothing may use its names any more."""
+    body = loop.regions[0]
+    del loop.inputs[3 + k], loop.outputs[k], body.params[1 + k], body.yields[k]

@@ -13,7 +13,7 @@ from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Bounds
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Graph, Op, Region, Value
-from adcompile.graph.rewrite import replace
+from adcompile.graph.rewrite import carry_no_longer, replace
 from adcompile.graph.types import Array
 from adcompile.optimize.takeover import in_order, same_kind
 
@@ -65,12 +65,15 @@ class Carried:
 
     def starts_like(self, array: Value) -> bool:
         """Whether the loop starts with a new array of the same dtype and extents."""
+        return self.is_like(array) and self.aliases.roots[self.start] == {self.start}
+
+    def is_like(self, array: Value) -> bool:
+        """Whether all are arrays of the same dtype and extents, row after row in memory."""
         arrays = self.start, self.old, array, self.end
         if not all(isinstance(v.type, Array) and v.type.layout == "C" for v in arrays):
             return False
         with self.builder.inside(self.region):
-            alike = same_kind(self.builder, self.start, array)
-        return alike and self.aliases.roots[self.start] == {self.start}
+            return same_kind(self.builder, self.start, array)
 
     def is_alone(self) -> bool:
         """Whether each of them has no other name, and is not kept."""
@@ -81,11 +84,21 @@ class Carried:
         handed = [*self.loop.inputs, *self.region.yields]
         if handed.count(self.start) != 1 or _names(self.start, self.body.ops):
             return False
-        if self.start in self.body.yields:
-            return False
+        return self.start not in self.body.yields and self.has_one_name()
+
+    def has_one_name(self) -> bool:
+        """Whether the new array is not kept, nor handed on by another name."""
         others = [v for v in self.body.yields if v not in (self.new, *self.body.params)]
         others += [v for op in self.body.walk() if op.name in _KEEP for v in op.inputs]
         return not any(self.new in self.aliases.roots.get(v, ()) for v in others)
+
+    def start_stays(self) -> bool:
+        """Whether nobody writes what the loop starts with once it has begun."""
+        aliases, start = self.aliases, self.start
+        written = aliases.written_in(self.loop.walk())
+        if not written.isdisjoint(aliases.roots[start]):
+            return False
+        return not aliases.may_be_written_after(self.loop, start)
 
     def is_left(self) -> bool:
         """Whether the old array is not handed on, and the new one under one name."""
@@ -127,8 +140,7 @@ class Carried:
         """Carry it no longer; gives what stands for the values that are gone."""
         assert self.new.op is not None
         self.body.ops.remove(self.new.op)
-        del self.loop.inputs[3 + self.k], self.loop.outputs[self.k]
-        del self.body.params[1 + self.k], self.body.yields[self.k]
+        carry_no_longer(self.loop, self.k)
         if self.old.named and not self.start.named:
             self.start.hint, self.start.named = self.old.hint, True
         return dict.fromkeys((self.old, self.new, self.end), self.start)

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from adcompile.graph.filling import fill, given_extents
+from adcompile.graph.filling import copy_elements, fill, given_extents
 from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.rewrite import carry_too, replace
 from adcompile.graph.types import shape_of
 from adcompile.optimize.carried import Carried, first_carried, only_elements
 from adcompile.optimize.zeros import are_equal, ends_of
 
-_MADE = frozenset({"empty", "full"})
+MADE = frozenset({"empty", "full"})
 
 
 def take_turns(graph: Graph) -> None:
@@ -29,16 +29,27 @@ def take_turns(graph: Graph) -> None:
 def _fits(carried: Carried) -> bool:
     """Whether no iteration reaches the array that leaves the turn, nor what the turn began with."""
     made = carried.new.op
-    if made is None or made.name not in _MADE or made not in carried.body.ops:
+    if made is None or made.name not in MADE or made not in carried.body.ops:
         return False
-    turn = _turn(carried)
-    if any(v.op is None or v.op.name not in _MADE for v in (other.start for other in turn)):
-        return False
+    turn = turn_of(carried)
     return (
-        all(other.starts_like(carried.new) and _is_alone(other) for other in turn)
+        all(_is_own(other, carried.new) or _may_be_copied(other, carried.new) for other in turn)
         and turn[-1].is_left()
         and only_elements(turn[-1].old, carried.body.ops)
     )
+
+
+def _is_own(carried: Carried, new: Value) -> bool:
+    """Whether a loop starts with an array like the new one that nothing else uses."""
+    made = carried.start.op
+    if made is None or made.name not in MADE:
+        return False
+    return carried.starts_like(new) and _is_alone(carried)
+
+
+def _may_be_copied(carried: Carried, new: Value) -> bool:
+    """Whether a loop may as well start with a copy, such as that of an argument."""
+    return carried.is_like(new) and carried.has_one_name() and carried.start_stays()
 
 
 def _is_alone(carried: Carried) -> bool:
@@ -71,29 +82,48 @@ def _is_filled(carried: Carried, before: Sequence[Op]) -> bool:
     return ends is not None and are_equal(ends, extents)
 
 
-def _turn(carried: Carried) -> list[Carried]:
+def turn_of(carried: Carried) -> list[Carried]:
     """The places through which a new array goes, from iteration to iteration."""
     turn, yields = [carried], carried.body.yields
     while turn[-1].old in yields and yields.count(turn[-1].old) == 1:
-        turn.append(carried.beside(yields.index(turn[-1].old)))
+        k = yields.index(turn[-1].old)
+        if any(k == other.k for other in turn):  # an old array comes back
+            break
+        turn.append(carried.beside(k))
     return turn
 
 
 def _turned(carried: Carried) -> dict[Value, Value]:
     """Carry the array that is free, too; gives what stands for the one that was made."""
-    builder, loop, body = carried.builder, carried.loop, carried.body
-    start, new = carried.start, carried.new
-    assert start.op is not None and new.op is not None
-    shape, extents = shape_of(start.type), given_extents(start.op)
-    with builder.inside(Region()) as before, builder.at(new.location):
-        spare: Value = builder.op("empty", *extents, dtype=start.type.dtype, shape=shape)
+    builder, region, loop = carried.builder, carried.region, carried.loop
+    new, body, turn = carried.new, carried.body, turn_of(carried)
+    assert new.op is not None
+    with (
+        builder.inside(region),
+        builder.before(loop),
+        builder.inside(Region()) as before,
+        builder.at(new.location),
+    ):
+        extents, shape = builder.shape(carried.start), shape_of(carried.start.type)
+        dtype = new.type.dtype
+
+        def made() -> Value:
+            array: Value = builder.op("empty", *extents, dtype=dtype, shape=shape)
+            return array
+
+        spare = made()
+        for other in turn:
+            if not _is_own(other, new):
+                loop.inputs[3 + other.k] = copy = made()
+                copy.hint, copy.named = other.old.hint, other.old.named
+                copy_elements(builder, (other.start, []), (copy, []), extents)
     free, rest = Value(spare.type, new.hint, new.named), Value(spare.type, new.hint)
     with builder.inside(Region()) as filling, builder.at(new.location):
         if new.op.name == "full":
             fill(builder, free, new.op.inputs[0], given_extents(new.op))
-    place = carried.region.ops.index(loop)
-    carried.region.ops[place:place] = before.ops
+    place = region.ops.index(loop)
+    region.ops[place:place] = before.ops
     place = body.ops.index(new.op)
     body.ops[place : place + 1] = filling.ops
-    carry_too(loop, spare, free, _turn(carried)[-1].old, rest)
+    carry_too(loop, spare, free, turn[-1].old, rest)
     return {new: free}

@@ -77,7 +77,7 @@ class ExpressionLowering(OperatorLowering):
         """`base.name` for what is no value of the graph."""
         raise AssertionError
 
-    def object_item(self, base: Any, index: Any) -> Any:
+    def object_item(self, base: Any, index: Any, name: str = "item") -> Any:
         """`base[index]` for a container."""
         raise AssertionError
 
@@ -177,9 +177,7 @@ class ExpressionLowering(OperatorLowering):
                     f"the global array `{name}` is large ({item.size} elements)",
                     hint=f"pass `{name}` as an argument",
                 )
-            value = self.builder.op("array_constant", data=item.copy())
-            value.hint = name
-            return value
+            return self.builder.array(item, name)
         return item
 
     def _joinedstr(self, node: ast.JoinedStr) -> Any:
@@ -257,7 +255,8 @@ class ExpressionLowering(OperatorLowering):
         index = self.index(node.slice)
         if isinstance(base, Value):
             return indexing.read(self.builder, base, index)
-        return self.object_item(base, index)
+        name = node.value.id if isinstance(node.value, ast.Name) else "item"
+        return self.object_item(base, index, name)
 
     def index(self, node: ast.expr) -> Any:
         """Index items: values, ints, slices, None, Ellipsis, tuples of them."""

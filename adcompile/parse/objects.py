@@ -30,7 +30,7 @@ from adcompile.graph.ir import Region, Value
 from adcompile.graph.types import Array
 from adcompile.ops import spellings
 from adcompile.ops.spellings import described
-from adcompile.parse import iteration
+from adcompile.parse import indexing, iteration
 from adcompile.parse.expressions import ExpressionLowering, looked_up
 from adcompile.parse.instead import close_to
 from adcompile.parse.scope import LocalFunction, flatten, read_names
@@ -219,24 +219,38 @@ class ObjectLowering(ExpressionLowering):
             text = f"`{type(base).__name__}.{name}` raised {type(error).__name__}: {error}"
             raise UnsupportedOperation(text) from None
 
-    def object_item(self, base: Any, index: Any) -> Any:
+    def object_item(self, base: Any, index: Any, name: str = "item") -> Any:
         """`base[index]` for a container."""
         if isinstance(index, Value):
             if index.constant is None:
-                raise TypeMismatch(
-                    f"a {type(base).__name__} is indexed by constants only", hint="use an array"
-                )
+                return self._chosen(base, index, name)
             index = index.constant
         if not hasattr(type(base), "__getitem__"):
             raise TypeMismatch(f"{described(base)} cannot be indexed")
         try:
-            return self.captured("item", base[index])
+            return self.captured(name, base[index])
         except KeyError:
             hint = close_to(index, base) if isinstance(index, str) else ""
             raise TypeMismatch(f"there is no key {index!r}", hint=hint) from None
         except IndexError:
             text = f"index {index} does not exist in a {type(base).__name__} of {len(base)}"
             raise TypeMismatch(text) from None
+
+    def _chosen(self, base: Any, index: Value, name: str) -> Any:
+        """The item of a container that the run chooses, where all are numbers of one kind.
+
+        Of rows of such numbers it is one of each column.
+        """
+        kinds = {type(item) for item in base} if isinstance(base, (tuple, list)) else set()
+        if len(kinds) == 1 and kinds <= {int, float, complex} and indexing.is_integer_index(index):
+            array = self.builder.array(np.array(base), name)
+            number = indexing.read(self.builder, array, index)
+            return self.builder.op("cast", number, dtype=array.type.dtype, weak=True)
+        rows = kinds and kinds <= {tuple, list} and len({len(row) for row in base}) == 1
+        if not rows:
+            kind = type(base).__name__
+            raise TypeMismatch(f"a {kind} is indexed by constants only", hint="use an array")
+        return tuple(self._chosen(column, index, name) for column in zip(*base, strict=True))
 
     def change(self, item: Any, place: ast.AST) -> None:
         """Raise unless `item` may be changed here."""

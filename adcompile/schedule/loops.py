@@ -246,6 +246,7 @@ class LoopScheduler(Fusion, ReductionLoops):
         for old, new in zip(op.outputs, results, strict=False):
             if old.type != new.type and isinstance(new.type, Array):
                 new.type = old.type
+            new.op.note = op.note
             self._name(old, new)
 
     def _library(self, op: Op) -> None:

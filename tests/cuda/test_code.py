@@ -13,7 +13,7 @@ pytest.importorskip("numba_cuda")
 from numba import cuda
 
 import adcompile as ad
-from adcompile import pipeline
+from adcompile import pass_order, pipeline
 from adcompile.errors import DeviceError, UnsupportedOperation
 from adcompile.execute.cuda import kernels_of
 from adcompile.execute.headless import float64_instructions, ptx_of, resources
@@ -90,7 +90,7 @@ def test_kernels_of_the_corpus(function, args, capability):
 def test_records(record):
     case = CHOSEN[record]
     host = pipeline.in_kernels(
-        pipeline.optimise(case.graph(case.arguments(np.random.default_rng(7))))
+        pass_order.optimise(case.graph(case.arguments(np.random.default_rng(7))))
     )
     texts = {p.name: [type_text(v.type) for v in p.graph.params] for p in procedures_of(host)}
     made = list(kernels_of(pipeline.launching_source(host), host.name, texts))

@@ -8,11 +8,11 @@ def grad_chosen_columns(m):
         raise ValueError('3 and m.shape[0] must be equal: mul (line N)')
     if 4 != m.shape[1]:
         raise ValueError('4 and m.shape[1] must be equal: mul (line N)')
-    m = m.copy()
     # m[1:, PLACES] = m[0, 0] ** 2
+    PLACES = np.array([2, 0, 2, -1], np.int64)
+    m = m.copy()
     t = m[0, 0]
     t_1 = t ** 2
-    PLACES = np.array([2, 0, 2, -1], np.int64)
     t_2 = m[1:]
     for k in range(4):
         t_2[:, PLACES[k]] = t_1

@@ -8,16 +8,16 @@ def grad_chosen_rows(m):
         raise ValueError('3 and m.shape[0] must be equal: mul (line N)')
     if 4 != m.shape[1]:
         raise ValueError('4 and m.shape[1] must be equal: mul (line N)')
-    m_1 = m.copy()
     # m[PAIRS[:, 0], :] = m[1] ** 2
+    PAIRS = np.array([[0, 1], [2, 0]], np.int64)
+    m_1 = m.copy()
     t = m_1[1]
-    t_1 = np.array([[0, 1], [2, 0]], np.int64)[:, 0]
+    t_1 = PAIRS[:, 0]
     t_2 = np.broadcast_to(t ** 2, (2, m.shape[1]))
     t = t.copy()
     for k in range(2):
         m_1[t_1[k]] = t_2[k]
     # m[:, PAIRS] *= m[0, 0]
-    PAIRS = np.array([[0, 1], [2, 0]], np.int64)
     t_3 = m_1[0, 0]
     t_4 = m_1[:, PAIRS]
     t_5 = t_4 * t_3

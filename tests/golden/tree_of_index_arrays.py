@@ -1,98 +1,85 @@
 import numpy as np
 
 
-def _subtree_forward(x, FIRST_stack, FIRST_stack_1, t_stack, t_stack_1, FIRST_stack_2, FIRST_stack_3, t_stack_2, t_stack_3):
+def _subtree_forward(x, t_stack, t_stack_1):
     """`_subtree`, saving what its reverse sweep reads."""
+    # total += x[node] * _subtree(x, CHILD[k])
+    CHILD = np.array([1, 2, 3, 4, 5], np.int64)
+    # for k in range(FIRST[node], FIRST[node + 1]):
+    FIRST = np.array([0, 2, 4, 4, 5, 5, 5], np.int64)
     # total = math.sin(x[node])
     t = x[0]
     total = np.sin(t)
     # for k in range(FIRST[node], FIRST[node + 1]):
-    FIRST = np.array([0, 2, 4, 4, 5, 5, 5], np.int64)
-    FIRST_1 = np.array([0, 2, 4, 4, 5, 5, 5], np.int64)
-    for k in range(FIRST[0], FIRST_1[1]):
+    for k in range(FIRST[0], FIRST[1]):
         # total += x[node] * _subtree(x, CHILD[k])
-        t_1 = np.array([1, 2, 3, 4, 5], np.int64)[k]
-        t_2 = _subtree_forward_1(x, t_1, FIRST_stack_2, FIRST_stack_3, t_stack_2, t_stack_3)
-        total += t * t_2
-        t_stack.append(t_2)
-        t_stack_1.append(t_1)
-    FIRST_stack.append(FIRST_1)
-    FIRST_stack_1.append(FIRST)
+        t_1 = _subtree_forward_1(x, CHILD[k], t_stack_1)
+        total += t * t_1
+        t_stack.append(t_1)
     return total
 
 
-def _subtree_backward(x, total_bar, x_bar, FIRST_stack, FIRST_stack_1, t_stack, t_stack_1, FIRST_stack_2, FIRST_stack_3, t_stack_2, t_stack_3):
+def _subtree_backward(x, total_bar, x_bar, t_stack, t_stack_1):
     """The reverse sweep of `_subtree`."""
-    FIRST = FIRST_stack.pop()
     # for k in range(FIRST[node], FIRST[node + 1]):
-    t = FIRST[1]
-    FIRST = FIRST_stack_1.pop()
+    FIRST = np.array([0, 2, 4, 4, 5, 5, 5], np.int64)
     # total = math.sin(x[node])
-    t_1 = x[0]
+    t = x[0]
+    # total += x[node] * _subtree(x, CHILD[k])
+    CHILD = np.array([1, 2, 3, 4, 5], np.int64)
     # for k in range(FIRST[node], FIRST[node + 1]):
     t_bar = 0.0
-    for k in range(t - 1, FIRST[0] - 1, -1):
-        t_2 = t_stack.pop()
-        t_3 = t_stack_1.pop()
+    for k in range(FIRST[1] - 1, FIRST[0] - 1, -1):
+        t_1 = t_stack.pop()
         # total += x[node] * _subtree(x, CHILD[k])
-        _subtree_backward_1(x, t_3, total_bar * t_1, x_bar, FIRST_stack_2, FIRST_stack_3, t_stack_2, t_stack_3)
-        t_bar += total_bar * t_2
+        _subtree_backward_1(x, CHILD[k], total_bar * t, x_bar, t_stack_1)
+        t_bar += total_bar * t_1
     # total = math.sin(x[node])
-    x_bar[0] += t_bar + total_bar * np.cos(t_1)
+    x_bar[0] += t_bar + total_bar * np.cos(t)
 
 
-def _subtree_forward_1(x, node, FIRST_stack, FIRST_stack_1, t_stack, t_stack_1):
+def _subtree_forward_1(x, node, t_stack):
     """`_subtree`, saving what its reverse sweep reads."""
+    # total += x[node] * _subtree(x, CHILD[k])
+    CHILD = np.array([1, 2, 3, 4, 5], np.int64)
+    # for k in range(FIRST[node], FIRST[node + 1]):
+    FIRST = np.array([0, 2, 4, 4, 5, 5, 5], np.int64)
     # total = math.sin(x[node])
     t = x[node]
     total = np.sin(t)
-    # for k in range(FIRST[node], FIRST[node + 1]):
-    FIRST = np.array([0, 2, 4, 4, 5, 5, 5], np.int64)
-    FIRST_1 = np.array([0, 2, 4, 4, 5, 5, 5], np.int64)
-    for k in range(FIRST[node], FIRST_1[node + 1]):
+    for k in range(FIRST[node], FIRST[node + 1]):
         # total += x[node] * _subtree(x, CHILD[k])
-        t_1 = np.array([1, 2, 3, 4, 5], np.int64)[k]
-        t_2 = _subtree_forward_1(x, t_1, FIRST_stack, FIRST_stack_1, t_stack, t_stack_1)
-        total += t * t_2
-        t_stack.append(t_2)
-        t_stack_1.append(t_1)
-    FIRST_stack.append(FIRST_1)
-    FIRST_stack_1.append(FIRST)
+        t_1 = _subtree_forward_1(x, CHILD[k], t_stack)
+        total += t * t_1
+        t_stack.append(t_1)
     return total
 
 
-def _subtree_backward_1(x, node, total_bar, x_bar, FIRST_stack, FIRST_stack_1, t_stack, t_stack_1):
+def _subtree_backward_1(x, node, total_bar, x_bar, t_stack):
     """The reverse sweep of `_subtree`."""
-    FIRST = FIRST_stack.pop()
     # for k in range(FIRST[node], FIRST[node + 1]):
-    t = FIRST[node + 1]
-    FIRST = FIRST_stack_1.pop()
+    FIRST = np.array([0, 2, 4, 4, 5, 5, 5], np.int64)
     # total = math.sin(x[node])
-    t_1 = x[node]
+    t = x[node]
+    # total += x[node] * _subtree(x, CHILD[k])
+    CHILD = np.array([1, 2, 3, 4, 5], np.int64)
     # for k in range(FIRST[node], FIRST[node + 1]):
     t_bar = 0.0
-    for k in range(t - 1, FIRST[node] - 1, -1):
-        t_2 = t_stack.pop()
-        t_3 = t_stack_1.pop()
+    for k in range(FIRST[node + 1] - 1, FIRST[node] - 1, -1):
+        t_1 = t_stack.pop()
         # total += x[node] * _subtree(x, CHILD[k])
-        _subtree_backward_1(x, t_3, total_bar * t_1, x_bar, FIRST_stack, FIRST_stack_1, t_stack, t_stack_1)
-        t_bar += total_bar * t_2
+        _subtree_backward_1(x, CHILD[k], total_bar * t, x_bar, t_stack)
+        t_bar += total_bar * t_1
     # total = math.sin(x[node])
-    x_bar[node] += t_bar + total_bar * np.cos(t_1)
+    x_bar[node] += t_bar + total_bar * np.cos(t)
 
 
 def grad_tree_of_index_arrays(x):
     """grad_tree_of_index_arrays: generated by adcompile from `tree_of_index_arrays`."""
-    FIRST_stack = []
-    FIRST_stack_1 = []
     t_stack = []
     t_stack_1 = []
-    FIRST_stack_2 = []
-    FIRST_stack_3 = []
-    t_stack_2 = []
-    t_stack_3 = []
     # return _subtree(x, 0)
-    _subtree_forward(x, FIRST_stack, FIRST_stack_1, t_stack, t_stack_1, FIRST_stack_2, FIRST_stack_3, t_stack_2, t_stack_3)
+    _subtree_forward(x, t_stack, t_stack_1)
     x_bar = np.zeros(x.shape)
-    _subtree_backward(x, 1.0, x_bar, FIRST_stack, FIRST_stack_1, t_stack, t_stack_1, FIRST_stack_2, FIRST_stack_3, t_stack_2, t_stack_3)
+    _subtree_backward(x, 1.0, x_bar, t_stack, t_stack_1)
     return x_bar,

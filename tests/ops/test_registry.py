@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from adcompile import pipeline, transforms
+from adcompile import pass_order, pipeline, transforms
 from adcompile.differentiate.reverse import append_reverse
 from adcompile.execute.cpu import compile_source
 from adcompile.graph.builder import Builder
@@ -213,7 +213,7 @@ def test_emitted_source_computes_what_the_interpreter_does(case, dtype, request)
     """The readable source always; what the compiler makes of it for some cases, with nightly all."""
     graph, args = _everything(case, _arguments(case, dtype))
     wanted = interpret(graph, *map(_copied, args))
-    pipeline.optimise(graph)
+    pass_order.optimise(graph)
     verify(graph)
     space = {}
     exec(pipeline.readable_source(graph), space)

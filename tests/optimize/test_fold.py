@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import adcompile as ad
-from adcompile import pipeline
+from adcompile import pass_order
 from tests.benchmarks.problems.warping import soft_warping, warping
 
 OFF = {"fold_rows": False}
@@ -424,5 +424,5 @@ def test_threads(function):
 
 def test_kernels_have_whole_tables():
     options = {"fastmath": True, "boundscheck": False, "parallel": False}
-    assert "fold_rows" in pipeline.skipped_passes({}, options, "cuda", None)
-    assert "fold_rows" not in pipeline.skipped_passes({}, options, "cpu", None)
+    assert "fold_rows" in pass_order.skipped_passes({}, options, "cuda", None)
+    assert "fold_rows" not in pass_order.skipped_passes({}, options, "cpu", None)

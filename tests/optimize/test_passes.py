@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import adcompile as ad
-from adcompile import pipeline
+from adcompile import pass_order, pipeline
 from adcompile.arguments import ones, with_ones
 from adcompile.graph.interpret import interpret
 from adcompile.graph.trees import Static, leaves
@@ -30,14 +30,14 @@ def _typed(item):
     return with_ones(type_, ones(item)) if isinstance(item, np.ndarray) else type_
 
 
-@pytest.mark.parametrize("number", range(len(pipeline.PASSES)))
+@pytest.mark.parametrize("number", range(len(pass_order.PASSES)))
 @pytest.mark.parametrize(
     ("function", "args"), CORPUS[::4], ids=[f.__name__ for f, _ in CORPUS[::4]]
 )
 def test_a_pass_keeps_the_value(function, args, number):
     graph = pipeline.lower_function(function, [_typed(a) for a in args])
     wanted = interpret(graph, *copied(args))
-    pipeline.PASSES[number][0](graph)
+    pass_order.PASSES[number][0](graph)
     verify(graph)
     assert interpret(graph, *copied(args)) == pytest.approx(wanted, rel=1e-14)
 
@@ -50,7 +50,7 @@ def test_each_pass_over_loops_keeps_value_and_gradient(function, args):
     derived = ad.value_and_grad(function, wrt)
     graph = schedule_loops(derived._optimised([_typed(a) for a in args]))
     wanted = numbers_in(interpret(graph, *copied(args)))
-    for run, name in pipeline.SCALAR_PASSES:
+    for run, name in pass_order.SCALAR_PASSES:
         run(graph)
         verify(graph)
         found = numbers_in(interpret(graph, *copied(args)))
@@ -60,7 +60,7 @@ def test_each_pass_over_loops_keeps_value_and_gradient(function, args):
 
 def test_neutral_elements_and_constants():
     graph = _lowered(lambda x: (x * 1.0 + 0.0) / 1.0 - (2.0 * 3.0 - 6.0), "f8")
-    pipeline.optimise(graph)
+    pass_order.optimise(graph)
     assert _names(graph) == []
 
 
@@ -69,13 +69,13 @@ def test_a_known_side_decides_a_condition():
         return (flag and x > 1.0 or not flag) and (x < 9.0 or flag)
 
     graph = pipeline.lower_function(function, [*parse_types("f8"), Static(True)])
-    pipeline.optimise(graph)
+    pass_order.optimise(graph)
     assert _names(graph) == ["gt"]
 
 
 def test_zero_times_x_is_kept():
     graph = _lowered(lambda x: x * 0.0, "f8")
-    pipeline.optimise(graph)
+    pass_order.optimise(graph)
     assert _names(graph) == ["mul"]
 
 
@@ -87,7 +87,7 @@ def test_dead_code_goes_with_its_loops_and_buffers():
         return x * 2.0
 
     graph = _lowered(function, "f8, i8")
-    pipeline.optimise(graph)
+    pass_order.optimise(graph)
     assert _names(graph) == ["mul"]
 
 
@@ -101,10 +101,10 @@ def test_equal_expressions_are_shared_unless_memory_changed():
         return first * np.sum(a * 2.0)
 
     graph = _lowered(shared, "f8")
-    pipeline.optimise(graph)
+    pass_order.optimise(graph)
     assert _names(graph).count("sin") == 1
     graph = _lowered(written, "f8[:]")
-    pipeline.optimise(graph)
+    pass_order.optimise(graph)
     assert _names(graph).count("sum") == 2
 
 
@@ -118,5 +118,5 @@ def test_factors_are_not_moved_out_of_written_arrays():
 
     args = (np.array([1.0, 2.0]), np.array([4.0, 5.0]))
     graph = _lowered(function, "f8[:], f8[:]")
-    pipeline.optimise(graph)
+    pass_order.optimise(graph)
     assert interpret(graph, *copied(args)) == function(*copied(args))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import adcompile as ad
-from adcompile import pipeline
+from adcompile import pass_order
 from adcompile.graph.interpret import interpret
 from adcompile.graph.types import type_of
 from tests.optimize.test_gather import heat, plane
@@ -29,7 +29,7 @@ _NAMES = [function.__name__ for function, _ in CASES]
 
 
 @pytest.mark.share(4)
-@pytest.mark.parametrize("name", pipeline.pass_names())
+@pytest.mark.parametrize("name", pass_order.pass_names())
 def test_results_stay_without_a_pass(name):
     for function, args in CASES:
         value, gradient = ad.value_and_grad(function, target="python")(*args)

@@ -70,7 +70,36 @@ def pushed(x, c):
     return np.sum(p * p)
 
 
-TURNING = [new_each_step, two_steps, rows_and_columns, nested, pushed]
+def from_an_argument(x, c):
+    u = x
+    for _ in range(5):
+        new = np.empty(len(u))
+        for i in range(len(u)):
+            new[i] = u[i] * c + u[i - 1]
+        u = new
+    return np.sum(u * u)
+
+
+def from_two_of_one(x, c):
+    now = old = x
+    for _ in range(3):
+        new = np.zeros(len(now))
+        for i in range(1, len(now)):
+            new[i] = now[i - 1] * c - old[i]
+        old = now
+        now = new
+    return np.sum(now * old)
+
+
+TURNING = [
+    from_an_argument,
+    from_two_of_one,
+    new_each_step,
+    two_steps,
+    rows_and_columns,
+    nested,
+    pushed,
+]
 
 
 def seen_whole(x, c):
@@ -113,6 +142,20 @@ def started_from_one(x, c):
     return total * np.sum(x)
 
 
+def again_from_one_start(x, c):
+    total = 0.0
+    start = x * c
+    for k in range(3):
+        u = start
+        for _ in range(k + 1):
+            new = np.empty(len(u))
+            for i in range(len(u)):
+                new[i] = u[i - 1] * c
+            u = new
+        total += u[k]
+    return total
+
+
 def filled_once(x, c):
     start, total = np.empty(9), 0.0
     for r in range(2):
@@ -149,7 +192,9 @@ def read_while_filled(x, c):
 OTHERS = [seen_whole, sometimes]
 
 
-@pytest.mark.parametrize("function", [started_from_one, filled_once, read_while_filled])
+@pytest.mark.parametrize(
+    "function", [started_from_one, again_from_one_start, filled_once, read_while_filled]
+)
 def test_what_is_started_from_again_stays(function):
     np.testing.assert_allclose(ad.jit(function)(X, 0.3), function(X, 0.3), rtol=1e-13)
 

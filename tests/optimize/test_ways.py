@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import adcompile as ad
-from adcompile import pipeline
+from adcompile import pass_order, pipeline
 from adcompile.optimize import interleave
 from tests.optimize.test_neighbours import product_in_place as powered
 
@@ -28,7 +28,7 @@ def check(gradient, a, b):
 def branches(function, *args, shapes=()):
     """How many branches compiled code has."""
     graph = function._optimised(function._types(args))
-    with pipeline.skipping(function._skipped):
+    with pass_order.skipping(function._skipped):
         text = pipeline.compiler_source(graph, shapes)
     return text.count("    else:\n")
 

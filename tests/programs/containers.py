@@ -184,3 +184,21 @@ def star_arguments(x):
 
 def _three(a, b, c):
     return a * b + c * c
+
+
+WEIGHTS = (1.0, 4.0, 1.0)
+AROUND = [(0, 1), (1, 0), (0, -1), (-1, 0)]
+
+
+@program(_draw(22, 4, 5), 3)
+def constants_that_the_run_chooses(m, n):
+    total = 0.0
+    for i in range(1, m.shape[0] - 1):
+        for j in range(1, m.shape[1] - 1):
+            weighted = 0.0
+            for k in range(n):
+                weighted += WEIGHTS[k] * m[i, j + k - 1] * WEIGHTS[k - 1]
+            for k in range(n + 1):
+                down, right = AROUND[k]
+                total += weighted * m[i + down, j + right]
+    return total

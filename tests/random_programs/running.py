@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from adcompile import pipeline
+from adcompile import pass_order, pipeline
 from adcompile.graph.ir import Graph
 from adcompile.graph.verify import verify
 from tests.random_programs.program import Program
@@ -71,7 +71,7 @@ def loaded(text: str) -> Any:
 def recorded() -> Iterator[list[Graph]]:
     """The graphs optimised meanwhile; each is verified after every pass."""
     graphs: list[Graph] = []
-    kept = pipeline.optimise
+    kept = pass_order.optimise
 
     def verified(run: Callable[[Graph], None]) -> Callable[[Graph], None]:
         def both(graph: Graph) -> None:
@@ -80,17 +80,17 @@ def recorded() -> Iterator[list[Graph]]:
 
         return both
 
-    def optimise(graph: Graph, passes: Any = pipeline.PASSES) -> Graph:
+    def optimise(graph: Graph, passes: Any = pass_order.PASSES) -> Graph:
         verify(graph)
         kept(graph, [(verified(run), text) for run, text in passes])
-        if passes is pipeline.PASSES:
-            pipeline.separate_results(graph)
+        if passes is pass_order.PASSES:
+            pass_order.separate_results(graph)
             verify(graph)
             graphs.append(graph)
         return graph
 
-    pipeline.optimise = optimise  # type: ignore[assignment]
+    pass_order.optimise = pipeline.optimise = optimise  # type: ignore[assignment,attr-defined]
     try:
         yield graphs
     finally:
-        pipeline.optimise = kept
+        pass_order.optimise = pipeline.optimise = kept  # type: ignore[attr-defined]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest import mock
 
-from adcompile import pipeline
+from adcompile import pass_order
 from adcompile.optimize import threads
 
 
@@ -14,7 +14,7 @@ from adcompile.optimize import threads
 def spread_everywhere() -> Iterator[None]:
     """Let every loop that threads can share be shared, however little it does."""
     with (
-        pipeline.skipping(frozenset()),
+        pass_order.skipping(frozenset()),
         mock.patch.object(threads, "WORTH", 1),
         mock.patch.object(threads, "PER_ELEMENT", 0),
         mock.patch.object(threads, "is_worth", lambda loop, repeated: threads.steps_by_one(loop)),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import adcompile as ad
-from adcompile import jacobians, pipeline
+from adcompile import jacobians, pass_order
 from adcompile.graph.interpret import interpret_flat, stored
 from adcompile.graph.types import is_continuous
 from adcompile.sparsity.detect import detect
@@ -27,7 +27,7 @@ def test_structure_of_every_operation(case, forward):
         except ad.NotDifferentiable as error:
             assert "complex" in str(error)
             continue
-        pipeline.optimise(graph)
+        pass_order.optimise(graph)
         items = [stored(a, v) for a, v in zip(args, graph.params[1:], strict=True)]
         like = items[number] if forward else interpret_flat(case.graph(args), _copies(items))[0]
         size = int(np.size(like))
