@@ -115,7 +115,7 @@ FOR_ONE_CORE = frozenset(
 )  # fmt: skip
 Pass = Callable[[Graph], None]
 FOR_KERNELS: dict[Pass, Pass] = {merge_loops: merge_kernels}
-_ONLY_KERNELS = frozenset({"merge_kernels", "drop_overwritten"})
+_ONLY_KERNELS = frozenset({"merge_kernels"})
 # with a test whether there is anything to do
 _Asking = tuple[tuple[Pass, Callable[[Graph], bool]], ...]
 # on arrays, for the compiler alone
@@ -134,7 +134,7 @@ LATE: tuple[Pass, ...] = (
 )  # fmt: skip
 # when nobody asks any more which arrays are different ones
 LAST: tuple[Pass, ...] = (
-    sink_into_branches, compute_both_sides, prune, order_recurrences, mark_chains,
+    drop_overwritten, sink_into_branches, compute_both_sides, prune, order_recurrences, mark_chains,
     keep_states, prune, take_turns, hoist_divisions, unsigned_indices,
 )  # fmt: skip
 TIDYING = (simplify, decide_signs, prune, share_indices, share_loads)
@@ -174,7 +174,6 @@ def pass_names() -> list[str]:
     named += [run for run, _ in (*PASSES, *SCALAR_PASSES, *ON_ARRAYS)]
     named += [
         spread_loops, *(run for run, _ in EARLY), choose_ways, *LATE, *LAST, merge_kernels,
-        drop_overwritten,
     ]  # fmt: skip
     names = dict.fromkeys(run.__name__ for run in named)
     return [name for name in names if name not in _NEEDED]

@@ -97,6 +97,8 @@ class CpuEmitter(PythonEmitter):
         if op.record.scalar is not None and isinstance(op.result.type, Scalar):
             if op.name in ("maximum", "minimum"):
                 return _extremum(op)
+            if op.name == "where" and self._chooses_of_three(op):
+                return "exact.where({0}, {1}, {2})"
             if op.name == "exp" and op.attrs.get("chained"):
                 return "exact.exp({0})"
             if op.name == "pow" and "whole" in op.attrs:
@@ -111,6 +113,18 @@ class CpuEmitter(PythonEmitter):
         if op.name == "copy" and isinstance(op.result.type, Array):
             return "{0}.copy()"
         return super().spelling(op)
+
+    def _chooses_of_three(self, op: Op) -> bool:
+        """Whether a choice of floats is between another choice and a number, all of them cheap.
+
+        The compiler makes branches of it otherwise, as it does of what an extremum hands back.
+        """
+        _, *sides = op.inputs
+        if not all(v.type == op.result.type and v.type.dtype in _FLOATS for v in sides):
+            return False
+        nodes = [self.pending[v].node for v in sides if v in self.pending]
+        choices = any(isinstance(node, ast.IfExp) for node in nodes)
+        return choices and not any(_is_costly(part) for node in nodes for part in ast.walk(node))
 
     def _complex_spelling(self, op: Op) -> str:
         if op.name == "log2":  # `cmath` has none
@@ -151,6 +165,13 @@ class CpuEmitter(PythonEmitter):
         shown = ast.Lambda(show, assemble.print_call(op, items).value)
         self.helpers += [ast.Assign([assemble.name(plain)], shown, lineno=0), leave]
         return ast.Expr(ast.Call(assemble.name(compiled), [self.read(v) for v in op.inputs], []))
+
+
+def _is_costly(node: ast.AST) -> bool:
+    """Whether it divides or calls something, other than for a type."""
+    if isinstance(node, ast.Call):
+        return ast.unparse(node.func) not in ("np.float32", "np.uint64")
+    return isinstance(node, (ast.Div, ast.Mod, ast.FloorDiv))
 
 
 def _extremum(op: Op) -> str:
@@ -201,6 +222,7 @@ _ROUTINES = frozenset(
         "lu", "lu_solve", "lu_inv", "lu_det", "lu_slogdet", "trsm",
     }
 )  # fmt: skip
+_FLOATS = frozenset({"float32", "float64"})
 _LOG2_E = "np.float32(1.4426950408889634)"
 _WIDENING = ("float32", "float64")  # the compiler's `float` leaves a float32 as it is
 _CASTS = {"float64": "float({0})", "int64": "int({0})", "bool": "bool({0})"}

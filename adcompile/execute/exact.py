@@ -2,7 +2,8 @@
 
 `maximum` and `minimum` of floats give NaN where either operand is NaN. Spelled as a comparison,
 LLVM would fold an array by them one element after the other. `times` is a product that stays where
-it is in a chain of products, whatever the flags of its function allow. `exp` is libm's, for which a
+it is in a chain of products, whatever the flags of its function allow. `where` chooses without a
+branch: which of two numbers is larger is seldom foreseen. `exp` is libm's, for which a
 chain of steps waits less than for the formula of `vector_math`. `power` multiplies, and keeps
 beside each product what was rounded off.
 """
@@ -27,7 +28,7 @@ from numba.extending import type_callable as _typing
 from adcompile.execute.products import dot_into
 from adcompile.execute.vector_math import library_call
 
-__all__ = ["dot_into", "exp", "grown", "maximum", "minimum", "power", "times"]
+__all__ = ["dot_into", "exp", "grown", "maximum", "minimum", "power", "times", "where"]
 
 _HAS_INSTRUCTION = _llvm.llvm_version_info[0] >= 17  # earlier ones do not compile it for x86
 
@@ -45,6 +46,11 @@ def minimum(a: float, b: float) -> float:
 def times(a: float, b: float) -> float:
     """The product of two numbers."""
     return a * b
+
+
+def where(condition: bool, a: float, b: float) -> float:
+    """The first of two numbers if a condition holds, else the second."""
+    return a if condition else b
 
 
 def exp(x: float) -> float:
@@ -104,6 +110,20 @@ def _ordered_product(builder: Any, x: Any, y: Any) -> Any:
 _compiled(maximum, _extremum("maximum", ">"))
 _compiled(minimum, _extremum("minimum", "<"))
 _compiled(times, _ordered_product)
+
+
+@_typing(where)  # type: ignore[untyped-decorator]  # Numba's, as above
+def _where_typed(context: Any) -> Any:
+    def typer(condition: Any, a: Any, b: Any) -> Any:
+        floats = isinstance(a, _types.Float) and a == b
+        return _signature(a, _types.boolean, a, a) if floats else None
+
+    return typer
+
+
+@_lower(where, _types.Boolean, _types.Float, _types.Float)  # type: ignore[untyped-decorator]
+def _where_lowered(context: Any, builder: Any, types: Any, values: Any) -> Any:
+    return builder.select(*values)
 
 
 # -- stacks --------------------------------------------------------------------------------------

@@ -7,8 +7,10 @@ reductions appended with the builder in force.
 from __future__ import annotations
 
 import builtins
+import functools
 import math
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -70,6 +72,29 @@ for _factor, _names in ((math.pi / 180.0, "deg2rad radians"), (180.0 / math.pi, 
         CALLS[getattr(np, _name)] = _times(_factor)
 CALLS[math.radians], CALLS[math.degrees] = CALLS[np.radians], CALLS[np.degrees]
 
+_natural_logarithm, _hypotenuse = CALLS[math.log], CALLS[math.hypot]
+
+
+@spelled(math.log)
+def logarithm(x: Any, base: Any = None) -> Value:
+    """The logarithm, to the base e or another."""
+    result: Value = _natural_logarithm(x)
+    return result if base is None else result / _natural_logarithm(base)
+
+
+@spelled(math.hypot)
+def hypotenuse(*coordinates: Any) -> Any:
+    """The length of a vector of numbers."""
+    if len(coordinates) < 2:
+        return CALLS[builtins.abs](*coordinates) if coordinates else 0.0
+    return functools.reduce(_hypotenuse, coordinates)
+
+
+@spelled(math.dist)
+def distance(p: Any, q: Any) -> Any:
+    """The length of the difference of two vectors."""
+    return CALLS[np.linalg.norm](as_value(p) - as_value(q))
+
 
 @spelled(np.heaviside)
 def heaviside(x1: Any, x2: Any) -> Value:
@@ -109,6 +134,20 @@ def rounded(a: Any, decimals: Any = 0) -> Value:
     if places > 0:
         return op("rint", value * factor) / factor  # type: ignore[no-any-return]
     return op("rint", value / factor) * factor  # type: ignore[no-any-return]
+
+
+_LIMITS = ("bits", "eps", "epsneg", "max", "min", "resolution", "smallest_normal", "tiny")
+
+
+def _limits(info: Any) -> Callable[[Any], SimpleNamespace]:
+    def of(dtype: Any) -> SimpleNamespace:
+        found = info(dtype)
+        return SimpleNamespace(**{k: getattr(found, k) for k in _LIMITS if hasattr(found, k)})
+
+    return of
+
+
+CALLS[np.finfo], CALLS[np.iinfo] = _limits(np.finfo), _limits(np.iinfo)
 
 
 # -- questions -----------------------------------------------------------------------------------

@@ -81,6 +81,10 @@ class ExpressionLowering(OperatorLowering):
         """`base[index]` for a container."""
         raise AssertionError
 
+    def sum_in_loop(self, node: ast.GeneratorExp, start: Any) -> Value | None:
+        """The sum of the items of a generator, or None where they are known."""
+        raise AssertionError
+
     def call_object(
         self, target: Any, arguments: list[Any], keywords: dict[str, Any]
     ) -> tuple[Any] | None:
@@ -296,6 +300,11 @@ class ExpressionLowering(OperatorLowering):
             if isinstance(base, Value):
                 return self._method(base, node, keywords)
         target = self.expression(node.func)
+        if target is builtins.sum and node.args and isinstance(node.args[0], ast.GeneratorExp):
+            start = self._items(node.args[1:]) or [keywords.get("start", 0)]
+            found = self.sum_in_loop(node.args[0], start[0])
+            if found is not None:
+                return found
         arguments = self._items(node.args)
         return self.call(target, arguments, keywords, ast.unparse(node.func))
 

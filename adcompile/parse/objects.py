@@ -31,15 +31,15 @@ from adcompile.graph.types import Array
 from adcompile.ops import spellings
 from adcompile.ops.spellings import described
 from adcompile.parse import indexing, iteration
-from adcompile.parse.expressions import ExpressionLowering, looked_up
+from adcompile.parse.expressions import looked_up
 from adcompile.parse.instead import close_to
 from adcompile.parse.scope import LocalFunction, flatten, read_names
 from adcompile.parse.source import python_function
+from adcompile.parse.summing import MAX_WRITTEN_OUT, SumLowering
 
 _NUMBERS = (
     float, int, bool, complex, np.float64, np.float32, np.int64, np.bool_, np.complex128
 )  # fmt: skip
-_MAX_COMPREHENSION = 256  # items of a list that is written out
 
 
 class Owner:
@@ -66,14 +66,10 @@ class Owner:
         return id(item) in self._made and self._made[id(item)][1] is region
 
 
-class ObjectLowering(ExpressionLowering):
+class ObjectLowering(SumLowering):
     """Containers and objects of one function."""
 
     owner: Owner
-
-    def expression_or_iterator(self, node: ast.expr) -> Any:
-        """An expression, or something that only loops understand."""
-        raise AssertionError
 
     # -- literals -------------------------------------------------------------------------------
 
@@ -91,15 +87,13 @@ class ObjectLowering(ExpressionLowering):
         source = iteration.iteration_over(item)
         if isinstance(source, tuple):
             return [self.captured("item", part) for part in source]
-        bounds = (source.start, source.stop, source.step)
-        known = [b.constant if isinstance(b, Value) else b for b in bounds]
-        if None in known:
+        counts = self.counted(source)
+        if counts is None:
             raise UnsupportedSyntax(
                 "the number of items is known only at run time",
                 hint="fill an array in a for loop",
             )
-        counts = range(*known)
-        if len(counts) > _MAX_COMPREHENSION:
+        if len(counts) > MAX_WRITTEN_OUT:
             raise UnsupportedSyntax(
                 f"{len(counts)} items would be written out", hint="fill an array in a for loop"
             )
@@ -172,9 +166,6 @@ class ObjectLowering(ExpressionLowering):
                     hint="give it the value as a default: lambda x, k=k: k * x",
                 )
         return result
-
-    def _assign(self, target: ast.expr, item: Any) -> None:
-        raise AssertionError
 
     # -- functions -------------------------------------------------------------------------------
 

@@ -59,11 +59,11 @@ def grad_time_warp(a, b):
                 b_bar[np.uint64(t_9)] -= t_14
                 # best = min(cost[i - 1, j], cost[i, j - 1], cost[i - 1, j - 1])
                 t_15 = 0.5 * best_bar
-                t_16 = best_bar if t_12 < t_13 else t_15 if t_12 == t_13 else 0.0
+                t_16 = exact.where(t_12 < t_13, best_bar, t_15 if t_12 == t_13 else 0.0)
                 t_17 = 0.5 * t_16
-                cost_bar[np.uint64(t_6), np.uint64(t_9)] += best_bar if t_13 < t_12 else t_15 if t_13 == t_12 else 0.0
-                cost_bar[np.uint64(t_7), np.uint64(t_9)] += t_16 if t_11 < t_10 else t_17 if t_11 == t_10 else 0.0
-                cost_bar[np.uint64(t_6), np.uint64(j)] += t_16 if t_10 < t_11 else t_17 if t_10 == t_11 else 0.0
+                cost_bar[np.uint64(t_6), np.uint64(t_9)] += exact.where(t_13 < t_12, best_bar, t_15 if t_13 == t_12 else 0.0)
+                cost_bar[np.uint64(t_7), np.uint64(t_9)] += exact.where(t_11 < t_10, t_16, t_17 if t_11 == t_10 else 0.0)
+                cost_bar[np.uint64(t_6), np.uint64(j)] += exact.where(t_10 < t_11, t_16, t_17 if t_10 == t_11 else 0.0)
                 a_bar_1 += t_14
         # cost[i, j] = (a[i - 1] - b[j - 1]) ** 2 + best
         a_bar[np.uint64(t_5)] = a_bar_1

@@ -202,3 +202,10 @@ def constants_that_the_run_chooses(m, n):
                 down, right = AROUND[k]
                 total += weighted * m[i + down, j + right]
     return total
+
+
+@program(V, 0.4)
+def sums_of_generators(x, least):
+    near = sum(x[i] * x[j] for i in range(len(x)) for j in range(i) if x[j] > least)
+    count = sum((1 for v in x if v > least), 1)
+    return near + count * sum(u * v for u, v in zip(x, x[::-1], strict=True))

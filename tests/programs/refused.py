@@ -500,6 +500,11 @@ def no_attribute(x):
     return _Frozen(x).v
 
 
+@refused("f8[:]", "a sum of arrays", "sum(x * v for v in x)")
+def sum_of_arrays_of_the_run(x):
+    return sum(x * v for v in x)[0]
+
+
 @refused("f8, i8", "a list is indexed by constants only", "[x, x * x][n]")
 def list_at_run_time(x, n):
     return [x, x * x][n]
