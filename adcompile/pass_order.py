@@ -209,8 +209,9 @@ def skipped_passes(
         return off | others | _THREADS
     off |= _ONLY_KERNELS
     if options["boundscheck"]:
-        # copies have all rows and columns that the text names, rings those of all tables
-        off |= {"part_columns", "fold_rows", "distribute_loops"}
+        # copies have all rows and columns that the text names, rings those of all tables, and what
+        # stores an element that is there already checks that there is one
+        off |= {"part_columns", "fold_rows", "distribute_loops", "drop_overwritten"}
     return off if options["parallel"] and not options["boundscheck"] else off | _THREADS
 
 

@@ -127,7 +127,9 @@ class _Transfers:
         return not made_here or self.uses[first] > 1 or self.aliases.home[first] is not region
 
     def _refuse_shared(self, op: Op, value: Value, output: Value) -> None:
-        if self._is_reached(op, value, output):
+        """Refuse an array that others reach, unless nobody writes it: then a copy is as good."""
+        stays = self.aliases.roots[value].isdisjoint(self.aliases.written)
+        if not stays and self._is_reached(op, value, output):
             _refuse(op, output)
 
     def _refuse_twins(self, op: Op, values: Sequence[Value], k: int) -> None:

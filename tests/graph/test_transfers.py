@@ -114,10 +114,56 @@ def written_by_the_caller(x):
     return np.sum(y)
 
 
+def start_that_is_read_later(x):
+    u = x
+    for _ in range(3):
+        new = np.empty(len(u))
+        for i in range(len(u)):
+            new[i] = np.sin(u[i]) + u[i - 1] * x[i]
+        u = new
+    return np.sum(u * x)
+
+
+def started_from_again(x):
+    total = 0.0
+    for k in range(3):
+        u = x[1:]
+        for _ in range(k + 1):
+            new = np.empty(len(u))
+            for i in range(len(u)):
+                new[i] = u[i - 1] * x[k] * u[i]
+            u = new
+        total += u[0] * x[k]
+    return total
+
+
+def until_it_is_small(x):
+    u, count = x, 0
+    while np.sum(u * u) > 1e-3 and count < 4:
+        new = np.empty(len(u))
+        for i in range(len(u)):
+            new[i] = 0.5 * u[i] * x[i]
+        u = new
+        count += 1
+    return np.sum(u * x)
+
+
+def written_where_it_is_new(x):
+    u = x
+    if x[0] > 0.0:
+        u = x * x
+        u[0] = 5.0 * x[1]
+    return np.sum(u * x)
+
+
 @pytest.mark.share(2)
 @pytest.mark.parametrize(
     "function",
     [
+        start_that_is_read_later,
+        started_from_again,
+        until_it_is_small,
+        written_where_it_is_new,
         saved_and_written_in_the_next_round,
         written_by_the_caller,
         written_on_one_side,
@@ -143,6 +189,18 @@ def test_against_differences(function):
         return np.sum(gradient(x) * v)
 
     np.testing.assert_allclose(ad.grad(along)(x, v), found, rtol=1e-9, atol=1e-12)
+
+
+def _start_that_is_written_later(x):
+    y = x.copy()
+    u = y
+    for k in range(3):
+        new = np.empty(len(u))
+        for i in range(len(u)):
+            new[i] = u[i] * y[i]
+        u = new
+        y[k] = 3.0
+    return np.sum(u * y)
 
 
 def _twins_of_a_loop(x):
@@ -216,6 +274,7 @@ def _added_to_under_another_name(x):
 @pytest.mark.parametrize(
     "function",
     [
+        _start_that_is_written_later,
         _twins_at_the_start,
         _a_view_at_the_start,
         _added_to_under_another_name,

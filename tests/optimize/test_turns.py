@@ -77,7 +77,7 @@ def from_an_argument(x, c):
         for i in range(len(u)):
             new[i] = u[i] * c + u[i - 1]
         u = new
-    return np.sum(u * u)
+    return np.sum(u * x)
 
 
 def from_two_of_one(x, c):
@@ -189,7 +189,7 @@ def read_while_filled(x, c):
     return total * np.sum(x)
 
 
-OTHERS = [seen_whole, sometimes]
+OTHERS = [seen_whole, sometimes, again_from_one_start]
 
 
 @pytest.mark.parametrize(
