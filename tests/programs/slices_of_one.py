@@ -9,6 +9,9 @@ from tests.programs.register import program
 X = np.random.default_rng(40).uniform(0.3, 1.7, (5, 3))
 
 
+PLACES = np.array([0, 2])
+
+
 @program(X)
 def seen_from_the_first(x):
     from_row = np.linalg.norm(x - x[:1] + 0.3, axis=1)
@@ -35,7 +38,7 @@ def one_written_everywhere(x):
     y[:] = x[:1]
     y += x[-1:]
     y[1:] *= y[:1]
-    y[[0, 2]] = x[1:2] * 3.0
+    y[PLACES] = x[1:2] * 3.0
     one, all_rows = np.broadcast_arrays(np.exp(x)[:1], y)
     return np.sum(one * all_rows) + np.sum(np.where(x > x[:1], x, x[:, 1:2] * x[2:3]))
 
