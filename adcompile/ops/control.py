@@ -70,6 +70,8 @@ register(
 
 def _array_show(op: Op) -> str:
     data = op.attrs["data"]
+    if data.size == 0:
+        return f"np.zeros({data.shape}, np.{data.dtype.name})"
     return f"np.array({literal(data.tolist())}, np.{data.dtype.name})"
 
 

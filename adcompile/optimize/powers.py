@@ -38,7 +38,7 @@ def _is_real(op: Op) -> bool:
 def _power(op: Op, region: Region, builder: Builder, mapping: dict[Value, Value]) -> None:
     base, exponent = op.inputs[0], op.inputs[1].constant
     if exponent not in _SMALL:
-        whole = exponent is not None and exponent % 1 == 0 and abs(exponent) <= _WHOLE
+        whole = exponent is not None and exponent % 1 == 0 and 0 < abs(exponent) <= _WHOLE
         op.attrs |= {"whole": int(exponent)} if whole else {"several": True}
         return
     with builder.inside(Region()) as made, builder.at(op.location):

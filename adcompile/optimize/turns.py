@@ -34,6 +34,7 @@ def _fits(carried: Carried) -> bool:
     turn = turn_of(carried)
     return (
         all(_is_own(other, carried.new) or _may_be_copied(other, carried.new) for other in turn)
+        and carried.body.yields.count(carried.new) == 1
         and turn[-1].is_left()
         and only_elements(turn[-1].old, carried.body.ops)
     )

@@ -81,8 +81,10 @@ class ExpressionLowering(OperatorLowering):
         """`base[index]` for a container."""
         raise AssertionError
 
-    def sum_in_loop(self, node: ast.GeneratorExp, start: Any) -> Value | None:
-        """The sum of the items of a generator, or None where they are known."""
+    def sum_of(
+        self, node: ast.GeneratorExp, start: list[ast.expr], keywords: dict[str, Any]
+    ) -> Any:
+        """The sum of the items of a generator."""
         raise AssertionError
 
     def call_object(
@@ -176,6 +178,8 @@ class ExpressionLowering(OperatorLowering):
         """What comes from outside the function: an array becomes a constant of the graph."""
         if isinstance(item, np.ndarray):
             check_array(item)
+            if item.ndim == 0:
+                return item[()]
             if item.size > 1024:
                 raise UnsupportedOperation(
                     f"the global array `{name}` is large ({item.size} elements)",
@@ -301,10 +305,9 @@ class ExpressionLowering(OperatorLowering):
                 return self._method(base, node, keywords)
         target = self.expression(node.func)
         if target is builtins.sum and node.args and isinstance(node.args[0], ast.GeneratorExp):
-            start = self._items(node.args[1:]) or [keywords.get("start", 0)]
-            found = self.sum_in_loop(node.args[0], start[0])
-            if found is not None:
-                return found
+            given = [*node.args[1:], *node.keywords]
+            if len(given) < 2 and keywords.keys() <= {"start"}:
+                return self.sum_of(node.args[0], node.args[1:], keywords)
         arguments = self._items(node.args)
         return self.call(target, arguments, keywords, ast.unparse(node.func))
 

@@ -84,7 +84,9 @@ class ObjectLowering(SumLowering):
 
     def _sequence(self, item: Any) -> list[Any]:
         """The items of something whose length is known."""
-        source = iteration.iteration_over(item)
+        return self._written_out(iteration.iteration_over(item))
+
+    def _written_out(self, source: Any) -> list[Any]:
         if isinstance(source, tuple):
             return [self.captured("item", part) for part in source]
         counts = self.counted(source)
@@ -125,21 +127,22 @@ class ObjectLowering(SumLowering):
         return item
 
     def _listcomp(self, node: ast.ListComp) -> Any:
-        return self.owner.made(self._comprehension(node, node.generators), self.builder.region)
+        return self.owner.made(self.comprehension(node, node.generators), self.builder.region)
 
     def _generatorexp(self, node: ast.GeneratorExp) -> Any:
-        return tuple(self._comprehension(node, node.generators))
+        return tuple(self.comprehension(node, node.generators))
 
     def _dictcomp(self, node: ast.DictComp) -> Any:
         pair = ast.copy_location(ast.Tuple([node.key, node.value], ast.Load()), node)
         whole = ast.copy_location(ast.ListComp(pair, node.generators), node)
-        pairs = self._comprehension(whole, node.generators)
+        pairs = self.comprehension(whole, node.generators)
         made = {self._key(key): value for key, value in pairs}
         return self.owner.made(made, self.builder.region)
 
-    def _comprehension(
-        self, node: ast.ListComp | ast.GeneratorExp, generators: list[ast.comprehension]
-    ) -> list[Any]:
+    def comprehension(
+        self, node: ast.ListComp | ast.GeneratorExp, generators: list[ast.comprehension],
+        source: Any = None,
+    ) -> list[Any]:  # fmt: skip
         """The items, written out: a list has as many as are known when compiled."""
         if not generators:
             return [self.expression(node.elt)]
@@ -147,7 +150,9 @@ class ObjectLowering(SumLowering):
         result: list[Any] = []
         bound = {n.id for n in ast.walk(first.target) if isinstance(n, ast.Name)}
         outer = self.environment
-        for item in self._sequence(self.expression_or_iterator(first.iter)):
+        if source is None:
+            source = iteration.iteration_over(self.expression_or_iterator(first.iter))
+        for item in self._written_out(source):
             self.environment = dict(outer)
             self._assign(first.target, item)
             kept = [self.truth(test) for test in first.ifs]
@@ -157,7 +162,7 @@ class ObjectLowering(SumLowering):
                     hint="use a for loop with an `if`",
                 )
             if all(kept):
-                result += self._comprehension(node, rest)
+                result += self.comprehension(node, rest)
         self.environment = outer
         for function in trees.leaves(result):
             if isinstance(function, LocalFunction) and bound & read_names(function.node):
@@ -234,7 +239,12 @@ class ObjectLowering(SumLowering):
         """
         kinds = {type(item) for item in base} if isinstance(base, (tuple, list)) else set()
         if len(kinds) == 1 and kinds <= {int, float, complex} and indexing.is_integer_index(index):
-            array = self.builder.array(np.array(base), name)
+            items = np.array(base)
+            if items.dtype.kind not in "ifc":
+                raise TypeMismatch("an integer that does not fit into 64 bits", hint="use floats")
+            if kinds == {int} and items.dtype.kind != "i":
+                raise TypeMismatch("an integer that does not fit into int64", hint="use floats")
+            array = self.builder.array(items, name)
             number = indexing.read(self.builder, array, index)
             return self.builder.op("cast", number, dtype=array.type.dtype, weak=True)
         rows = kinds and kinds <= {tuple, list} and len({len(row) for row in base}) == 1
@@ -378,12 +388,14 @@ class ObjectLowering(SumLowering):
 
     # -- builtins over containers ---------------------------------------------------------------
 
-    def _sum(self, items: Any, start: Any = 0) -> Any:
+    def sum_items(self, items: Any, start: Any = 0) -> Any:
+        """`sum` of a container."""
         if isinstance(items, Value):
             return spellings.CALLS[np.sum](items, axis=0) + start
         total = start
         for item in self._sequence(items):
-            total = item if total is start and start == 0 else total + item
+            truth = isinstance(item, Value) and item.type.dtype == "bool"
+            total = item if total is start and start == 0 and not truth else total + item
         return total
 
     def _make_tuple(self, items: Any = ()) -> Any:
@@ -449,7 +461,7 @@ def _listed(result: Any, name: str) -> Any:
 _CHANGING = frozenset({"append", "extend", "insert", "pop", "reverse", "update", "setdefault"})
 _READING = frozenset({"get", "keys", "values", "items", "index", "count", "copy"})
 _BUILTINS: dict[Any, Callable[..., Any]] = {
-    builtins.sum: ObjectLowering._sum,
+    builtins.sum: ObjectLowering.sum_items,
     builtins.tuple: ObjectLowering._make_tuple,
     builtins.list: ObjectLowering._make_list,
     builtins.dict: ObjectLowering._make_dict,

@@ -10,7 +10,7 @@ import ast
 from collections.abc import Sequence
 from typing import Any
 
-from adcompile.errors import UnsupportedSyntax
+from adcompile.errors import TypeMismatch, UnsupportedSyntax
 from adcompile.graph.ir import Region, Value
 from adcompile.graph.types import Scalar, Type
 from adcompile.ops.spellings import as_value
@@ -37,18 +37,37 @@ class SumLowering(ExpressionLowering):
         known = [b.constant if isinstance(b, Value) else b for b in bounds]
         return None if None in known else range(*known)
 
-    def sum_in_loop(self, node: ast.GeneratorExp, start: Any) -> Value | None:
-        """The sum of the items, or None where they are known.
+    def comprehension(
+        self, node: ast.ListComp | ast.GeneratorExp, generators: list[ast.comprehension],
+        source: Any,
+    ) -> list[Any]:  # fmt: skip
+        """The items for all that the first `for` goes through, written out."""
+        raise AssertionError
 
-        Raises UnsupportedSyntax for items that are no numbers.
+    def sum_items(self, items: Any, start: Any = 0) -> Any:
+        """The sum of the items of a container."""
+        raise AssertionError
+
+    def sum_of(
+        self, node: ast.GeneratorExp, start: list[ast.expr], keywords: dict[str, Any]
+    ) -> Any:
+        """The sum of the items of a generator.
+
+        Raises UnsupportedSyntax for items that only the run counts and that are no numbers, and
+        TypeMismatch where it starts from a truth value then.
         """
         source = iteration.iteration_over(self.expression_or_iterator(node.generators[0].iter))
-        if isinstance(source, tuple):
-            return None
-        counts = self.counted(source)
-        if counts is not None and len(counts) <= MAX_WRITTEN_OUT:
-            return None
+        first = self.expression(start[0]) if start else keywords.get("start", 0)
+        counts = None if isinstance(source, tuple) else self.counted(source)
+        if isinstance(source, tuple) or (counts is not None and len(counts) <= MAX_WRITTEN_OUT):
+            items = self.comprehension(node, node.generators, source)
+            return self.sum_items(tuple(items), first)
+        return self._sum_in_loop(node, source, first)
+
+    def _sum_in_loop(self, node: ast.GeneratorExp, source: Any, start: Any) -> Value:
         total, outer = as_value(start), self.environment
+        if total.type.dtype == "bool":
+            raise TypeMismatch("a sum that starts from a truth value", hint="start from a number")
         try:
             while True:
                 types: list[Type] = []
@@ -85,8 +104,7 @@ class SumLowering(ExpressionLowering):
         name = first.target.id if isinstance(first.target, ast.Name) and source.is_range else "i"
 
         def body(index: Value, carried: list[Value]) -> list[Value]:
-            added = add(source.item(index), carried[0])
-            return [converted(self.builder, added, carried[0].type)]
+            return [self._as_carried(add(source.item(index), carried[0]), carried[0])]
 
         bounds = source.start, source.stop, source.step
         return self.builder.loop(*bounds, [total], body, name)[0]
@@ -108,7 +126,13 @@ class SumLowering(ExpressionLowering):
             return self._sum_if(node, tests[1:], rest, total, types) if holds else total
 
         def then() -> list[Value]:
-            added = self._sum_if(node, tests[1:], rest, total, types)
-            return [converted(self.builder, added, total.type)]
+            return [self._as_carried(self._sum_if(node, tests[1:], rest, total, types), total)]
 
         return self.builder.branch(holds, then, lambda: [total])[0]
+
+    def _as_carried(self, added: Value, total: Value) -> Value:
+        """A sum in the type that the loop carries, once this is wide enough."""
+        if not isinstance(added.type, Scalar) or not isinstance(total.type, Scalar):
+            return added
+        fits = join_types(total.type, added.type, "a sum") == total.type
+        return converted(self.builder, added, total.type) if fits else added
