@@ -51,6 +51,18 @@ def powers(x):
     return np.sum(x**0) + x[0] ** 0 * x[1] + sum(x[0] ** k for k in range(5))
 
 
+def names_around(x):
+    """A function made before a comprehension does not see its names; one made inside does."""
+    c = 2.0
+
+    def scaled(v):
+        return v * c
+
+    inner = sum((lambda t, v=v: t * v)(v) for v in x)
+    written_out = sum([scaled(x[c]) for c in range(3)])
+    return inner + written_out + sum(scaled(x[c]) for c in range(len(x)))
+
+
 NUMBER, NOTHING, NO_ROWS = np.array(2.5), np.zeros(0), np.zeros((0, 5))
 
 
@@ -68,6 +80,7 @@ def constants_without_elements(x):
         complex_items,
         started,
         powers,
+        names_around,
         constants_without_elements,
     ],
 )

@@ -69,6 +69,8 @@ class ExpressionLowering(OperatorLowering):
         self.environment = environment
         self.statement: ast.AST = source.node
         self.outer: ExpressionLowering | None = None  # the function around a nested one
+        self.inside = False  # whether a comprehension of that function made it
+        self.around: Environment | None = None  # what is around the comprehension at hand
         self.locals: frozenset[str] = frozenset()
         self.path: tuple[Any, ...] = ()  # through which calls it was reached
 
@@ -132,11 +134,12 @@ class ExpressionLowering(OperatorLowering):
             return self._own(node, self.environment[name])
         if name in self.locals:
             raise UnsupportedSyntax(f"`{name}` has no value yet", hint=f"assign `{name}` before")
-        frame = self.outer
+        frame, inside = self.outer, self.inside
         while frame is not None:
-            if name in frame.environment:
-                return frame._own(node, frame.environment[name])
-            frame = frame.outer
+            seen = frame.environment if inside or frame.around is None else frame.around
+            if name in seen:
+                return frame._own(node, seen[name])
+            inside, frame = frame.inside, frame.outer
         try:
             item = self.source.lookup(name)
         except KeyError:

@@ -175,6 +175,7 @@ class Lowering(ControlLowering):
         self.keep = keep
         self.function = function
         self.outer = None if function is None else function.frame
+        self.inside = function is not None and function.inside
         self.identity = source.function if function is None else function.place
         self.callers: tuple[Any, ...] = (self.identity,)
         self.path = (self.identity,)

@@ -149,21 +149,21 @@ class ObjectLowering(SumLowering):
         first, *rest = generators
         result: list[Any] = []
         bound = {n.id for n in ast.walk(first.target) if isinstance(n, ast.Name)}
-        outer = self.environment
         if source is None:
             source = iteration.iteration_over(self.expression_or_iterator(first.iter))
-        for item in self._written_out(source):
-            self.environment = dict(outer)
-            self._assign(first.target, item)
-            kept = [self.truth(test) for test in first.ifs]
-            if any(isinstance(test, Value) for test in kept):
-                raise UnsupportedSyntax(
-                    "the condition of a comprehension is known only at run time",
-                    hint="use a for loop with an `if`",
-                )
-            if all(kept):
-                result += self.comprehension(node, rest)
-        self.environment = outer
+        items = self._written_out(source)
+        with self.own_names() as outer:
+            for item in items:
+                self.environment = dict(outer)
+                self._assign(first.target, item)
+                kept = [self.truth(test) for test in first.ifs]
+                if any(isinstance(test, Value) for test in kept):
+                    raise UnsupportedSyntax(
+                        "the condition of a comprehension is known only at run time",
+                        hint="use a for loop with an `if`",
+                    )
+                if all(kept):
+                    result += self.comprehension(node, rest)
         for function in trees.leaves(result):
             if isinstance(function, LocalFunction) and bound & read_names(function.node):
                 raise UnsupportedSyntax(
@@ -190,7 +190,8 @@ class ObjectLowering(SumLowering):
         pairs = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
         defaults |= {a.arg: self.expression(d) for a, d in pairs if d is not None}
         place = (self.source.function, node.lineno, node.col_offset, self.path)
-        return LocalFunction(node, self, defaults, place, self.recursion.count(place))
+        inside = self.around is not None
+        return LocalFunction(node, self, defaults, place, self.recursion.count(place), inside)
 
     # -- attributes and items -------------------------------------------------------------------
 

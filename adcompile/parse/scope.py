@@ -50,6 +50,7 @@ class LocalFunction(Leaf):
     defaults: dict[str, Any]
     place: Any  # tells it from functions written elsewhere, also when the source is read again
     number: int  # tells it from others made at the same place
+    inside: bool  # whether a comprehension made it, whose variables it sees then
 
     @property
     def __name__(self) -> str:

@@ -7,7 +7,8 @@ they are written out like those of any container.
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from adcompile.errors import TypeMismatch, UnsupportedSyntax
@@ -16,7 +17,7 @@ from adcompile.graph.types import Scalar, Type
 from adcompile.ops.spellings import as_value
 from adcompile.parse import iteration
 from adcompile.parse.expressions import ExpressionLowering
-from adcompile.parse.scope import converted, join_types
+from adcompile.parse.scope import Environment, converted, join_types
 
 MAX_WRITTEN_OUT = 256  # items of a list
 
@@ -65,10 +66,10 @@ class SumLowering(ExpressionLowering):
         return self._sum_in_loop(node, source, first)
 
     def _sum_in_loop(self, node: ast.GeneratorExp, source: Any, start: Any) -> Value:
-        total, outer = as_value(start), self.environment
+        total = as_value(start)
         if total.type.dtype == "bool":
             raise TypeMismatch("a sum that starts from a truth value", hint="start from a number")
-        try:
+        with self.own_names():
             while True:
                 types: list[Type] = []
                 with self.builder.inside(Region()):  # to see what the items make of it
@@ -81,8 +82,16 @@ class SumLowering(ExpressionLowering):
                 if joined == total.type:
                     return self._sum_over(node, node.generators, source, total, [])
                 total = converted(self.builder, total, joined)
+
+    @contextmanager
+    def own_names(self) -> Iterator[Environment]:
+        """Names of a comprehension are its own; functions made before see what is around it."""
+        outer, around = self.environment, self.around
+        self.around = outer if around is None else around
+        try:
+            yield outer
         finally:
-            self.environment = outer
+            self.environment, self.around = outer, around
 
     def _sum_over(
         self, node: ast.GeneratorExp, generators: Sequence[ast.comprehension], source: Any,
@@ -90,10 +99,10 @@ class SumLowering(ExpressionLowering):
     ) -> Value:  # fmt: skip
         """Add the items for all that one `for` goes through; enters the types of the sums."""
         first, *rest = generators
-        around = self.environment
+        outer = self.environment
 
         def add(item: Any, total: Value) -> Value:
-            self.environment = dict(around)
+            self.environment = dict(outer)
             self._assign(first.target, item)
             return self._sum_if(node, first.ifs, rest, total, types)
 
