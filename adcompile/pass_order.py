@@ -165,6 +165,12 @@ _REORDERING = frozenset(
     }
 )  # they round otherwise, or leave out what may be no number
 _THREADS = frozenset({"spread_loops"})
+_NO_KERNELS = frozenset(
+    run.__name__
+    for run in (
+        *(run for run, _ in (*EARLY, *ON_ARRAYS)), *LATE, *LAST, choose_ways, merge_loops
+    )
+) - {"simplify", "prune", "drop_overwritten"}  # fmt: skip
 _skipped: ContextVar[frozenset[str]] = ContextVar("skipped", default=_THREADS | _ONLY_KERNELS)
 
 
@@ -199,14 +205,7 @@ def skipped_passes(
     off = frozenset(name for name, on in passes.items() if not on)
     off |= frozenset() if options["fastmath"] else _REORDERING
     if target == "cuda":
-        others = (FOR_ONE_CORE - {"reuse_buffers"}) | {
-            "merge_loops", "unsigned_indices", "map_sums", "part_columns", "interleave_iterations",
-            "hand_on_sums", "skip_zeros", "factor_carried", "order_products", "save_factors",
-            "read_chosen_rows", "choose_ways", "distribute_loops", "mark_chains", "share_factors",
-            "compute_both_sides", "peel_borders", "sink_into_branches", "carry_stored",
-            "take_turns", "order_recurrences", "keep_states", "join_tapes",
-        }  # fmt: skip
-        return off | others | _THREADS
+        return off | (FOR_ONE_CORE - {"reuse_buffers"}) | _NO_KERNELS | _THREADS
     off |= _ONLY_KERNELS
     if options["boundscheck"]:
         # copies have all rows and columns that the text names, rings those of all tables, and what

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import adcompile.ops  # noqa: F401  (fills the registry of operations)
+from adcompile import pass_order
 from adcompile.emit.cpu import emit_cpu
 from adcompile.emit.cuda import emit_cuda, emit_thread
 from adcompile.emit.python import emit_python
@@ -50,7 +51,6 @@ from adcompile.pass_order import (
     TIDYING,
     Pass,
     is_on,
-    optimise,
     optimise_one,
     replaced,
     run_passes,
@@ -222,7 +222,7 @@ def in_kernels(graph: Graph) -> Graph:
 def in_loops(graph: Graph) -> Graph:
     """A copy as loops over single numbers, for derivatives that follow these."""
     copy, _ = clone_graph(graph)
-    loops = schedule_loops(optimise(copy))
+    loops = schedule_loops(pass_order.optimise(copy))
     optimise_one(loops, [p for p in SCALAR_PASSES if p[0] in TIDYING])
     return loops
 
@@ -250,7 +250,7 @@ def scheduled(graph: Graph, shapes: Sequence[tuple[int, ...]] = ()) -> Graph:
         before = procedures_of(loops)
         spread_loops(loops)
         graphs += [p.graph for p in procedures_of(loops) if p not in before]
-    others: dict[Pass, Pass]
+
     for body in graphs:
         early = [run for run, may in EARLY if is_on(run) and may(body)]
         if early:
@@ -262,7 +262,7 @@ def scheduled(graph: Graph, shapes: Sequence[tuple[int, ...]] = ()) -> Graph:
         if body is loops:
             choose_ways(loops, known)
         handed_on = is_on(gather_sums) and is_on(hand_on_sums)
-        others = {gather_sums: gather_but_pairs} if handed_on else {}
+        others: dict[Pass, Pass] = {gather_sums: gather_but_pairs} if handed_on else {}
         optimise_one(body, replaced(SCALAR_PASSES, others))
         run_passes(body, *LATE)
         if body is loops:

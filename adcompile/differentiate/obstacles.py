@@ -92,6 +92,8 @@ class Obstacles:
         op = value.op
         if op is None:
             return value, f"is carried around the loop {at_line(self.mirror.parents[home][0])}"
+        if op.name == "array_constant":
+            return None
         if op.regions:
             return value, f"comes out of the `{op.name}` {at_line(op)}"
         needed = op.inputs
@@ -101,10 +103,10 @@ class Obstacles:
         elif op.name == "load":
             if not self.stays(op):
                 return value, f"is read of `{op.inputs[0].origin}`, which is overwritten"
-        elif isinstance(value.type, Array) and op.name != "array_constant":
+        elif isinstance(value.type, Array):
             if not op.record.view and not (seldom and self._stays_the_same(op)):
                 return value, "is an array: computing it again costs more than reading it back"
-        elif not (_cheap(op) or seldom) or (op.record.reads and not op.record.view):
+        elif (not _cheap(op) and not seldom) or (op.record.reads and not op.record.view):
             return value, f"takes `{op.name}`, which costs more than reading it back"
         inside = [v for v in needed if v not in self.saved and self._in_loop(v)]
         found = next((found for v in inside if (found := self.of(v)) is not None), None)
@@ -170,5 +172,4 @@ def at_line(op: Op) -> str:
 
 def _cheap(op: Op) -> bool:
     """Whether computing again costs less than storing."""
-    small = op.name == "pow" and op.inputs[1].constant in (2, 3)
-    return op.record.cheap or small or op.name == "array_constant"
+    return op.record.cheap or (op.name == "pow" and op.inputs[1].constant in (2, 3))

@@ -61,13 +61,15 @@ class KernelEmitter(CpuEmitter):
             return f"cuda.local.array({shape}, np.{_dtype_name(op.result.type.dtype)})"
         if op.name == "matmul_into":
             return "device.dot_into({0}, {1}, {2})"
-        if op.name == "where":
-            return op.record.scalar  # type: ignore[return-value]
         if op.record.scalar is not None and not any(is_complex(v.type) for v in op.inputs):
             found = scalar_spelling(op)
             if found is not None:
                 return found
         return super().spelling(op)
+
+    def _chooses_of_three(self, op: Op) -> bool:
+        """The compiler for the device has no `exact.where`."""
+        return False
 
     def _write(self, op: Op) -> None:
         if op.attrs.get("atomic"):

@@ -15,6 +15,7 @@ from adcompile.graph.dependence import index_of
 from adcompile.graph.ir import Graph, Op, Region, Value, count_uses
 from adcompile.graph.rewrite import remove, replace
 from adcompile.graph.types import is_real
+from adcompile.optimize.tapes import is_tape
 
 
 def join_tapes(graph: Graph) -> None:
@@ -116,8 +117,7 @@ def _tapes(graph: Graph, uses: dict[Value, int]) -> dict[Value, _Tape]:
 
 def _is_tape(array: Value, store: Op, uses: dict[Value, int]) -> bool:
     """Whether an array keeps for the reverse sweep what one operation stores, and one loads."""
-    note = array.op.note if array.op is not None and array.op.name == "empty" else None
-    saved = note is not None and note.kind == "saved"
+    saved = array.op is not None and is_tape(array.op)
     return saved and uses[array] == 2 and store.inputs[1].type.dtype == array.type.dtype
 
 

@@ -21,6 +21,7 @@ from adcompile.ops.memory import FULL
 from adcompile.optimize.carried import Carried, first_carried, only_elements
 from adcompile.optimize.nests import home_of
 from adcompile.optimize.takeover import same_kind
+from adcompile.optimize.tapes import is_tape
 from adcompile.optimize.turns import MADE, turn_of
 from adcompile.optimize.zeros import are_equal
 
@@ -41,7 +42,7 @@ def _users_of_tapes(graph: Graph) -> dict[Value, list[Op]]:
     """What uses each array to which numbers are saved for the reverse sweep."""
     users: dict[Value, list[Op]] = {}
     for op in graph.body.walk():
-        if op.name == "empty" and op.note is not None and op.note.kind == "saved":
+        if is_tape(op):
             users[op.result] = []
         for value in {v for v in op.used if v in users}:
             users[value].append(op)

@@ -94,6 +94,11 @@ class _Sweeps:
         return [v for v in own if v in needed or v in self.second.yields]
 
 
+def is_tape(op: Op) -> bool:
+    """Whether an operation makes an array to which numbers are saved for the reverse sweep."""
+    return op.name == "empty" and op.note is not None and op.note.kind == "saved"
+
+
 def _is_new(array: Value, region: Region) -> bool:
     return array.op is not None and array.op.name == "empty" and array.op in region.ops
 

@@ -241,8 +241,6 @@ class ObjectLowering(SumLowering):
         kinds = {type(item) for item in base} if isinstance(base, (tuple, list)) else set()
         if len(kinds) == 1 and kinds <= {int, float, complex} and indexing.is_integer_index(index):
             items = np.array(base)
-            if items.dtype.kind not in "ifc":
-                raise TypeMismatch("an integer that does not fit into 64 bits", hint="use floats")
             if kinds == {int} and items.dtype.kind != "i":
                 raise TypeMismatch("an integer that does not fit into int64", hint="use floats")
             array = self.builder.array(items, name)
