@@ -38,6 +38,12 @@ def given_extents(made: Op) -> list[Value]:
     return made.inputs[made.name == "full" :]
 
 
+def fill_as_made(builder: Builder, made: Op, array: Value) -> None:
+    """Append what gives an array the contents that an operation, `empty` or `full`, gives."""
+    if made.name == "full":
+        fill(builder, array, made.inputs[0], given_extents(made))
+
+
 def settle_memory(region: Region, made: dict[Value, Value], builder: Builder) -> None:
     """Take the arrays in `made` for those that a region makes, else new ones; then fill them.
 
@@ -57,8 +63,7 @@ def settle_memory(region: Region, made: dict[Value, Value], builder: Builder) ->
             if array is None:
                 array = builder.op("empty", *extents, dtype=op.result.type.dtype, shape=shape)
                 array.hint, array.named = op.result.hint, op.result.named
-            if op.name == "full":
-                fill(builder, array, op.inputs[0], extents)
+            fill_as_made(builder, op, array)
         place = region.ops.index(op)
         region.ops[place : place + 1] = new.ops
         made[op.result] = array

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from adcompile.graph.bounds import Sum
 from adcompile.graph.dependence import INDEX_STARTS, index_of
-from adcompile.graph.filling import copy_elements, fill
+from adcompile.graph.filling import copy_elements, fill_as_made
 from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.rewrite import carry_no_longer, remove, replace
 from adcompile.graph.types import Array, shape_of
@@ -214,8 +214,7 @@ class _States:
                 extents = builder.shape(self.turn[0].start)
                 rows = self._rows(tape, extents)
             with builder.inside(Region()) as filling, builder.at(made.location):
-                if made.name == "full":
-                    fill(builder, self.new, made.inputs[0], extents)
+                fill_as_made(builder, made, self.new)
         _insert(self.body, made, filling.ops)
         self.body.ops.remove(made)
         known = self._in_rows(rows, extents)

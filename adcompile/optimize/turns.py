@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from adcompile.graph.filling import copy_elements, fill, given_extents
+from adcompile.graph.filling import copy_elements, fill_as_made, given_extents
 from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.rewrite import carry_too, replace
 from adcompile.graph.types import shape_of
@@ -120,8 +120,7 @@ def _turned(carried: Carried) -> dict[Value, Value]:
                 copy_elements(builder, (other.start, []), (copy, []), extents)
     free, rest = Value(spare.type, new.hint, new.named), Value(spare.type, new.hint)
     with builder.inside(Region()) as filling, builder.at(new.location):
-        if new.op.name == "full":
-            fill(builder, free, new.op.inputs[0], given_extents(new.op))
+        fill_as_made(builder, new.op, free)
     place = region.ops.index(loop)
     region.ops[place:place] = before.ops
     place = body.ops.index(new.op)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ast
 import builtins
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -73,6 +75,16 @@ class ExpressionLowering(OperatorLowering):
         self.around: Environment | None = None  # what is around the comprehension at hand
         self.locals: frozenset[str] = frozenset()
         self.path: tuple[Any, ...] = ()  # through which calls it was reached
+
+    @contextmanager
+    def own_names(self) -> Iterator[Environment]:
+        """Names of a comprehension are its own; functions made before see what is around it."""
+        outer, around = self.environment, self.around
+        self.around = outer if around is None else around
+        try:
+            yield outer
+        finally:
+            self.environment, self.around = outer, around
 
     # provided by the subclasses
     def object_attribute(self, base: Any, name: str) -> Any:

@@ -7,8 +7,7 @@ they are written out like those of any container.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 from adcompile.errors import TypeMismatch, UnsupportedSyntax
@@ -17,7 +16,7 @@ from adcompile.graph.types import Scalar, Type
 from adcompile.ops.spellings import as_value
 from adcompile.parse import iteration
 from adcompile.parse.expressions import ExpressionLowering
-from adcompile.parse.scope import Environment, converted, join_types
+from adcompile.parse.scope import converted, join_types
 
 MAX_WRITTEN_OUT = 256  # items of a list
 
@@ -82,16 +81,6 @@ class SumLowering(ExpressionLowering):
                 if joined == total.type:
                     return self._sum_over(node, node.generators, source, total, [])
                 total = converted(self.builder, total, joined)
-
-    @contextmanager
-    def own_names(self) -> Iterator[Environment]:
-        """Names of a comprehension are its own; functions made before see what is around it."""
-        outer, around = self.environment, self.around
-        self.around = outer if around is None else around
-        try:
-            yield outer
-        finally:
-            self.environment, self.around = outer, around
 
     def _sum_over(
         self, node: ast.GeneratorExp, generators: Sequence[ast.comprehension], source: Any,
