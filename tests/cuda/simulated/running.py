@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numba import cuda
 
-from adcompile import pipeline
+from adcompile import pass_order, pipeline
 from adcompile.execute.cuda import compile_kernels
 from adcompile.execute.toolkit import SIMULATED
 from adcompile.graph.trees import as_tuples
@@ -32,7 +32,7 @@ def checked(seed=0):
 
 def run_graph(graph, args):
     """The flat results of a graph's kernels."""
-    source = pipeline.kernel_source(pipeline.optimise(graph))
+    source = pipeline.kernel_source(pass_order.optimise(graph))
     given = [cuda.to_device(a) if isinstance(a, np.ndarray) else a for a in args]
     result = compile_kernels(source, graph.name)(*given)
     return on_host(result if isinstance(result, tuple) else (result,))
