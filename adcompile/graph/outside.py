@@ -1,10 +1,14 @@
 """Integers of a loop, computed again before it.
 
 Enters: an integer that a loop computes, such as an extent or the end of an inner range. Leaves: the
-same integer made of what is known outside, if it is the same in every iteration.
+same integer made of what is known outside, if it is the same in every iteration, or if something
+stands for what is not, such as the mean of a counter.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
@@ -14,20 +18,32 @@ from adcompile.graph.types import Array
 COUNTING = frozenset({"constant", "dim", "add", "sub", "mul", "maximum", "minimum"})
 
 
-def outside(value: Value, loop: Op, aliases: Aliases, builder: Builder) -> Value | None:
-    """The integer at the builder's place, None if the loop alone knows it."""
+_NOTHING: Mapping[Value, Value] = MappingProxyType({})
+
+
+def outside(
+    value: Value, loop: Op, aliases: Aliases, builder: Builder,
+    standing: Mapping[Value, Value] = _NOTHING,
+) -> Value | None:  # fmt: skip
+    """The integer at the builder's place, None if the loop alone knows it.
+
+    standing   what stands for integers that change from iteration to iteration
+    """
 
     def is_inside(inner: Value) -> bool:
         region = aliases.home.get(inner)
         return region is not None and aliases.is_inside(region, loop.regions[0])
 
+    if value in standing:
+        return standing[value]
     if not is_inside(value):
         return value
     op = value.op
     if op is None or op.name not in COUNTING:
         return None
     inputs = [
-        v if isinstance(v.type, Array) else outside(v, loop, aliases, builder) for v in op.inputs
+        v if isinstance(v.type, Array) else outside(v, loop, aliases, builder, standing)
+        for v in op.inputs
     ]
     if None in inputs or any(isinstance(v.type, Array) and is_inside(v) for v in op.inputs):
         return None

@@ -132,6 +132,7 @@ class _Calls:
         body.owned = [
             inner for outer, inner in zip(self.captured, arrays, strict=True) if outer in self.own
         ]
+        self.means: dict[Value, Value] = {}
         self.trips = builder.op("maximum", self.stop - self.start, 0)
         self.threads = self._threads()
 
@@ -214,6 +215,8 @@ class _Calls:
             for extent in builder.shape(array):
                 size = size * extent
             least = least + size
+        counter = self.loop.regions[0].params[0]
+        self.means[counter] = self.start + builder.op("floordiv", self.trips, 2)
         work = self.trips * self._work(self.loop.regions[0])
         share = builder.op("floordiv", work, least)
         if self.plan.near:  # blocks are so long that those of one turn do not meet
@@ -228,23 +231,26 @@ class _Calls:
         own = sum(DEAR.get(op.name, 1) for op in region.ops if op.name not in COUNTING)
         total = self.builder.constant(1 + own)
         for op in region.ops:
+            trips = self._trips(op)
             for inner in op.regions:
-                work = self._work(inner)
-                total = total + (work * self._trips(op) if op.name != "if" else work)
+                total = total + self._work(inner) * trips
         return total
 
     def _trips(self, op: Op) -> Value:
-        """The number of iterations of an inner loop, as far as it is known outside."""
+        """How many iterations an inner loop takes in the mean, as far as that is known outside."""
         if op.name == "for":
             ends = [self._outside(v) for v in op.inputs[:2]]
             step = op.inputs[2].constant
             if step == -1:
                 ends.reverse()
-            if abs(step or 0) == 1 and ends[1] is not None:
-                trips = ends[1] if ends[0] is None else ends[1] - ends[0]
-                return self.builder.op("maximum", trips, 0)
-        return self.builder.constant(_UNKNOWN)
+            low, high = ends
+            if abs(step or 0) == 1 and high is not None:
+                trips = self.builder.op("maximum", high if low is None else high - low, 0)
+                half = self.builder.op("floordiv", trips, 2)
+                self.means[op.regions[0].params[0]] = half if low is None else low + half
+                return trips
+        return self.builder.constant(1 if op.name == "if" else _UNKNOWN)
 
     def _outside(self, value: Value) -> Value | None:
-        """An integer inside the loop by what is known before it."""
-        return outside(value, self.loop, self.known.aliases, self.builder)
+        """An integer inside the loop by what is known before it, and by the means of counters."""
+        return outside(value, self.loop, self.known.aliases, self.builder, self.means)

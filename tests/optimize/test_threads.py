@@ -153,6 +153,59 @@ def test_few_iterations_run_on_one_thread():
     np.testing.assert_array_equal(flat(derived(SMALL)), flat(ad.value_and_grad(elements)(SMALL)))
 
 
+def pairs_below(u):
+    total = 0.0
+    for i in range(len(u)):
+        for j in range(i):
+            total += np.sin(u[i] * u[j])
+    return total
+
+
+def pairs_above(u):
+    total = 0.0
+    for i in range(len(u)):
+        for j in range(len(u) - 1, i, -1):
+            total += np.sin(u[i] * u[j])
+    return total
+
+
+def pairs_twice(u):
+    total = 0.0
+    for i in range(len(u)):
+        for j in range(len(u)):
+            total += np.sin(u[i] * u[j])
+    return total
+
+
+def triples(u):
+    total = 0.0
+    for i in range(len(u)):
+        for j in range(i):
+            for k in range(j):
+                total += np.sin(u[i] * u[j] * u[k])
+    return total
+
+
+def threads_worth(function, u):
+    """How many threads of a thousand a call would use."""
+    derived = ad.value_and_grad(function, parallel=True)
+    source = in_any_order(derived.source(u, stage="compiled")).replace("= min(3, ", "= min(1000, ")
+    space, counts = {}, []
+    exec(compile(source, "<compiled>", "exec"), space)
+    space["_backwards"] = lambda threads: counts.append(threads) or range(threads)
+    space[f"{derived.__name__}"](u)
+    return max(counts, default=1)
+
+
+def test_inner_ranges_that_the_counter_ends_count_by_their_mean():
+    u = U[:300]
+    full = threads_worth(pairs_twice, u)
+    assert 10 < full < 500
+    for half in (pairs_below, pairs_above):
+        assert 0.45 * full <= threads_worth(half, u) <= 0.6 * full
+    assert threads_worth(triples, U[:40]) > 1 == threads_worth(triples, U[:10])
+
+
 def names_of_all_kinds(u):
     total = 0.0
     for _ in range(3):
