@@ -16,6 +16,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator, Sequence
 from functools import reduce
+from itertools import chain
 
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Bounds
@@ -23,11 +24,12 @@ from adcompile.graph.builder import Builder
 from adcompile.graph.dependence import index_of
 from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.rewrite import carry_too
-from adcompile.graph.types import Scalar
+from adcompile.graph.types import Scalar, is_continuous
 from adcompile.ops import memory
 from adcompile.optimize.neighbours import LONGEST, Neighbours, innermost_loops
 
 _MOST = 12  # operations that one contribution may take, but for the longest: others need them, too
+_MOST_AGAIN = 16  # operations on numbers that all contributions take, where one number is saved
 
 
 def gather_sums(graph: Graph) -> None:
@@ -94,13 +96,15 @@ class _Gathering(Neighbours):
                 yield groups
 
     def _save(self, sums: Sequence[Op]) -> dict[Value, Value]:
-        """Arrays of what each iteration adds, where that is too long to be computed twice."""
+        """Arrays of what each iteration adds, where that is too long to be computed twice.
+
+        Of one number instead, if the rest is a few operations on it: memory is slower than they.
+        """
         size = self.builder.op("maximum", self.builder.op("sub", self.high, self.low), 0)
+        wanted = {op.inputs[1]: op for op in sums if self._is_computed(op.inputs[1])}
+        origin = self._origin(sums) if len(wanted) > 1 else None
         saved: dict[Value, Value] = {}
-        for op in sums:
-            value = op.inputs[1]
-            if value in saved or value not in self.own or value.constant is not None:
-                continue
+        for value, op in wanted.items() if origin is None else [(origin, self._first(sums))]:
             saved[value] = memory.empty(self.builder, [size], value.type.dtype)
             saved[value].hint = value.hint
             with self.builder.inside(Region()) as storing, self.builder.at(op.location):
@@ -109,6 +113,32 @@ class _Gathering(Neighbours):
             position = self.body.ops.index(op)
             self.body.ops[position:position] = storing.ops
         return saved
+
+    def _is_computed(self, value: Value) -> bool:
+        return value in self.own and value.constant is None
+
+    def _first(self, sums: Sequence[Op]) -> Op:
+        return min(sums, key=self.body.ops.index)
+
+    def _origin(self, sums: Sequence[Op]) -> Value | None:
+        """The last number, before all sums, of which few operations make all that they add."""
+        before = self.body.ops[: self.body.ops.index(self._first(sums))]
+        for maker in before[: -LONGEST - 1 : -1]:
+            value = maker.outputs[0] if maker.outputs else None
+            if value is not None and is_continuous(value.type) and isinstance(value.type, Scalar):
+                slices = [self._slice(op, op.inputs[1:2], {value}) for op in sums]
+                if all(found is not None and all(map(self._stays, found)) for found in slices):
+                    again = chain.from_iterable(filter(None, slices))
+                    if sum(map(_numbers, again)) <= _MOST_AGAIN:
+                        return value
+        return None
+
+    def _stays(self, op: Op) -> bool:
+        """Whether an operation gives the same when the loop has ended."""
+        reads = op.name == "load" and op.inputs[0]
+        return not reads or not any(
+            self.aliases.shared_at_once(v, reads) for o in self.body.ops for v in o.written
+        )
 
     def _sums(self) -> list[Op]:
         return [op for op in self.body.ops if op.name == "accumulate_at"]
@@ -217,12 +247,12 @@ class _Gathering(Neighbours):
 
     def _contribution(self, op: Op, iteration: Value) -> Value:
         """What an iteration adds by one of the sums."""
-        saved = self.saved.get(op.inputs[1])
-        if saved is None:
-            return self._copied(op, iteration, op.inputs[1:2])[0]
-        place = self.builder.op("sub", iteration, self.low)
-        value: Value = self.builder.op("load", saved, place)
-        return value
+        known: dict[Value, Value] = {}
+        for value, saved in self.saved.items():
+            if len(self.saved) == 1 or value is op.inputs[1]:
+                place = self.builder.op("sub", iteration, self.low)
+                known[value] = self.builder.op("load", saved, place)
+        return self._copied(op, iteration, op.inputs[1:2], known)[0]
 
 
 def _is_pair(groups: list[list[tuple[Op, int]]]) -> bool:
@@ -232,3 +262,8 @@ def _is_pair(groups: list[list[tuple[Op, int]]]) -> bool:
     dtypes = {op.inputs[1].type.dtype for op, _ in groups[0]}
     offsets = [offset for _, offset in groups[0]]
     return max(offsets) - min(offsets) == 1 and dtypes == {groups[0][0][0].inputs[0].type.dtype}
+
+
+def _numbers(op: Op) -> bool:
+    """Whether an operation computes a number, and no index."""
+    return any(is_continuous(v.type) for v in op.outputs)

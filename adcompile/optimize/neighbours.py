@@ -6,7 +6,8 @@ lie between two accesses to one element, and what an iteration computes, compute
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TypeVar
 
 from adcompile.graph.aliases import Aliases
@@ -18,6 +19,7 @@ from adcompile.optimize.loads import defined
 
 CHEAP = frozenset({"add", "sub", "mul", "neg", "load", "constant", "cast", "dim"})
 LONGEST = 40  # operations that may be computed twice
+_NOTHING: Mapping[Value, Value] = MappingProxyType({})
 
 
 class Neighbours:
@@ -59,9 +61,14 @@ class Neighbours:
     def _sum(self, value: Value) -> Sum:
         return self.bounds.sum_of(value, self.body)
 
-    def _slice(self, op: Op, values: Sequence[Value]) -> list[Op] | None:
-        """The operations of the loop that compute what `op` reads, if they are few and cheap."""
-        needed = {v for v in values if v in self.own}
+    def _slice(
+        self, op: Op, values: Sequence[Value], known: Collection[Value] = ()
+    ) -> list[Op] | None:  # fmt: skip
+        """The operations of the loop that compute what `op` reads, if they are few and cheap.
+
+        known   values that are at hand
+        """
+        needed = {v for v in values if v in self.own and v not in known}
         found: list[Op] = []
         for maker in reversed(self.body.ops[: self.body.ops.index(op)]):
             if not needed.isdisjoint(maker.outputs):
@@ -69,7 +76,7 @@ class Neighbours:
                     return None
                 found.append(maker)
                 needed.difference_update(maker.outputs)
-                needed.update(v for v in maker.inputs if v in self.own)
+                needed.update(v for v in maker.inputs if v in self.own and v not in known)
         if needed - {self.counter} or len(found) > LONGEST:
             return None
         return found[::-1]
@@ -104,10 +111,16 @@ class Neighbours:
             return start, stop
         return self.builder.op("add", stop, 1), self.builder.op("add", start, 1)
 
-    def _copied(self, op: Op, iteration: Value, values: Sequence[Value]) -> list[Value]:
-        """Values that an operation reads, as another iteration has them."""
-        mapping = {self.counter: iteration}
-        makers = self._slice(op, values) or []
+    def _copied(
+        self, op: Op, iteration: Value, values: Sequence[Value],
+        known: Mapping[Value, Value] = _NOTHING,
+    ) -> list[Value]:  # fmt: skip
+        """Values that an operation reads, as another iteration has them.
+
+        known   what some values are in that iteration
+        """
+        mapping = {self.counter: iteration, **known}
+        makers = self._slice(op, values, known) or []
         self.builder.region.ops += [clone_op(maker, mapping) for maker in makers]
         return [mapping.get(v, v) for v in values]
 

@@ -119,3 +119,56 @@ def test_states_that_take_turns_gather():
     agree(two_steps, np.sin(np.arange(2.0)))
     agree(two_steps, np.sin(np.arange(9.0)))
     assert ", 0, -1)" not in ad.grad(two_steps).source(np.ones(9), stage="compiled")
+
+
+def spread(u, w):
+    """All that is added comes of one number, in few operations."""
+    out = np.zeros(len(u))
+    for i in range(1, len(u) - 1):
+        r = np.sin(u[i]) * np.exp(-u[i] * u[i])
+        out[i - 1] += 0.5 * r
+        out[i] += r * w[i] - 2.0 * r
+        out[i + 1] += w[2] * r + u[i - 1]
+    return out
+
+
+def spread_while_weights_change(u, w):
+    """The weights that an iteration has read are others when the loop has ended."""
+    w = w.copy()
+    out = np.zeros(len(u))
+    for i in range(1, len(u) - 1):
+        r = np.sin(u[i]) * np.exp(-u[i] * u[i])
+        out[i - 1] += 0.5 * r
+        out[i] += r * w[i] - 2.0 * r
+        out[i + 1] += w[i + 1] * r
+        w[i] = 3.0 * r
+    return out + w
+
+
+def spread_up_and_down(u, w):
+    """Two numbers that take long, down a range."""
+    out = np.zeros(len(u))
+    for i in range(len(u) - 2, 0, -1):
+        r = np.sin(u[i] * w[i])
+        s = np.cos(u[i]) / w[i]
+        out[i - 1] += 0.5 * r - s
+        out[i] += r * w[i] - 2.0 * s
+        out[i + 1] += s
+    return out
+
+
+SPREAD = [spread, spread_while_weights_change, spread_up_and_down]
+
+
+@pytest.mark.parametrize("function", SPREAD)
+def test_what_comes_of_one_number(function):
+    compiled, plain = ad.jit(function), ad.jit(function, target="python")
+    for n in range(3, 12):
+        args = np.sin(np.arange(1.0, n + 1.0)), np.cos(np.arange(n))
+        np.testing.assert_allclose(compiled(*args), plain(*args), rtol=1e-13, atol=1e-15)
+
+
+def test_one_number_is_saved():
+    u = np.ones(9)
+    saved = [ad.jit(f).source(u, u, stage="compiled").count("= np.empty(") for f in SPREAD]
+    assert saved == [1, 4, 3]  # the second has a copy of the weights, too
