@@ -34,6 +34,7 @@ from adcompile.optimize.chosen import may_choose_rows, read_chosen_rows
 from adcompile.optimize.columns import may_part, part_columns
 from adcompile.optimize.common import share_common, share_indices
 from adcompile.optimize.copies import drop_copies
+from adcompile.optimize.derived import derive_elements
 from adcompile.optimize.distribute import distribute_loops
 from adcompile.optimize.divisions import hoist_divisions
 from adcompile.optimize.factor import factor_carried
@@ -130,7 +131,7 @@ EARLY: _Asking = (
 # after memory that iterations share
 LATE: tuple[Pass, ...] = (
     hand_on_sums, carry_stored, simplify, skip_zeros, factor_carried, prune, join_tapes,
-    order_products, save_factors, prune, distribute_loops,
+    order_products, save_factors, derive_elements, prune, distribute_loops,
 )  # fmt: skip
 # when nobody asks any more which arrays are different ones
 LAST: tuple[Pass, ...] = (
