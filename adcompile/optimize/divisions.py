@@ -43,10 +43,10 @@ def _take_out(branch: Op, own: set[Value], moved: list[Op]) -> None:
 
 def _makers(op: Op, own: set[Value]) -> list[Op] | None:
     """The operations of a loop that compute an integer of others from before it."""
-    if not isinstance(op.result.type, Scalar) or not is_integer(op.result.type):
+    if op.record.scalar is None and op.name != "constant":
         return None
-    numbers = all(isinstance(v.type, Scalar) for v in op.inputs)
-    if not numbers or (op.record.scalar is None and op.name != "constant"):
+    numbers = all(isinstance(v.type, Scalar) for v in (*op.inputs, op.result))
+    if not numbers or not is_integer(op.result.type):
         return None
     found: list[Op] = []
     for value in op.inputs:

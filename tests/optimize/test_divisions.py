@@ -57,3 +57,27 @@ def test_they_stand_before_the_loop():
     assert "% " not in code and re.search(r"j // 3", code)
     np.testing.assert_allclose(ad.jit(quotients)(X, X, 5), quotients(X, X, 5), rtol=1e-13)
     assert ad.jit(quotients)(X[:0], X, 5) == 0.0
+
+
+def of_what_a_loop_found(x, w):
+    """The integer is one of several results of a loop inside."""
+    total = 0.0
+    for i in range(len(x)):
+        best, place, second = -1.0, 0, 0
+        for j in range(len(x)):
+            if x[j] * x[i] > best:
+                second = place
+                place = j + i
+                best = x[j] * x[i]
+        if x[i] > 0.2:
+            total += w[place % len(w)] * best + w[second % len(w)]
+    return total
+
+
+def test_of_what_a_loop_found():
+    x, w = np.sin(np.arange(1.0, 9.0)), np.cos(np.arange(3.0))
+    found = ad.value_and_grad(of_what_a_loop_found, (0, 1))(x, w)
+    wanted = ad.value_and_grad(of_what_a_loop_found, (0, 1), target="python")(x, w)
+    np.testing.assert_allclose(found[0], wanted[0])
+    for one, other in zip(found[1], wanted[1], strict=True):
+        np.testing.assert_allclose(one, other)
