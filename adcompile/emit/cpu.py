@@ -95,6 +95,8 @@ class CpuEmitter(PythonEmitter):
         if op.record.kernel is not None:
             return _kernel_call(op, op.record.kernel.__name__)
         if op.record.scalar is not None and isinstance(op.result.type, Scalar):
+            if op.attrs.get("hidden"):
+                return "exact.hidden({0})"
             if op.name in ("maximum", "minimum"):
                 return _extremum(op)
             if op.name == "where" and self._chooses_of_three(op):

@@ -3,7 +3,8 @@
 `maximum` and `minimum` of floats give NaN where either operand is NaN. Spelled as a comparison,
 LLVM would fold an array by them one element after the other. `times` is a product that stays where
 it is in a chain of products, whatever the flags of its function allow. `where` chooses without a
-branch: which of two numbers is larger is seldom foreseen. `exp` is libm's, for which a
+branch: which of two numbers is larger is seldom foreseen. `hidden` is an integer of which the
+compiler cannot tell how it comes of a counter. `exp` is libm's, for which a
 chain of steps waits less than for the formula of `vector_math`. `power` multiplies, and keeps
 beside each product what was rounded off.
 """
@@ -28,7 +29,7 @@ from numba.extending import type_callable as _typing
 from adcompile.execute.products import dot_into
 from adcompile.execute.vector_math import library_call
 
-__all__ = ["dot_into", "exp", "grown", "maximum", "minimum", "power", "times", "where"]
+__all__ = ["dot_into", "exp", "grown", "hidden", "maximum", "minimum", "power", "times", "where"]
 
 _HAS_INSTRUCTION = _llvm.llvm_version_info[0] >= 17  # earlier ones do not compile it for x86
 
@@ -51,6 +52,11 @@ def times(a: float, b: float) -> float:
 def where(condition: bool, a: float, b: float) -> float:
     """The first of two numbers if a condition holds, else the second."""
     return a if condition else b
+
+
+def hidden(x: int) -> int:
+    """The same integer."""
+    return x
 
 
 def exp(x: float) -> float:
@@ -124,6 +130,17 @@ def _where_typed(context: Any) -> Any:
 @_lower(where, _types.Boolean, _types.Float, _types.Float)  # type: ignore[untyped-decorator]
 def _where_lowered(context: Any, builder: Any, types: Any, values: Any) -> Any:
     return builder.select(*values)
+
+
+@_typing(hidden)  # type: ignore[untyped-decorator]
+def _hidden_typed(context: Any) -> Any:
+    return lambda x: _signature(_types.int64, _types.int64)
+
+
+@_lower(hidden, _types.int64)  # type: ignore[untyped-decorator]
+def _hidden_lowered(context: Any, builder: Any, types: Any, values: Any) -> Any:
+    type_ = _ir.IntType(64)
+    return builder.asm(_ir.FunctionType(type_, [type_]), "", "=r,0", values, False)
 
 
 # -- stacks --------------------------------------------------------------------------------------

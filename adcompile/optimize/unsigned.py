@@ -5,9 +5,9 @@ would test for being counted from the end, though it never is, has an unsigned t
 a loop from being vectorised. Where a loop counts up from a number and the index only adds to it,
 LLVM sees as much itself.
 
-And the counter `i` of a loop that counts down around others is `max(i, 0)` in them. LLVM asks
-before such loops whether their arrays overlap; it would ask once, before all iterations of the
-outer loop, and take it for granted that they do where that counts down.
+And the counter of a loop that counts down around others is hidden in it. LLVM asks before the inner
+loops whether their arrays overlap; it would ask once, before all iterations of the outer loop, and
+take it for granted that they do where that counts down.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from adcompile.graph.builder import Builder
 from adcompile.graph.dependence import INDEX_STARTS
 from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.rewrite import replace_in
-from adcompile.graph.types import Scalar
+from adcompile.graph.types import Scalar, is_integer
+from adcompile.optimize.nests import iterations
+
+_FEW = 8  # iterations, of which LLVM may make as many copies
 
 
 def unsigned_indices(graph: Graph) -> None:
@@ -29,23 +32,35 @@ def unsigned_indices(graph: Graph) -> None:
     }  # fmt: skip
     with Builder(graph) as builder:
         _region(graph.body, bounds, builder, counters)
-        _hide_descents(graph, bounds, builder)
+        _hide_descents(graph, builder)
 
 
-def _hide_descents(graph: Graph, bounds: Bounds, builder: Builder) -> None:
+def _hide_descents(graph: Graph, builder: Builder) -> None:
     for loop in [op for op in graph.body.walk() if op.name == "for"]:
-        body = loop.regions[0]
-        counter, inner = body.params[0], [op for op in body.ops if op.name == "for"]
-        down = (loop.inputs[2].constant or 0) < 0
-        reads = any(counter in o.inputs for op in inner for o in op.regions[0].walk())
-        if not (down and reads and bounds.never_negative(counter, body)):
+        body, step = loop.regions[0], loop.inputs[2].constant or 0
+        if step > 0 or iterations(loop, _FEW + 1) <= _FEW or not _moves_inner_loops(body):
             continue
+        counter = body.params[0]
         with builder.inside(Region()) as made, builder.at(loop.location):
-            same = builder.op("maximum", counter, 0)
+            same = builder.op("maximum", counter, counter)
+            builder.region.ops[-1].attrs["hidden"] = True
         same.hint, same.named = counter.hint, counter.named
+        replace_in(body, {counter: same})
         body.ops[:0] = made.ops
-        for op in inner:
-            replace_in(op.regions[0], {counter: same})
+
+
+def _moves_inner_loops(body: Region) -> bool:
+    """Whether loops in the body of one use integers that depend on its counter."""
+    moving, todo = {body.params[0]}, [body]
+    while todo:
+        for op in todo.pop().ops:
+            if op.name == "for":
+                if any(v in moving for inner in op.regions[0].walk() for v in inner.inputs):
+                    return True
+            elif not moving.isdisjoint(op.inputs):
+                moving.update(v for v in op.outputs if is_integer(v.type))
+            todo += op.regions if op.name == "if" else []
+    return False
 
 
 def _region(

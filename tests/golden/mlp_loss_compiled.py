@@ -24,77 +24,74 @@ def grad_mlp_loss(w1, b1, w2, b2, x, labels):
     hidden = np.empty((x.shape[0], w1.shape[1]))
     exact.dot_into(hidden, x, w1)
     t = np.empty((x.shape[0], w1.shape[1]))
-    t_1 = np.empty((x.shape[0], w1.shape[1]))
     for i in range(x.shape[0]):
         for j in range(w1.shape[1]):
-            t_2 = math.exp(-(hidden[i, j] + b1[j]))
-            t[i, j] = t_2
-            t_3 = 1.0 + t_2
-            t_1[i, j] = t_3
-            hidden[i, j] = 1.0 / t_3
+            t_1 = math.exp(-(hidden[i, j] + b1[j]))
+            t[i, j] = t_1
+            hidden[i, j] = 1.0 / (1.0 + t_1)
     # return cross_entropy(hidden @ w2 + b2, labels)
-    t_4 = np.empty((x.shape[0], w2.shape[1]))
-    exact.dot_into(t_4, hidden, w2)
+    t_2 = np.empty((x.shape[0], w2.shape[1]))
+    exact.dot_into(t_2, hidden, w2)
     # return np.mean(log_sum - shifted[np.arange(len(labels)), labels])
-    t_5 = 1.0 / float(x.shape[0])
+    t_3 = 1.0 / float(x.shape[0])
     shifted_bar = np.zeros((1, w2.shape[1]))
     # shifted = logits - logits.max(axis=1, keepdims=True)
-    t_6 = np.empty((x.shape[0], w2.shape[1]))
+    t_4 = np.empty((x.shape[0], w2.shape[1]))
     # return cross_entropy(hidden @ w2 + b2, labels)
     b2_bar = np.zeros(w2.shape[1])
     # shifted = logits - logits.max(axis=1, keepdims=True)
-    t_7 = np.empty(w2.shape[1], np.bool_)
+    t_5 = np.empty(w2.shape[1], np.bool_)
     # return cross_entropy(hidden @ w2 + b2, labels)
-    t_8 = np.empty(w2.shape[1])
+    t_6 = np.empty(w2.shape[1])
     for i in range(x.shape[0]):
         for j in range(w2.shape[1]):
             shifted_bar[0, j] = 0.0
-        t_9 = -np.inf
+        t_7 = -np.inf
         for j in range(w2.shape[1]):
-            t_10 = t_4[i, j] + b2[j]
-            t_8[j] = t_10
+            t_8 = t_2[i, j] + b2[j]
+            t_6[j] = t_8
             # shifted = logits - logits.max(axis=1, keepdims=True)
-            t_9 = exact.maximum(t_9, t_10)
+            t_7 = exact.maximum(t_7, t_8)
         # return np.mean(log_sum - shifted[np.arange(len(labels)), labels])
-        shifted_bar[0, labels[i]] -= t_5
+        shifted_bar[0, labels[i]] -= t_3
         # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
-        t_11 = 0.0
-        t_12 = 0.0
+        t_9 = 0.0
+        t_10 = 0.0
         for j in range(w2.shape[1]):
             # shifted = logits - logits.max(axis=1, keepdims=True)
-            t_13 = t_8[j]
+            t_11 = t_6[j]
             # log_sum = np.log(np.sum(np.exp(shifted), axis=1))
-            t_14 = math.exp(t_13 - t_9)
-            t_8[j] = t_14
+            t_12 = math.exp(t_11 - t_7)
+            t_6[j] = t_12
             # shifted = logits - logits.max(axis=1, keepdims=True)
-            t_15 = t_13 == t_9
-            t_7[j] = t_15
-            t_11 += t_14
-            t_12 += 1.0 if t_15 else 0.0
-        t_16 = t_5 / t_11
-        t_17 = 0.0
+            t_13 = t_11 == t_7
+            t_5[j] = t_13
+            t_9 += t_12
+            t_10 += 1.0 if t_13 else 0.0
+        t_14 = t_3 / t_9
+        t_15 = 0.0
         for j in range(w2.shape[1]):
-            shifted_bar[0, j] += t_16 * t_8[j]
+            shifted_bar[0, j] += t_14 * t_6[j]
             # shifted = logits - logits.max(axis=1, keepdims=True)
-            t_17 -= shifted_bar[0, j]
+            t_15 -= shifted_bar[0, j]
         # shifted = logits - logits.max(axis=1, keepdims=True)
-        t_18 = t_17 / t_12
+        t_16 = t_15 / t_10
         for j in range(w2.shape[1]):
-            t_19 = shifted_bar[0, j] + (t_18 if t_7[j] else 0.0)
-            t_6[i, j] = t_19
+            t_17 = shifted_bar[0, j] + (t_16 if t_5[j] else 0.0)
+            t_4[i, j] = t_17
             # return cross_entropy(hidden @ w2 + b2, labels)
-            b2_bar[j] += t_19
+            b2_bar[j] += t_17
     hidden_bar = np.empty((x.shape[0], w1.shape[1]))
-    exact.dot_into(hidden_bar, t_6, w2.T)
+    exact.dot_into(hidden_bar, t_4, w2.T)
     w2_bar = np.empty((w1.shape[1], w2.shape[1]))
-    exact.dot_into(w2_bar, hidden.T, t_6)
+    exact.dot_into(w2_bar, hidden.T, t_4)
     # hidden = 1.0 / (1.0 + np.exp(-(x @ w1 + b1)))
     b1_bar = np.zeros(w1.shape[1])
     for i in range(x.shape[0]):
         for j in range(w1.shape[1]):
-            t_20 = -(hidden_bar[i, j] * (-hidden[i, j] / t_1[i, j]) * t[i, j])
-            hidden[i, j] = t_20
-            b1_bar[j] += t_20
+            t_18 = -(hidden_bar[i, j] * (-hidden[i, j] / (1.0 + t[i, j])) * t[i, j])
+            hidden[i, j] = t_18
+            b1_bar[j] += t_18
     x_bar = np.empty((x.shape[0], w1.shape[0]))
     exact.dot_into(x_bar, hidden, w1.T)
     w1_bar = np.empty(w1.shape)
