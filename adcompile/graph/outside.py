@@ -30,22 +30,28 @@ def outside(
     standing   what stands for integers that change from iteration to iteration
     """
 
+    known: dict[Value, Value | None] = dict(standing)
+
     def is_inside(inner: Value) -> bool:
         region = aliases.home.get(inner)
         return region is not None and aliases.is_inside(region, loop.regions[0])
 
-    if value in standing:
-        return standing[value]
-    if not is_inside(value):
-        return value
-    op = value.op
-    if op is None or op.name not in COUNTING:
-        return None
-    inputs = [
-        v if isinstance(v.type, Array) else outside(v, loop, aliases, builder, standing)
-        for v in op.inputs
-    ]
-    if None in inputs or any(isinstance(v.type, Array) and is_inside(v) for v in op.inputs):
-        return None
-    made: Value = builder.op(op.name, *inputs, **op.attrs)
-    return made
+    def moved(inner: Value) -> Value | None:
+        if inner not in known:
+            known[inner] = again(inner.op) if is_inside(inner) else inner
+        return known[inner]
+
+    def again(op: Op | None) -> Value | None:
+        if op is None or op.name not in COUNTING:
+            return None
+        inputs: list[Value] = []
+        for v in op.inputs:
+            array = isinstance(v.type, Array)
+            new = (None if is_inside(v) else v) if array else moved(v)
+            if new is None:
+                return None
+            inputs.append(new)
+        made: Value = builder.op(op.name, *inputs, **op.attrs)
+        return made
+
+    return moved(value)

@@ -505,3 +505,20 @@ def test_fewer_rows_than_blocks(rows):
     found = ad.value_and_grad(plate, parallel=True)(m)
     wanted = ad.value_and_grad(plate)(m)
     np.testing.assert_allclose(found[1], wanted[1], rtol=1e-9, atol=1e-12)
+
+
+def test_ends_that_share_what_they_are_made_of():
+    """Each integer before the loop is made once, however many ways lead to it."""
+
+    def sums(u):
+        total = 0.0
+        for i in range(len(u)):
+            a, b = i, i + 1
+            for _ in (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19):
+                a, b = b, a + b
+            for j in range(min(b, 5)):
+                total += np.sin(u[i]) * j
+        return total
+
+    source = ad.jit(sums, parallel=True).source(U, stage="compiled")
+    assert "prange(threads)" in source and len(source) < 10_000
