@@ -304,3 +304,53 @@ def test_what_cannot_be_hashed_is_refused():
 def test_source_takes_containers():
     text = ad.grad(_weighted).source({"w": B, "s": 1.0}, B)
     assert "s, w = p" in text
+
+
+def assembled(u, stiffness):
+    """Degrees of freedom of each element in a list, as in finite elements."""
+    n = len(u) // 2
+    matrix = np.zeros((2 * n, 2 * n))
+    for e in range(n - 1):
+        dofs = [2 * e, 2 * e + 1, 2 * e + 2, 2 * e + 3]
+        for a in range(4):
+            for b in range(4):
+                matrix[dofs[a], dofs[b]] += stiffness[a, b] * u[dofs[a]]
+    return np.sum(matrix**3)
+
+
+def weights_of_the_run(u, stiffness):
+    """Numbers that depend on arguments, and some that do not, from both ends."""
+    weights = (1.0, u[0], stiffness[1, 2] * u[1])
+    rows = [(u[2], 2), (u[3] * u[0], len(u))]
+    total = 0.0
+    for i in range(len(u)):
+        factor, k = rows[i % 2]
+        total += weights[(i + 1) % 3] * u[i] + weights[-1 - i % 2] * factor * u[k % len(u)]
+    return total
+
+
+@TARGETS
+@pytest.mark.parametrize("function", [assembled, weights_of_the_run])
+def test_the_run_chooses_of_numbers_that_it_computed(function, target):
+    u, stiffness = np.sin(np.arange(1.0, 9.0)), np.cos(np.arange(16.0)).reshape(4, 4)
+    value, gradients = ad.value_and_grad(function, (0, 1), target=target)(u, stiffness)
+    np.testing.assert_allclose(value, function(u, stiffness), rtol=1e-13)
+    for k, gradient in enumerate(gradients):
+        wanted = ad.jacfwd(function, argnums=k, target="python")(u, stiffness)
+        np.testing.assert_allclose(gradient, wanted, rtol=1e-11, atol=1e-13)
+    ad.check_grads(function, (u, stiffness), order=1)
+
+
+@TARGETS
+def test_what_is_chosen_keeps_its_kind(target):
+    def halves(n, x):
+        sizes = [n, n + 1, n + 2]
+        return x * (sizes[n % 3] // 2)
+
+    assert ad.jit(halves, target=target)(5, 1.5) == halves(5, 1.5)
+
+    def mixed(n, x):
+        return [n, x][n]
+
+    with pytest.raises(ad.AdcompileError, match="indexed by constants only"):
+        ad.jit(mixed, target=target)(1, 1.5)

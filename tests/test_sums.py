@@ -63,6 +63,12 @@ def names_around(x):
     return inner + written_out + sum(scaled(x[c]) for c in range(len(x)))
 
 
+def lists(x):
+    """Sums of lists of as many items as the call says, and of more than are written out."""
+    squares = sum([v * v for v in x]) + sum([x[k] for k in range(len(x)) if x[k] > 0.0], 1.0)
+    return squares + sum([x[0] * 0.01 for k in range(400)]) + sum([1 for v in x])
+
+
 NUMBER, NOTHING, NO_ROWS = np.array(2.5), np.zeros(0), np.zeros((0, 5))
 
 
@@ -74,6 +80,7 @@ def constants_without_elements(x):
     "function",
     [
         start_with_effects,
+        lists,
         items_with_effects,
         taken_from_a_list,
         truths,

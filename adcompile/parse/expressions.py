@@ -96,7 +96,7 @@ class ExpressionLowering(OperatorLowering):
         raise AssertionError
 
     def sum_of(
-        self, node: ast.GeneratorExp, start: list[ast.expr], keywords: dict[str, Any]
+        self, node: ast.GeneratorExp | ast.ListComp, start: list[ast.expr], keywords: dict[str, Any]
     ) -> Any:
         """The sum of the items of a generator."""
         raise AssertionError
@@ -319,10 +319,11 @@ class ExpressionLowering(OperatorLowering):
             if isinstance(base, Value):
                 return self._method(base, node, keywords)
         target = self.expression(node.func)
-        if target is builtins.sum and node.args and isinstance(node.args[0], ast.GeneratorExp):
+        items = node.args[0] if node.args else None
+        if target is builtins.sum and isinstance(items, (ast.GeneratorExp, ast.ListComp)):
             given = [*node.args[1:], *node.keywords]
             if len(given) < 2 and keywords.keys() <= {"start"}:
-                return self.sum_of(node.args[0], node.args[1:], keywords)
+                return self.sum_of(items, node.args[1:], keywords)
         arguments = self._items(node.args)
         return self.call(target, arguments, keywords, ast.unparse(node.func))
 

@@ -27,7 +27,7 @@ from adcompile.errors import (
 )
 from adcompile.graph import trees
 from adcompile.graph.ir import Region, Value
-from adcompile.graph.types import Array
+from adcompile.graph.types import Array, Scalar
 from adcompile.ops import spellings
 from adcompile.ops.spellings import described
 from adcompile.parse import indexing, iteration
@@ -246,11 +246,22 @@ class ObjectLowering(SumLowering):
             array = self.builder.array(items, name)
             number = indexing.read(self.builder, array, index)
             return self.builder.op("cast", number, dtype=array.type.dtype, weak=True)
+        if indexing.is_integer_index(index) and self._are_alike(base):
+            return indexing.read(self.builder, spellings.CALLS[np.array](list(base)), index)
         rows = kinds and kinds <= {tuple, list} and len({len(row) for row in base}) == 1
         if not rows:
             kind = type(base).__name__
             raise TypeMismatch(f"a {kind} is indexed by constants only", hint="use an array")
         return tuple(self._chosen(column, index, name) for column in zip(*base, strict=True))
+
+    def _are_alike(self, base: Any) -> bool:
+        """Whether all items of a container are numbers of one dtype."""
+        items = base if isinstance(base, (tuple, list)) else ()
+        if not all(isinstance(v.type, Scalar) if isinstance(v, Value) else type(v) in (int, float)
+                   for v in items):  # fmt: skip
+            return False
+        dtypes = {self.builder.value(v).type.dtype for v in items}
+        return len(dtypes) == 1 and "bool" not in dtypes
 
     def change(self, item: Any, place: ast.AST) -> None:
         """Raise unless `item` may be changed here."""

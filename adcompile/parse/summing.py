@@ -1,7 +1,7 @@
 """Lowers `sum(... for k in ...)` where only the run knows how many items there are: to a loop.
 
-Enters: a generator expression. Leaves: loops that carry the sum. Where the items are few and known,
-they are written out like those of any container.
+Enters: a generator expression, or that of a list that is summed at once. Leaves: loops that carry
+the sum. Where the items are few and known, they are written out like those of any container.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class SumLowering(ExpressionLowering):
         raise AssertionError
 
     def sum_of(
-        self, node: ast.GeneratorExp, start: list[ast.expr], keywords: dict[str, Any]
+        self, node: ast.GeneratorExp | ast.ListComp, start: list[ast.expr], keywords: dict[str, Any]
     ) -> Any:
         """The sum of the items of a generator.
 
@@ -64,7 +64,7 @@ class SumLowering(ExpressionLowering):
             return self.sum_items(tuple(items), first)
         return self._sum_in_loop(node, source, first)
 
-    def _sum_in_loop(self, node: ast.GeneratorExp, source: Any, start: Any) -> Value:
+    def _sum_in_loop(self, node: ast.GeneratorExp | ast.ListComp, source: Any, start: Any) -> Value:
         total = as_value(start)
         if total.type.dtype == "bool":
             raise TypeMismatch("a sum that starts from a truth value", hint="start from a number")
@@ -83,8 +83,8 @@ class SumLowering(ExpressionLowering):
                 total = converted(self.builder, total, joined)
 
     def _sum_over(
-        self, node: ast.GeneratorExp, generators: Sequence[ast.comprehension], source: Any,
-        total: Value, types: list[Type],
+        self, node: ast.GeneratorExp | ast.ListComp, generators: Sequence[ast.comprehension],
+        source: Any, total: Value, types: list[Type],
     ) -> Value:  # fmt: skip
         """Add the items for all that one `for` goes through; enters the types of the sums."""
         first, *rest = generators
@@ -108,7 +108,7 @@ class SumLowering(ExpressionLowering):
         return self.builder.loop(*bounds, [total], body, name)[0]
 
     def _sum_if(
-        self, node: ast.GeneratorExp, tests: Sequence[ast.expr],
+        self, node: ast.GeneratorExp | ast.ListComp, tests: Sequence[ast.expr],
         rest: Sequence[ast.comprehension], total: Value, types: list[Type],
     ) -> Value:  # fmt: skip
         """Add an item where all conditions hold."""

@@ -505,7 +505,7 @@ def sum_of_arrays_of_the_run(x):
     return sum(x * v for v in x)[0]
 
 
-@refused("f8, i8", "a list is indexed by constants only", "[x, x * x][n]")
+@refused("f8[:], i8", "a list is indexed by constants only", "[x, x * x][n]")
 def list_at_run_time(x, n):
     return [x, x * x][n]
 
