@@ -13,9 +13,9 @@ from adcompile.compose.coloured import coloured_jacobian
 from adcompile.compose.holomorphic import check_complex, check_result, refuse_complex
 from adcompile.compose.host import first_parameters
 from adcompile.compose.jacobian import forward_jacobian, reverse_jacobian, shorter_jacobian
+from adcompile.differentiate.extrema import fixed_ranges as fixed_ranges
 from adcompile.differentiate.forward import append_forward
 from adcompile.differentiate.reverse import append_reverse
-from adcompile.differentiate.winners import fixed_ranges as fixed_ranges
 from adcompile.errors import Location, NotDifferentiable
 from adcompile.graph.builder import Builder
 from adcompile.graph.calls import refuse_draws

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from adcompile.differentiate.extrema import Extremum, search
 from adcompile.differentiate.winners import Marked, Marking, Winner
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.builder import Builder
@@ -146,6 +147,21 @@ class Mirror:
         result.op = op
         self.home.update({zero: place, count: body, result: place})
         return result
+
+    def find_extremum(self, extremum: Extremum, builder: Builder) -> tuple[Value, Value]:
+        """Make a loop find the first and the last iteration that read what it looked for."""
+        loop = extremum.loop
+        place = self._region_of(loop)
+        with builder.inside(Region()) as made, builder.at(loop.location):
+            first, last = search(extremum, builder)
+        position = place.ops.index(loop) + 1
+        place.ops[position:position] = made.ops
+        self.home.update({v: place for op in made.ops for v in op.outputs})
+        if place is self.graph.body:
+            self.forward.update(made.ops)
+        self.extrema[extremum.param] = loop, extremum.position, first
+        _note(loop, extremum.position, "the others hand the adjoint on as it is")
+        return first, last
 
     def mark(self, winner: Winner, builder: Builder) -> Marked:
         """Make a loop, and those inside that decide for it, carry which iterations win."""

@@ -340,8 +340,8 @@ class _Settlement(TapeSizes, HandingOut):
         )
         with self.builder.inside(Region()) as made:
             behind = self.builder.op("gt", index, first)
-            # the last iteration runs alone for a NaN
-            behind = self.builder.op("logical_or", behind, self.builder.op("ne", best, best))
+            if loop in self.mirror.winners:  # which runs the last iteration alone for a NaN
+                behind = self.builder.op("logical_or", behind, self.builder.op("ne", best, best))
             result: Value = self.builder.op("where", behind, best, initial)
         result.hint, result.named = value.hint, value.named
         self.front.setdefault(self.mirror.reverse_of(home), []).extend(made.ops)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from adcompile.differentiate.extrema import Extremum, extremum_of, ranges_are_fixed
 from adcompile.differentiate.fusing import Fusing
 from adcompile.differentiate.mirror import Mirror
 from adcompile.differentiate.shadows import Shadows
@@ -21,6 +22,7 @@ from adcompile.ops.elementwise import match
 from adcompile.ops.memory import zeros_like
 
 Adjoints = dict[Value, Value]
+_SHORT = 8  # iterations
 
 
 class StructuredReverse(Fusing):
@@ -181,7 +183,8 @@ class StructuredReverse(Fusing):
 
     def _reverse_for(self, op: Op) -> None:
         if self._touches_active(op) and not self.fuse(op):
-            marked = self._winner(op)
+            extremum = self._extremum(op)
+            marked = self._winner(op, extremum)
             if marked is not None and marked.first is None:
                 self._reverse_winner(op, marked)
                 return
@@ -190,6 +193,9 @@ class StructuredReverse(Fusing):
             assert isinstance(by, int)
             if marked is not None and marked.first is not None:
                 bounds = [marked.last, marked.first - 1, self.builder.constant(-1)]
+            elif extremum is not None:
+                first, last = self.mirror.find_extremum(extremum, self.builder)
+                bounds = [last, first - 1, self.builder.constant(-1)]
             elif abs(by) == 1:
                 bounds = [stop - by, start - by, self.builder.constant(-by)]
             else:
@@ -198,14 +204,20 @@ class StructuredReverse(Fusing):
                 bounds = [last, start - by, self.builder.constant(-by)]
             self._reverse_loop(op, op.inputs[3:], op.regions[0], bounds)
 
-    def _winner(self, op: Op) -> Marked | None:
+    def _winner(self, op: Op, extremum: Extremum | None) -> Marked | None:
         """Which iterations alone are reversed, if not all of them; the loop carries them then."""
         if op in self.mirror.winners:
             return self.mirror.winners[op]
-        if self.mirror.run is not None:
+        if ranges_are_fixed() or self.mirror.run is not None:
+            return None
+        if extremum is not None and not _is_short(op):
             return None
         winner = winner_of(op, self.activity.active, self.mirror)
         return None if winner is None else self.mirror.mark(winner, self.builder)
+
+    def _extremum(self, op: Op) -> Extremum | None:
+        found = extremum_of(op, self.activity.active)
+        return found if found is not None and self.mirror.may_leave_out(op) else None
 
     def _reverse_winner(self, op: Op, marked: Marked) -> None:
         """Reverse the one iteration that replaced what the loop carries last, if there is one."""
@@ -324,6 +336,12 @@ class StructuredReverse(Fusing):
             if value not in own and isinstance(value.type, Scalar) and self.activity.active(value):
                 found[value] = None
         return list(found)
+
+
+def _is_short(loop: Op) -> bool:
+    """Whether a loop is too short to look for its extremum in a second one."""
+    first, stop = (v.constant for v in loop.inputs[:2])
+    return isinstance(first, int) and isinstance(stop, int) and stop - first <= _SHORT
 
 
 def _defined(region: Region) -> set[Value]:

@@ -10,12 +10,11 @@ place, as those whose numbers have the largest `max`, it runs from the last of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from adcompile.differentiate.extrema import followed
 from adcompile.graph.builder import Builder
 from adcompile.graph.ir import Op, Region, Value
 from adcompile.graph.types import Array, Scalar, is_continuous
@@ -24,18 +23,7 @@ if TYPE_CHECKING:
     from adcompile.differentiate.mirror import Mirror
 
 Active = Callable[[Value], bool]
-_fixed: ContextVar[bool] = ContextVar("fixed", default=False)
 _WORSE = {"maximum": ("lt", "le"), "minimum": ("gt", "ge")}
-
-
-@contextmanager
-def fixed_ranges() -> Iterator[None]:
-    """Reverse such loops as all others, for who must know the ranges of loops beforehand."""
-    token = _fixed.set(True)
-    try:
-        yield
-    finally:
-        _fixed.reset(token)
 
 
 @dataclass
@@ -91,16 +79,13 @@ Decision = Choice | Better | Branch | Winner
 
 def winner_of(loop: Op, active: Active, mirror: Mirror) -> Winner | None:
     """How a loop replaces what it carries, if that is all it does that an adjoint follows."""
-    if _fixed.get():
-        return None
     body = loop.regions[0]
-    params = body.params[1:]
-    positions = [k for k, v in enumerate(loop.outputs) if active(v) or active(params[k])]
+    positions = followed(loop, active)
     numbers = (isinstance(body.params[1 + k].type, Scalar) for k in positions)
     if not positions or not all(numbers) or any(op.keeps for op in body.walk()):
         return None
     winner = _winner(loop, positions)
-    if winner is None or (_shares(winner) and not _may_share(winner, active, mirror)):
+    if winner is None or (_shares(winner) and not _may_share(winner, mirror)):
         return None
     deciding = _operations(winner)
     for op in body.walk():
@@ -211,7 +196,7 @@ def _may_need_tapes(op: Op) -> bool:
     return not op.record.view and any(isinstance(v.type, Array) for v in op.outputs)
 
 
-def _may_share(winner: Winner, active: Active, mirror: Mirror) -> bool:
+def _may_share(winner: Winner, mirror: Mirror) -> bool:
     """Whether the first number of those that share is known, and no stack is left with others.
 
     Nothing else may replace the number: then it is as good as any before the first.
@@ -226,32 +211,7 @@ def _may_share(winner: Winner, active: Active, mirror: Mirror) -> bool:
         if len(replacing) != 1 or isinstance(replacing[0], Region):
             return False
         decision = replacing[0]
-    if mirror.has_fixed_ranges(winner.loop):
-        return True
-    return _only_reads(winner, decision, active) and mirror.may_leave_out(winner.loop)
-
-
-def _only_reads(winner: Winner, better: Better, active: Active) -> bool:
-    """Whether an iteration does nothing but read its number, so that there is nothing to save."""
-    number, body = better.new, winner.body
-    if number.op not in body.ops or number.op.name != "load":
-        return False
-    if any(op.written for op in body.walk()):
-        return False
-    others = [v for op in body.walk() for v in op.outputs if v not in (number, better.op.result)]
-    return not any(map(active, others)) and _by_integers(number.op, body)
-
-
-def _by_integers(load: Op, body: Region) -> bool:
-    """Whether an element is read by integers, and these are of no earlier iteration."""
-    needed = set(load.inputs)
-    for op in reversed(body.ops[: body.ops.index(load)]):
-        if needed.isdisjoint(op.outputs):
-            continue
-        if op.regions or any(is_continuous(v.type) for v in op.outputs):
-            return False
-        needed.update(op.inputs)
-    return needed.isdisjoint(body.params[1:])
+    return mirror.has_fixed_ranges(winner.loop)
 
 
 @dataclass

@@ -101,8 +101,7 @@ def test_the_adjoint_goes_to_the_same_element(function, target):
 def test_nothing_is_saved(function):
     source = ad.grad(function).source(np.ones(3), 0.0)
     assert "tape" not in source
-    shared = function in (by_max, by_min)
-    assert ("range(last_i, first_i - 1, -1)" if shared else "x_bar[last_i] += 1.0") in source
+    assert "range(last, first - 1, -1)" in source
 
 
 def test_rows_of_a_table():
@@ -151,7 +150,7 @@ def test_other_loops_save_what_they_carry():
 
     x = np.array([0.3, 2.0, -1.0, 1.5])
     for function in (also_a_sum, of_written_memory):
-        assert "last_i" not in ad.grad(function).source(x)
+        assert "range(last" not in ad.grad(function).source(x)
         ad.check_grads(function, (x,), order=1)
 
 
