@@ -23,7 +23,7 @@ from adcompile.graph.folds import is_fold
 from adcompile.graph.ir import Graph, Note, Op, Region, Value, is_undefined
 from adcompile.graph.types import Scalar, is_complex, is_continuous, is_integer
 from adcompile.optimize.interleave import rows_for, run_when
-from adcompile.optimize.nests import steps_by_one
+from adcompile.optimize.nests import iterations, steps_by_one
 
 BLOCK = 32  # iterations; their numbers stay in the near cache
 MOST_ROWS = 64  # numbers of one iteration that the second loop reads
@@ -82,7 +82,7 @@ def _region(region: Region, known: _Known, start: Region, builder: Builder) -> N
         for inner in op.regions:
             with builder.before(op), builder.inside(inner):
                 _region(inner, known, start, builder)
-        if may_gain(op):
+        if may_gain(op) and iterations(op, FEWEST) >= FEWEST:
             parts = Parts(op, *known)
             if parts.possible() and parts.worth():
                 with builder.at(op.location):

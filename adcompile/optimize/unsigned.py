@@ -50,16 +50,20 @@ def _hide_descents(graph: Graph, builder: Builder) -> None:
 
 
 def _moves_inner_loops(body: Region) -> bool:
-    """Whether loops in the body of one use integers that depend on its counter."""
+    """Whether loops in the body of one use integers that depend on its counter.
+
+    But for short ones: when LLVM has written these out, the loop around may be vectorised.
+    """
     moving, todo = {body.params[0]}, [body]
     while todo:
         for op in todo.pop().ops:
-            if op.name == "for":
+            if op.name == "for" and iterations(op, _FEW + 1) > _FEW:
                 if any(v in moving for inner in op.regions[0].walk() for v in inner.inputs):
                     return True
-            elif not moving.isdisjoint(op.inputs):
+                continue
+            if not moving.isdisjoint(op.inputs):
                 moving.update(v for v in op.outputs if is_integer(v.type))
-            todo += op.regions if op.name == "if" else []
+            todo += op.regions
     return False
 
 

@@ -48,3 +48,39 @@ def test_reverse_sweeps_hide_their_counter(function, args):
 
 def test_short_loops_do_not():
     assert "hidden" not in ad.grad(few_steps, (0, 1)).source(K, K, stage="compiled")
+
+
+def few_columns(points, x):
+    """A loop of known iterations inside: LLVM writes it out."""
+    state = 0.0
+    for i in range(len(points)):
+        for k in range(3):
+            state = np.sin(state + points[i, k] * x)
+    return state
+
+
+def in_a_branch(k, x, steps):
+    """The inner loop stands in a branch, and uses an integer that depends on the counter."""
+    x = x.copy()
+    for step in range(steps):
+        row = step // 2
+        if row % 3 != 1:
+            for i in range(len(x)):
+                x[i] += 0.05 * np.sin(k[row % 4, i] * x[i])
+    return x.sum()
+
+
+def test_loops_that_are_written_out_do_not():
+    source = ad.grad(few_columns, (0, 1)).source(np.ones((20, 3)), 0.5, stage="compiled")
+    assert ", -1, -1):" in source and "hidden" not in source
+
+
+def test_inner_loops_in_branches():
+    k, x = np.cos(np.arange(32.0)).reshape(4, 8), np.sin(np.arange(8.0))
+    derivative = ad.value_and_grad(in_a_branch, (0, 1))
+    assert "exact.hidden(" in derivative.source(k, x, 20, stage="compiled")
+    found = derivative(k, x, 20)
+    wanted = ad.value_and_grad(in_a_branch, (0, 1), target="python")(k, x, 20)
+    np.testing.assert_allclose(found[0], wanted[0])
+    for one, other in zip(found[1], wanted[1], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-14)
