@@ -132,12 +132,12 @@ def _where_lowered(context: Any, builder: Any, types: Any, values: Any) -> Any:
     return builder.select(*values)
 
 
-@_typing(hidden)  # type: ignore[untyped-decorator]
+@_typing(hidden)  # type: ignore[untyped-decorator]  # Numba's, as above
 def _hidden_typed(context: Any) -> Any:
     return lambda x: _signature(_types.int64, _types.int64)
 
 
-@_lower(hidden, _types.int64)  # type: ignore[untyped-decorator]
+@_lower(hidden, _types.int64)  # type: ignore[untyped-decorator]  # Numba's, as above
 def _hidden_lowered(context: Any, builder: Any, types: Any, values: Any) -> Any:
     type_ = _ir.IntType(64)
     return builder.asm(_ir.FunctionType(type_, [type_]), "", "=r,0", values, False)

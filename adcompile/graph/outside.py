@@ -18,18 +18,14 @@ from adcompile.graph.types import Array
 COUNTING = frozenset({"constant", "dim", "add", "sub", "mul", "maximum", "minimum"})
 
 
-_NOTHING: Mapping[Value, Value] = MappingProxyType({})
-
-
 def outside(
     value: Value, loop: Op, aliases: Aliases, builder: Builder,
-    standing: Mapping[Value, Value] = _NOTHING,
+    standing: Mapping[Value, Value] = MappingProxyType({}),
 ) -> Value | None:  # fmt: skip
     """The integer at the builder's place, None if the loop alone knows it.
 
     standing   what stands for integers that change from iteration to iteration
     """
-
     known: dict[Value, Value | None] = dict(standing)
 
     def is_inside(inner: Value) -> bool:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator, Sequence
 from functools import reduce
-from itertools import chain
 
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Bounds
@@ -126,12 +125,21 @@ class _Gathering(Neighbours):
         for maker in before[: -LONGEST - 1 : -1]:
             value = maker.outputs[0] if maker.outputs else None
             if value is not None and is_continuous(value.type) and isinstance(value.type, Scalar):
-                slices = [self._slice(op, op.inputs[1:2], {value}) for op in sums]
-                if all(found is not None and all(map(self._stays, found)) for found in slices):
-                    again = chain.from_iterable(filter(None, slices))
-                    if sum(map(_numbers, again)) <= _MOST_AGAIN:
-                        return value
+                if self._suffices(value, sums):
+                    return value
         return None
+
+    def _suffices(self, value: Value, sums: Sequence[Op]) -> bool:
+        """Whether few operations make all that is added of one number."""
+        again = 0
+        for op in sums:
+            found = self._slice(op, op.inputs[1:2], {value})
+            if found is None or not all(map(self._stays, found)):
+                return False
+            again += sum(map(_numbers, found))
+            if again > _MOST_AGAIN:
+                return False
+        return True
 
     def _stays(self, op: Op) -> bool:
         """Whether an operation gives the same when the loop has ended."""
@@ -249,6 +257,7 @@ class _Gathering(Neighbours):
         """What an iteration adds by one of the sums."""
         known: dict[Value, Value] = {}
         for value, saved in self.saved.items():
+            # one number alone is what all come of, or what is added
             if len(self.saved) == 1 or value is op.inputs[1]:
                 place = self.builder.op("sub", iteration, self.low)
                 known[value] = self.builder.op("load", saved, place)

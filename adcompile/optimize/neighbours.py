@@ -19,7 +19,6 @@ from adcompile.optimize.loads import defined
 
 CHEAP = frozenset({"add", "sub", "mul", "neg", "load", "constant", "cast", "dim"})
 LONGEST = 40  # operations that may be computed twice
-_NOTHING: Mapping[Value, Value] = MappingProxyType({})
 
 
 class Neighbours:
@@ -113,7 +112,7 @@ class Neighbours:
 
     def _copied(
         self, op: Op, iteration: Value, values: Sequence[Value],
-        known: Mapping[Value, Value] = _NOTHING,
+        known: Mapping[Value, Value] = MappingProxyType({}),
     ) -> list[Value]:  # fmt: skip
         """Values that an operation reads, as another iteration has them.
 

@@ -38,7 +38,7 @@ def unsigned_indices(graph: Graph) -> None:
 def _hide_descents(graph: Graph, builder: Builder) -> None:
     for loop in [op for op in graph.body.walk() if op.name == "for"]:
         body, step = loop.regions[0], loop.inputs[2].constant or 0
-        if step > 0 or iterations(loop, _FEW + 1) <= _FEW or not _moves_inner_loops(body):
+        if step >= 0 or iterations(loop, _FEW + 1) <= _FEW or not _moves_inner_loops(body):
             continue
         counter = body.params[0]
         with builder.inside(Region()) as made, builder.at(loop.location):

@@ -41,6 +41,7 @@ from adcompile.parse.leaving import SureName
 from adcompile.parse.operators import OperatorLowering, has_value
 from adcompile.parse.recursion import Recursion, Unknown
 from adcompile.parse.scope import (
+    Comprehension,
     Environment,
     LocalFunction,
     Maybe,
@@ -95,9 +96,7 @@ class ExpressionLowering(OperatorLowering):
         """`base[index]` for a container."""
         raise AssertionError
 
-    def sum_of(
-        self, node: ast.GeneratorExp | ast.ListComp, start: list[ast.expr], keywords: dict[str, Any]
-    ) -> Any:
+    def sum_of(self, node: Comprehension, start: list[ast.expr], keywords: dict[str, Any]) -> Any:
         """The sum of the items of a generator."""
         raise AssertionError
 
@@ -320,7 +319,7 @@ class ExpressionLowering(OperatorLowering):
                 return self._method(base, node, keywords)
         target = self.expression(node.func)
         items = node.args[0] if node.args else None
-        if target is builtins.sum and isinstance(items, (ast.GeneratorExp, ast.ListComp)):
+        if target is builtins.sum and isinstance(items, Comprehension):
             given = [*node.args[1:], *node.keywords]
             if len(given) < 2 and keywords.keys() <= {"start"}:
                 return self.sum_of(items, node.args[1:], keywords)

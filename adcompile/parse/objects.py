@@ -33,7 +33,7 @@ from adcompile.ops.spellings import described
 from adcompile.parse import indexing, iteration
 from adcompile.parse.expressions import looked_up
 from adcompile.parse.instead import close_to
-from adcompile.parse.scope import LocalFunction, flatten, read_names
+from adcompile.parse.scope import Comprehension, LocalFunction, flatten, read_names
 from adcompile.parse.source import python_function
 from adcompile.parse.summing import MAX_WRITTEN_OUT, SumLowering
 
@@ -140,7 +140,7 @@ class ObjectLowering(SumLowering):
         return self.owner.made(made, self.builder.region)
 
     def comprehension(
-        self, node: ast.ListComp | ast.GeneratorExp, generators: list[ast.comprehension],
+        self, node: Comprehension, generators: list[ast.comprehension],
         source: Any = None,
     ) -> list[Any]:  # fmt: skip
         """The items, written out: a list has as many as are known when compiled."""

@@ -21,6 +21,7 @@ from adcompile.graph.trees import Leaf, alike, is_container, parts, with_parts
 from adcompile.graph.types import Array, Scalar, Type, promote
 
 Environment = dict[str, Any]
+Comprehension = ast.ListComp | ast.GeneratorExp  # of items that stand in an order
 NEVER = "never gets a value"
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 

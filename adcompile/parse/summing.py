@@ -16,7 +16,7 @@ from adcompile.graph.types import Scalar, Type
 from adcompile.ops.spellings import as_value
 from adcompile.parse import iteration
 from adcompile.parse.expressions import ExpressionLowering
-from adcompile.parse.scope import converted, join_types
+from adcompile.parse.scope import Comprehension, converted, join_types
 
 MAX_WRITTEN_OUT = 256  # items of a list
 
@@ -38,7 +38,7 @@ class SumLowering(ExpressionLowering):
         return None if None in known else range(*known)
 
     def comprehension(
-        self, node: ast.ListComp | ast.GeneratorExp, generators: list[ast.comprehension],
+        self, node: Comprehension, generators: list[ast.comprehension],
         source: Any,
     ) -> list[Any]:  # fmt: skip
         """The items for all that the first `for` goes through, written out."""
@@ -48,9 +48,7 @@ class SumLowering(ExpressionLowering):
         """The sum of the items of a container."""
         raise AssertionError
 
-    def sum_of(
-        self, node: ast.GeneratorExp | ast.ListComp, start: list[ast.expr], keywords: dict[str, Any]
-    ) -> Any:
+    def sum_of(self, node: Comprehension, start: list[ast.expr], keywords: dict[str, Any]) -> Any:
         """The sum of the items of a generator.
 
         Raises UnsupportedSyntax for items that only the run counts and that are no numbers, and
@@ -64,7 +62,7 @@ class SumLowering(ExpressionLowering):
             return self.sum_items(tuple(items), first)
         return self._sum_in_loop(node, source, first)
 
-    def _sum_in_loop(self, node: ast.GeneratorExp | ast.ListComp, source: Any, start: Any) -> Value:
+    def _sum_in_loop(self, node: Comprehension, source: Any, start: Any) -> Value:
         total = as_value(start)
         if total.type.dtype == "bool":
             raise TypeMismatch("a sum that starts from a truth value", hint="start from a number")
@@ -83,7 +81,7 @@ class SumLowering(ExpressionLowering):
                 total = converted(self.builder, total, joined)
 
     def _sum_over(
-        self, node: ast.GeneratorExp | ast.ListComp, generators: Sequence[ast.comprehension],
+        self, node: Comprehension, generators: Sequence[ast.comprehension],
         source: Any, total: Value, types: list[Type],
     ) -> Value:  # fmt: skip
         """Add the items for all that one `for` goes through; enters the types of the sums."""
@@ -108,7 +106,7 @@ class SumLowering(ExpressionLowering):
         return self.builder.loop(*bounds, [total], body, name)[0]
 
     def _sum_if(
-        self, node: ast.GeneratorExp | ast.ListComp, tests: Sequence[ast.expr],
+        self, node: Comprehension, tests: Sequence[ast.expr],
         rest: Sequence[ast.comprehension], total: Value, types: list[Type],
     ) -> Value:  # fmt: skip
         """Add an item where all conditions hold."""

@@ -8,6 +8,13 @@ import adcompile as ad
 X = np.sin(np.arange(1.0, 12.0))
 
 
+def neighbours(y, z):
+    total = 0.0
+    for i in range(1, len(y) - 1):
+        total += y[i - 1] * z[i + 1] + z[i]
+    return total
+
+
 def scaled(x, c):
     y, z = np.empty(len(x)), np.empty(len(x))
     for i in range(len(x)):
@@ -103,10 +110,7 @@ def in_single_precision(x, c):
         wave = np.sin(x[i])
         y[i] = wave
         z[i] = c * wave
-    total = 0.0
-    for i in range(1, len(x) - 1):
-        total += y[i - 1] * z[i + 1] + z[i]
-    return total
+    return neighbours(y, z)
 
 
 def written_once_more(x, c):
@@ -115,10 +119,7 @@ def written_once_more(x, c):
         y[i] = np.sin(x[i])
         z[i] = c * y[i]
     z[len(x) // 2] = 3.0
-    total = 0.0
-    for i in range(1, len(x) - 1):
-        total += y[i - 1] * z[i + 1] + z[i]
-    return total
+    return neighbours(y, z)
 
 
 def handed_out(x, c):
@@ -126,10 +127,7 @@ def handed_out(x, c):
     for i in range(len(x)):
         y[i] = np.sin(x[i])
         z[i] = c * y[i]
-    total = 0.0
-    for i in range(1, len(x) - 1):
-        total += y[i - 1] * z[i + 1] + z[i]
-    return total + np.sort(z)[1]
+    return neighbours(y, z) + np.sort(z)[1]
 
 
 GONE = [scaled, moved]
