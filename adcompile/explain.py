@@ -33,6 +33,7 @@ _TITLES = {
     "distributed": "loops that compute several iterations before they write",
     "columns": "arrays whose columns are copied around loops",
     "folded": "tables of which a few rows are kept",
+    "gathered": "arrays that each iteration of a nest would add to in several rows",
     "factored": "matrices that are factored once",
     "kernel": "loops that became kernels",
     "product": "products of matrices",
@@ -47,7 +48,7 @@ class Decision:
 
     kind       "saved", "kept", "segments", "recomputed", "winner", "adjoint", "copied", "in place",
                "fused", "parallel", "sequential", "mapped", "interleaved", "distributed", "columns",
-               "folded", "factored", "kernel", "product", "transfer" or "temporary"
+               "folded", "gathered", "factored", "kernel", "product", "transfer" or "temporary"
     what       the user's variable, or the expression as written
     line       where, in the user's file; 0 if it has no place of its own
     because    why

@@ -60,6 +60,7 @@ from adcompile.optimize.sink import sink_into_branches
 from adcompile.optimize.skip import skip_zeros
 from adcompile.optimize.solutions import may_share_factors, share_factors
 from adcompile.optimize.states import keep_states
+from adcompile.optimize.stencils import gather_stencils, may_gather_stencils
 from adcompile.optimize.stored import add_to_stored
 from adcompile.optimize.sums import add_once, carry_sums
 from adcompile.optimize.takeover import take_over
@@ -123,6 +124,7 @@ _Asking = tuple[tuple[Pass, Callable[[Graph], bool]], ...]
 ON_ARRAYS: _Asking = ((read_chosen_rows, may_choose_rows), (share_factors, may_share_factors))
 # before memory that iterations can share is
 EARLY: _Asking = (
+    (gather_stencils, may_gather_stencils),
     (peel_borders, may_peel),
     (map_sums, may_map),
     (part_columns, may_part),
@@ -150,6 +152,7 @@ _REORDERING = frozenset(
         "multiply_powers",
         "merge_sums",
         "gather_sums",
+        "gather_stencils",
         "share_reciprocals",
         "add_once",
         "map_sums",

@@ -36,6 +36,7 @@ from adcompile.optimize.loads import hoist_loads, share_loads
 from adcompile.optimize.overwritten import drop_overwritten
 from adcompile.optimize.precompute import precompute
 from adcompile.optimize.squares import square_sizes
+from adcompile.optimize.stencils import gather_stencils
 from adcompile.optimize.threads import spread_loops
 from adcompile.optimize.ways import OTHER_WAYS, choose_ways
 from adcompile.parse.lower import lower_function
@@ -253,6 +254,10 @@ def scheduled(graph: Graph, shapes: Sequence[tuple[int, ...]] = ()) -> Graph:
 
     for body in graphs:
         early = [run for run, may in EARLY if is_on(run) and may(body)]
+        if gather_stencils in early:  # while each sum stands where its number is made
+            optimise_one(body, [p for p in first if p[0] is not gather_sums])
+            gather_stencils(body)
+            early.remove(gather_stencils)
         if early:
             optimise_one(body, first)
             gathered: dict[Pass, Pass] = {peel_borders: peel_for_sums}

@@ -188,11 +188,31 @@ class Bounds:
         if self._least_is_positive(found, region):
             return True
         around = self._around[region] if loops is None else loops
-        spans = (self._span(op, region) for op in around)
-        return any(
-            span is not None and self._least_is_positive(found.plus(span, -1), region)
-            for span in spans
-        )
+        spans = [span for op in around if (span := self._span(op, region)) is not None]
+        if any(self._least_is_positive(found.plus(span, -1), region) for span in spans):
+            return True
+        least = self.least(found, region)
+        if least is None:
+            return False
+        for atom, value in self._taken(spans, region):
+            factor = least.factors.get(atom, 0)
+            if factor:
+                rest = least.plus(Sum(0, {atom: 1}), -factor).plus(value, factor)
+                if self._least_is_positive(rest, region):
+                    return True
+        return False
+
+    def _taken(self, spans: Sequence[Sum], region: Region) -> Iterator[tuple[Atom, Sum]]:
+        """What maxima are, with which loops would not run if they were the number beside it."""
+        for span in spans:
+            for atom, factor in span.factors.items():
+                op = atom.op if isinstance(atom, Value) else None
+                if op is not None and op.name == "maximum" and factor == 1:
+                    rest = span.plus(Sum(0, {atom: 1}), -1)
+                    for value, other in (op.inputs, op.inputs[::-1]):
+                        without = rest.plus(self.sum_of(other, region))
+                        if not without.factors and without.constant < 0:
+                            yield atom, self.sum_of(value, region)
 
     def _span(self, loop: Op, region: Region) -> Sum | None:
         """How far the last item of a range is from the first: 0 or more inside the loop."""

@@ -15,7 +15,7 @@ from adcompile.graph.builder import Builder
 from adcompile.graph.ir import RECORDS, Graph, Op, Region, Value
 from adcompile.graph.types import Array
 from adcompile.optimize.nests import home_of
-from adcompile.optimize.zeros import Span, Zeros, are_equal, ends_of
+from adcompile.optimize.zeros import Span, Zeros, are_equal, ends_of, number_of
 
 
 def store_first(graph: Graph) -> None:
@@ -101,7 +101,7 @@ class _First:
         zeros = Zeros(self.array, self.spans, self.aliases, self.bounds, self.builder)
         inside, before, at = self.builder.inside, self.builder.before, self.builder.at
         with before(loop), inside(Region()) as made, at(loop.location):
-            start = self.builder.op("maximum", 0, zeros.number(end))
-            zeros.fill([], [(start, zeros.number(self.spans[0].high))])
+            start = self.builder.op("maximum", 0, number_of(end, self.builder))
+            zeros.fill([], [(start, number_of(self.spans[0].high, self.builder))])
         place = self.region.ops.index(loop)
         self.region.ops[place:place] = made.ops

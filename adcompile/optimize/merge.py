@@ -49,6 +49,11 @@ def merge_kernels(graph: Graph) -> None:
     _MergingKernels(graph).run()
 
 
+def merge_shares(graph: Graph, array: Value) -> None:
+    """Join loops that add to an array, in place, also to different rows of it."""
+    _MergingShares(graph, array).run()
+
+
 class _Merging:
     def __init__(self, graph: Graph, only_sums: bool = False) -> None:
         self.graph, self.only_sums = graph, only_sums
@@ -317,6 +322,22 @@ class _Merging:
         for value in self.graph.outputs:
             found |= self.aliases.roots.get(value, frozenset()) & roots
         return found
+
+
+class _MergingShares(_Merging):
+    """Joins what adds to one array, where iterations keep what they add, and add later."""
+
+    def __init__(self, graph: Graph, array: Value) -> None:
+        super().__init__(graph)
+        self.roots = self.aliases.roots[array]
+
+    def _worth(self, first: Op, second: Op) -> bool:
+        return all(self._changed(loop) & self.roots for loop in (first, second))
+
+    def _apart(self, first: Op, second: Op) -> bool:
+        shared = self._changed(first) & self._touched(second)
+        shared |= self._touched(first) & self._changed(second)
+        return all(self._by_counter(root, first, second) for root in shared - self.roots)
 
 
 class _MergingKernels(_Merging):

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Bounds, Sum
@@ -331,36 +332,38 @@ class Zeros:
 
     def _left_out(self, reached: Span, span: Span, prefix: Sequence[Sum], loop: Op) -> None:
         """Append zeros for what is before the rows that a loop reaches, and behind them."""
-        add = self.builder.op
+        add, number = self.builder.op, partial(number_of, builder=self.builder)
         with self.builder.at(loop.location):
             if not _equal(reached.low, span.low):
-                stop = add("minimum", self.number(reached.low), self.number(span.high))
-                self.fill(prefix, [(self.number(span.low), stop)])
+                stop = add("minimum", number(reached.low), number(span.high))
+                self.fill(prefix, [(number(span.low), stop)])
             if not _equal(reached.high, span.high):
-                start = add("maximum", self.number(reached.low), self.number(reached.high))
-                self.fill(prefix, [(start, self.number(span.high))])
+                start = add("maximum", number(reached.low), number(reached.high))
+                self.fill(prefix, [(start, number(span.high))])
 
     def fill(self, prefix: Sequence[Sum], ranges: Sequence[tuple[Value, Value]] = ()) -> None:
         """Append zeros of the rows with a given index, in ranges of the axes behind."""
-        index = [self.number(s) for s in prefix]
+        number = partial(number_of, builder=self.builder)
         rest = self.spans[len(prefix) + len(ranges) :]
-        every = [*ranges, *((self.number(s.low), self.number(s.high)) for s in rest)]
+        index = [number(s) for s in prefix]
+        every = [*ranges, *((number(s.low), number(s.high)) for s in rest)]
         zero = self.builder.constant(0, Scalar(self.array.type.dtype))
         fill(self.builder, self.array, zero, every, index)
 
-    def number(self, found: Sum) -> Value:
-        """The value of a sum."""
-        total: Value | None = None
-        for atom, factor in found.factors.items():
-            value = atom if isinstance(atom, Value) else self.builder.extent(atom)
-            term = value if factor == 1 else self.builder.op("mul", value, factor)
-            total = term if total is None else self.builder.op("add", total, term)
-        if total is None:
-            return self.builder.constant(found.constant)
-        if found.constant:
-            change = "add" if found.constant > 0 else "sub"
-            total = self.builder.op(change, total, abs(found.constant))
-        return total
+
+def number_of(found: Sum, builder: Builder) -> Value:
+    """The value of a sum; appends what computes it."""
+    total: Value | None = None
+    for atom, factor in found.factors.items():
+        value = atom if isinstance(atom, Value) else builder.extent(atom)
+        term = value if factor == 1 else builder.op("mul", value, factor)
+        total = term if total is None else builder.op("add", total, term)
+    if total is None:
+        return builder.constant(found.constant)
+    if found.constant:
+        change = "add" if found.constant > 0 else "sub"
+        total = builder.op(change, total, abs(found.constant))
+    return total
 
 
 def leaves_of(op: Op, region: Region) -> Iterator[tuple[Op, Region]]:

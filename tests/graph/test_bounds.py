@@ -105,3 +105,14 @@ def narrow(a, k):
 def test_narrow_integers_may_overflow():
     bounds, loads = _loads(narrow, "f8[:], i4")
     assert [bounds.never_negative(op.inputs[1], r) for op, r in loads] == [False]
+
+
+def inside(a):
+    total = 0.0
+    for i in range(max(len(a) - 2, 0)):
+        total += a[i] + a[i + 2] + a[i + 3]
+    return total
+
+
+def test_a_maximum_is_what_lets_the_loop_run():
+    assert _within(inside, "f8[:]") == [True, True, False]

@@ -433,7 +433,9 @@ def test_planes_that_change_places(function):
 # -- what is gained ---------------------------------------------------------------------------------
 
 
-def zeros_in(function, *args, **options):
+def zeros_in(function, *args, passes=None):
+    """Of nests that add to rows where they are."""
+    options = {"passes": {"gather_stencils": False, **(passes or {})}}
     source = ad.grad(function, **options).source(*args, stage="compiled")
     return source.count("np.zeros")
 

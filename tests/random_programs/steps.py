@@ -1,4 +1,4 @@
-"""Draws loops between neighbours: steps in time, recurrences in place, pairs within a cutoff.
+"""Draws loops between neighbours: steps in time, recurrences in place, pairs within a cutoff, planes.
 
 Enters: a scope and draws. Leaves: statements whose reverse gathers, hands arrays on and back, and
 skips what a branch leaves out.
@@ -11,7 +11,7 @@ from tests.random_programs.statements import Statements
 
 
 class Steps(Statements):
-    """Adds `do_steps`, `do_chain` and `do_pairs`."""
+    """Adds `do_steps`, `do_chain`, `do_pairs` and `do_plane`."""
 
     def _vector_of(self) -> Variable | None:
         """An array of one axis that has elements."""
@@ -101,3 +101,30 @@ class Steps(Statements):
             self.add("        else:")
             self.add(f"            {total} += {draw.constant()}")
         self._into_s(f"np.tanh({total})")
+
+    def do_plane(self) -> None:
+        """A stencil in a plane, whose adjoint adds to several rows; or the rows themselves."""
+        found = self.scope.arrays(rank=2)
+        if not found:
+            return
+        a, draw = self.draw.pick(*found).text, self.draw
+        total, out = self.name("total"), self.name("out")
+        scatters, wide = draw.chance(0.4), draw.pick(1, 1, 2)
+        self.add(f"{out} = {draw.pick('np.zeros_like', 'np.copy')}({a})")
+        self.add(f"{total} = 0.0")
+        rows = draw.pick(
+            f"range({wide}, len({a}) - {wide})", f"range(len({a}) - {wide} - 1, {wide} - 1, -1)"
+        )
+        self.add(f"for i in {rows}:")
+        self.add(f"    for j in range(1, {a}.shape[1] - {draw.pick(1, 2)}):")
+        self.add(f"        r = {draw.constant()} * np.tanh({a}[i, j])")
+        for _ in range(draw.integer(2, 5)):
+            row, column = draw.integer(-wide, wide), draw.integer(-1, 1)
+            place = f"[i + {row}, j + {column}]".replace("+ -", "- ")
+            factor = draw.pick(draw.constant(), f"{a}[i, j]", f"{a}{place}", f"{a}[0, 0]")
+            if scatters:
+                self.add(f"        {out}{place} += {factor} * r")
+            else:
+                self.add(f"        r += {factor} * {a}{place}")
+        self.add(f"        {total} += {draw.pick('r * r', 'np.sin(r)', f'r * {a}[i, j]')}")
+        self._into_s(f"np.tanh({total} + np.sum({out} * {draw.constant()}))")
