@@ -104,7 +104,7 @@ class Obstacles:
             if not self.stays(op):
                 return value, f"is read of `{op.inputs[0].origin}`, which is overwritten"
         elif isinstance(value.type, Array):
-            if not op.record.view and not (seldom and self._stays_the_same(op)):
+            if not op.record.view and not self._stays_the_same(op):
                 return value, "is an array: computing it again costs more than reading it back"
         elif (not _cheap(op) and not seldom) or (op.record.reads and not op.record.view):
             return value, f"takes `{op.name}`, which costs more than reading it back"
@@ -141,7 +141,7 @@ class Obstacles:
 
     def _is_computed(self, value: Value) -> bool:
         exact = value.op is None or value.op.name in ("load", "constant", "cast", "neg")
-        number = isinstance(value.type, Scalar) and is_continuous(value.type)
+        number = isinstance(value.type, (Array, Scalar)) and is_continuous(value.type)
         return number and not exact and self._in_loop(value)
 
     def _in_loop(self, value: Value) -> bool:

@@ -383,3 +383,38 @@ def test_no_tape_has_an_axis_for_each_of_three_loops(function):
 def test_elements_that_are_written_again_are_saved(function):
     made = ad.grad(function).explain(np.eye(3))
     assert any(len(saved.loops) == 3 for saved in made.of("saved"))
+
+
+def drag(x, v, k, steps):
+    while steps > 0:
+        a = -k * x - 0.1 * v * np.abs(v)
+        v = v + 0.05 * a
+        x = x + 0.05 * v
+        steps -= 1
+    return np.sum(x * v)
+
+
+def written_afterwards(x, k, steps):
+    for _ in range(steps):
+        y = 2.0 * k
+        x = x * y
+        y *= x
+        x = x + y
+    return np.sum(x)
+
+
+def decided_by_what_is_rounded(x, k, steps):
+    for _ in range(steps):
+        x = np.where(0.3 * x + k > 0.5, x * k, k)
+    return np.sum(x)
+
+
+def test_arrays_are_computed_again_of_what_is_saved():
+    assert _source(drag, "f8[:], f8[:], f8[:], i8").count("_stack = ") == 1  # the speed
+    source = _source(written_afterwards, "f8[:], f8[:], i8")
+    assert "y.copy()" in source or "y_tape" in source
+    assert "np.bool_" in _source(decided_by_what_is_rounded, "f8[:], f8[:], i8")
+    x, k = np.array([0.3, -0.4, 0.8, 1.1]), np.array([0.5, 0.7, 0.2, 1.5])
+    _check(drag, x, k, x * k, 3)
+    _check(written_afterwards, x, k, 3)
+    _check(decided_by_what_is_rounded, x, k, 3)

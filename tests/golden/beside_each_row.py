@@ -6,7 +6,6 @@ def grad_beside_each_row(x):
     near_tape = np.empty((x.shape[0], x.shape[0], x.shape[1]))
     t_tape = np.empty((x.shape[0], 1, x.shape[1]))
     t_tape_1 = np.empty((x.shape[0], x.shape[0], x.shape[1]))
-    near_tape_1 = np.empty((x.shape[0], x.shape[0], x.shape[1]))
     # for i in range(len(x)):
     near = x
     for i in range(x.shape[0]):
@@ -18,7 +17,6 @@ def grad_beside_each_row(x):
         t = (0.1 * np.sin(t))[0, None]
         t_tape[i] = t
         near = near + t * near
-        near_tape_1[i] = near
         if i > 0:
             # total += np.sum(x[i - 1 : i] * np.cos(near))
             t_1 = x[i - 1:i]
@@ -40,11 +38,11 @@ def grad_beside_each_row(x):
     total_bar = 1.0
     for i in range(x.shape[0] - 1, -1, -1):
         near_1 = near_tape[i]
+        t = t_tape[i]
         # near = near + 0.1 * np.sin(x[i : i + 1]) * near
         t_3 = i + 1
-        t = x[i:t_3]
-        near_2 = near_tape_1[i]
-        t_4 = t_tape[i]
+        t_4 = x[i:t_3]
+        near_2 = near_1 + t * near_1
         if i > 0:
             # total += np.sum(x[i - 1 : i] * np.cos(near))
             t_5 = i - 1
@@ -55,17 +53,16 @@ def grad_beside_each_row(x):
             # total += np.sum(near * x[i + 2 : i + 3, 2 * i : 2 * i + 1])
             t_6 = i + 2
             t_7 = 2 * i
-            t_8 = np.sum(total_bar * near_2, axis=(0, 1), keepdims=True)
             near_bar += np.full(x.shape, total_bar, np.float64) * x[t_6, None, t_7, None]
             array_bar = x_bar[t_6, None, t_7, None]
-            array_bar += t_8
+            array_bar += np.sum(total_bar * near_2, axis=(0, 1), keepdims=True)
         # near = near + 0.1 * np.sin(x[i : i + 1]) * near
-        array_bar = np.zeros((t.shape[0], x.shape[1]))
+        array_bar = np.zeros((t_4.shape[0], x.shape[1]))
         array_bar_1 = array_bar[0, None]
-        t_9 = near_bar * t_4
+        t = near_bar * t
         array_bar_1 += np.sum(near_bar * near_1, axis=0, keepdims=True)
-        near_bar = near_bar + t_9
-        t = array_bar * 0.1 * np.cos(t)
+        near_bar = near_bar + t
+        t = array_bar * 0.1 * np.cos(t_4)
         array_bar = x_bar[i:t_3]
         array_bar += t
     x_bar += near_bar

@@ -14,25 +14,21 @@ def grad_extents_equal_in_two_places(x, v, w, m):
     # a, b = v * 1.0, np.zeros(m.shape[0])
     a = v.copy()
     b = np.zeros(m.shape[0])
-    t_tape = np.empty((2, v.shape[0]), np.bool_)
     for _ in range(2):
         # a[w + b > -0.5] = np.sin(x)
-        t = w + b > -0.5
-        t_tape[_] = t
-        a[...] = np.where(t, np.sin(x), a)
+        a[...] = np.where(w + b > -0.5, np.sin(x), a)
     # return np.sum(a * b) + np.sum(a) * x
     x_bar = np.sum(a)
     a_bar = np.full(v.shape, x, np.float64)
     a_bar += b
     # for _ in range(2):
     for _ in range(1, -1, -1):
-        t = t_tape[_]
         # a[w + b > -0.5] = np.sin(x)
+        t = w + b > -0.5
         t_1 = a_bar.copy()
         a_bar[...] = 0.0
-        t_2 = np.sum(np.where(t, t_1, 0.0))
         a_bar += np.where(t, 0.0, t_1)
-        x_bar += t_2 * np.cos(x)
+        x_bar += np.sum(np.where(t, t_1, 0.0)) * np.cos(x)
     # a, b = v * 1.0, np.zeros(m.shape[0])
     v_bar = a_bar.copy()
     return x_bar, v_bar, np.zeros(w.shape), np.zeros((v.shape[0], m.shape[1]))

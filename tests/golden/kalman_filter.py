@@ -20,7 +20,6 @@ def grad_kalman_filter(z, f, x):
     t_tape = np.empty((z.shape[0], 2, 2))
     e_tape = np.empty((z.shape[0], 2))
     t_tape_1 = np.empty((z.shape[0], 2))
-    s_tape = np.empty((z.shape[0], 2, 2))
     t_tape_2 = np.empty((z.shape[0], 2, 2))
     p_tape_1 = np.empty((z.shape[0], 2, 2))
     x_tape = np.empty((z.shape[0], 2))
@@ -42,7 +41,6 @@ def grad_kalman_filter(z, f, x):
         e_tape[t] = e
         # s = p + 0.5 * np.eye(2)
         s = p_2 + 0.5 * p
-        s_tape[t] = s
         # gain = np.linalg.solve(s, p).T
         t_2 = np.linalg.solve(s, p_2)
         t_tape[t] = t_2
@@ -66,7 +64,8 @@ def grad_kalman_filter(z, f, x):
         gain = t_tape[t].T
         e = e_tape[t]
         t_3 = t_tape_1[t]
-        s = s_tape[t]
+        # s = p + 0.5 * np.eye(2)
+        s = p_3 + 0.5 * p
         # p = f @ p @ f.T + 0.1 * np.eye(2)
         t_4 = f.T
         p_4 = p_tape_1[t]

@@ -9,27 +9,17 @@ def grad_logistic_training(x, w, y):
     # w = w - 0.5 * x.T @ (p - y)
     if x.shape[0] != y.shape[0]:
         raise ValueError('x.shape[0] and y.shape[0] must be equal: sub (line N)')
-    t_tape = np.empty((3, x.shape[0]))
-    t_tape_1 = np.empty((3, x.shape[1], x.shape[0]))
-    t_tape_2 = np.empty((3, x.shape[0]))
     p_tape = np.empty((3, x.shape[0]))
-    t_tape_3 = np.empty((3, x.shape[0]))
+    t_tape = np.empty((3, x.shape[0]))
     w_tape = np.empty((3, x.shape[1]))
     for _ in range(3):
         w_tape[_] = w
         # p = 1.0 / (1.0 + np.exp(-(x @ w)))
         t = np.exp(-(x @ w))
-        t_tape_3[_] = t
-        t = 1.0 + t
-        t_tape_2[_] = t
-        p = 1.0 / t
-        p_tape[_] = p
-        # w = w - 0.5 * x.T @ (p - y)
-        t_1 = 0.5 * x.T
-        t_tape_1[_] = t_1
-        t = p - y
         t_tape[_] = t
-        w = w - t_1 @ t
+        p = 1.0 / (1.0 + t)
+        p_tape[_] = p
+        w = w - 0.5 * x.T @ (p - y)
     # return np.sum(w * w)
     w_bar = 2.0 * w
     # w = w - 0.5 * x.T @ (p - y)
@@ -38,16 +28,21 @@ def grad_logistic_training(x, w, y):
     # for _ in range(3):
     for _ in range(2, -1, -1):
         p = p_tape[_]
-        w_1 = w_tape[_]
         # w = w - 0.5 * x.T @ (p - y)
-        t = -w_bar
-        p_bar = t_tape_1[_].T @ t
-        t_2 = np.outer(t, t_tape[_])
+        t_1 = x.T
+        t = t_tape[_]
+        w_1 = w_tape[_]
+        t_2 = -w_bar
+        p_bar = (0.5 * t_1).T @ t_2
+        # p = 1.0 / (1.0 + np.exp(-(x @ w)))
+        t_3 = 1.0 + t
+        # w = w - 0.5 * x.T @ (p - y)
+        t_4 = np.outer(t_2, p - y)
         y_bar -= p_bar
         array_bar = x_bar.T
-        array_bar += t_2 * 0.5
+        array_bar += t_4 * 0.5
         # p = 1.0 / (1.0 + np.exp(-(x @ w)))
-        t = -(p_bar * (-p / t_tape_2[_]) * t_tape_3[_])
+        t = -(p_bar * (-p / t_3) * t)
         x_bar += np.outer(t, w_1)
-        w_bar = w_bar + x.T @ t
+        w_bar = w_bar + t_1 @ t
     return x_bar, w_bar, y_bar

@@ -8,23 +8,22 @@ def grad_part_added_in_a_branch(x, s):
     t = s < 0.0
     if t:
         # x[::2] *= np.ones((2, 2)).sum(axis=1) * s
-        t_3 = np.sum(np.ones((2, 2)), axis=1)
-        t_1 = t_3 * s
-        t_4 = x_1[::2]
-        if 2 != t_4.shape[0]:
+        t_1 = np.sum(np.ones((2, 2)), axis=1)
+        t_3 = x_1[::2]
+        if 2 != t_3.shape[0]:
             raise ValueError('2 and an array.shape[0] must be equal: mul (line N)')
-        t_2 = t_4.copy()
-        t_4[...] = t_4 * t_1
+        t_2 = t_3.copy()
+        t_3[...] = t_3 * (t_1 * s)
     # return np.sum(x)
     x_bar = np.ones(x.shape)
     # if s < 0.0:
     if t:
         # x[::2] *= np.ones((2, 2)).sum(axis=1) * s
         array_bar = x_bar[::2]
-        t_5 = array_bar.copy()
+        t_4 = array_bar.copy()
         array_bar[...] = 0.0
-        array_bar += t_5 * t_1
-        s_bar = np.sum(t_5 * t_2 * t_3)
+        array_bar += t_4 * (t_1 * s)
+        s_bar = np.sum(t_4 * t_2 * t_1)
     else:
         s_bar = 0.0
     return x_bar, s_bar

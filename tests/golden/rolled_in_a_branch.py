@@ -7,8 +7,6 @@ def grad_rolled_in_a_branch(x, t):
     t_1 = t > 0.0
     t_tape = np.empty(3)
     t_tape_1 = np.empty(3)
-    t_tape_2 = np.empty((3, x.shape[0]))
-    t_tape_3 = np.empty((3, x.shape[0]))
     if t_1:
         # b = np.roll(x, 1)
         t_2 = -1 % x.shape[0]
@@ -17,23 +15,19 @@ def grad_rolled_in_a_branch(x, t):
         s = 0.0
         for _ in range(3):
             # s = np.dot(x * t, b * t) * (1.0 + s)
-            t_3 = x * t
-            t_tape_3[_] = t_3
-            t_4 = b * t
-            t_tape_2[_] = t_4
-            t_5 = t_3 @ t_4
-            t_tape_1[_] = t_5
-            t_6 = 1.0 + s
-            t_tape[_] = t_6
-            s = t_5 * t_6
+            t_3 = x * t @ (b * t)
+            t_tape_1[_] = t_3
+            t_4 = 1.0 + s
+            t_tape[_] = t_4
+            s = t_3 * t_4
     # s = np.dot(x * t, b * t) * (1.0 + s)
     x_bar = np.zeros(x.shape)
     # if t > 0.0:
     if t_1:
         # b = np.roll(x, 1)
-        t_7 = -1 % x.shape[0]
-        t_8 = x[t_7:]
-        t_9 = x[:t_7]
+        t_5 = -1 % x.shape[0]
+        t_6 = x[t_5:]
+        t_7 = x[:t_5]
         # s = np.dot(x * t, b * t) * (1.0 + s)
         b_bar = np.zeros(x.shape)
         # for _ in range(3):
@@ -41,20 +35,20 @@ def grad_rolled_in_a_branch(x, t):
         t_bar = 0.0
         for _ in range(2, -1, -1):
             # s = np.dot(x * t, b * t) * (1.0 + s)
-            t_10 = s_bar * t_tape[_]
+            t_8 = s_bar * t_tape[_]
             s_bar *= t_tape_1[_]
-            t_11 = t_10 * t_tape_2[_]
-            t_12 = t_10 * t_tape_3[_]
-            b_bar += t_12 * t
-            t_bar += np.sum(t_12 * b)
-            x_bar += t_11 * t
-            t_bar += np.sum(t_11 * x)
+            t_9 = t_8 * (b * t)
+            t_10 = t_8 * (x * t)
+            b_bar += t_10 * t
+            t_bar += np.sum(t_10 * b)
+            x_bar += t_9 * t
+            t_bar += np.sum(t_9 * x)
         # b = np.roll(x, 1)
-        array_bar = x_bar[t_7:]
-        t_13 = b_bar[t_8.shape[0]:t_8.shape[0] + t_9.shape[0]].copy()
-        array_bar += b_bar[0:t_8.shape[0]].copy()
-        array_bar = x_bar[:t_7]
-        array_bar += t_13
+        array_bar = x_bar[t_5:]
+        t_11 = b_bar[t_6.shape[0]:t_6.shape[0] + t_7.shape[0]].copy()
+        array_bar += b_bar[0:t_6.shape[0]].copy()
+        array_bar = x_bar[:t_5]
+        array_bar += t_11
     else:
         t_bar = 0.0
     return x_bar, t_bar

@@ -10,7 +10,6 @@ def grad_saved_in_a_while_in_a_for(x, v, w, places):
     t_stack = []
     x_stack = []
     t_stack_1 = []
-    t_stack_2 = []
     # while k < 2:
     k = 0
     count = 0
@@ -21,16 +20,14 @@ def grad_saved_in_a_while_in_a_for(x, v, w, places):
             # w[places] = 0.5 * np.sin(np.roll(v, 1) * x)
             t = -1 % v.shape[0]
             t_1 = np.concatenate((v[t:], v[:t]))
-            t_stack_2.append(t_1)
-            t_2 = t_1 * x
-            t_stack_1.append(t_2)
-            t_3 = 0.5 * np.sin(t_2)
+            t_stack_1.append(t_1)
+            t_2 = 0.5 * np.sin(t_1 * x)
             for k_1 in range(places.shape[0]):
-                w_1[places[k_1]] = t_3[k_1]
+                w_1[places[k_1]] = t_2[k_1]
             # x = x * np.sum(w)
-            t_4 = np.sum(w_1)
-            t_stack.append(t_4)
-            x *= t_4
+            t_3 = np.sum(w_1)
+            t_stack.append(t_3)
+            x *= t_3
         # while k < 2:
         count += 1
     # x = x * np.sum(w)
@@ -42,30 +39,30 @@ def grad_saved_in_a_while_in_a_for(x, v, w, places):
     for k in range(count):
         # for _ in range(2):
         for _ in range(1, -1, -1):
-            t_5 = t_stack.pop()
+            t_4 = t_stack.pop()
             x_1 = x_stack.pop()
-            t_6 = t_stack_1.pop()
-            t_7 = t_stack_2.pop()
+            t_5 = t_stack_1.pop()
             # w[places] = 0.5 * np.sin(np.roll(v, 1) * x)
             t = -1 % v.shape[0]
-            t_8 = v[t:]
-            t_9 = v[:t]
+            t_6 = v[t:]
+            t_7 = v[:t]
             # x = x * np.sum(w)
-            x_bar_1 = x_bar * t_5
+            x_bar_1 = x_bar * t_4
             w_bar += np.full(w.shape, x_bar * x_1, np.float64)
             # w[places] = 0.5 * np.sin(np.roll(v, 1) * x)
             array_bar = np.zeros(places.shape)
+            t_8 = t_5 * x_1
             for k_2 in range(places.shape[0] - 1, -1, -1):
-                t_10 = places[k_2]
-                t_11 = w_bar[t_10]
-                w_bar[t_10] = 0.0
-                array_bar[k_2] += t_11
-            t_12 = array_bar * 0.5
-            t_13 = np.where(t_12 != 0, t_12 * np.cos(t_6), 0.0)
-            t_14 = t_13 * x_1
-            x_bar = x_bar_1 + np.sum(np.where(t_13 != 0, t_13 * t_7, 0.0))
+                t_9 = places[k_2]
+                t_10 = w_bar[t_9]
+                w_bar[t_9] = 0.0
+                array_bar[k_2] += t_10
+            t_11 = array_bar * 0.5
+            t_12 = np.where(t_11 != 0, t_11 * np.cos(t_8), 0.0)
+            t_13 = t_12 * x_1
+            x_bar = x_bar_1 + np.sum(np.where(t_12 != 0, t_12 * t_5, 0.0))
             array_bar = v_bar[t:]
-            array_bar += t_14[0:t_8.shape[0]].copy()
+            array_bar += t_13[0:t_6.shape[0]].copy()
             array_bar = v_bar[:t]
-            array_bar += t_14[t_8.shape[0]:t_8.shape[0] + t_9.shape[0]].copy()
+            array_bar += t_13[t_6.shape[0]:t_6.shape[0] + t_7.shape[0]].copy()
     return x_bar, v_bar, w_bar
