@@ -36,7 +36,7 @@ from adcompile.optimize.loads import hoist_loads, share_loads
 from adcompile.optimize.overwritten import drop_overwritten
 from adcompile.optimize.precompute import precompute
 from adcompile.optimize.squares import square_sizes
-from adcompile.optimize.stencils import gather_stencils
+from adcompile.optimize.stencils import gather_stencils, may_gather_stencils
 from adcompile.optimize.threads import spread_loops
 from adcompile.optimize.ways import OTHER_WAYS, choose_ways
 from adcompile.parse.lower import lower_function
@@ -246,16 +246,18 @@ def scheduled(graph: Graph, shapes: Sequence[tuple[int, ...]] = ()) -> Graph:
     # while arrays of one iteration are still made inside it, and iterations add to zeros
     late = (reuse_buffers, zero_late, fold_rows)
     first = [p for p in SCALAR_PASSES if p[0] not in late]
+    apart = [p for p in first if p[0] is not gather_sums]  # each sum where its number is made
     if is_on(spread_loops):
-        optimise_one(loops, first)
+        rows = is_on(gather_stencils) and may_gather_stencils(loops)
+        optimise_one(loops, apart if rows else first)
         before = procedures_of(loops)
         spread_loops(loops)
         graphs += [p.graph for p in procedures_of(loops) if p not in before]
 
     for body in graphs:
         early = [run for run, may in EARLY if is_on(run) and may(body)]
-        if gather_stencils in early:  # while each sum stands where its number is made
-            optimise_one(body, [p for p in first if p[0] is not gather_sums])
+        if gather_stencils in early:
+            optimise_one(body, apart)
             gather_stencils(body)
             early.remove(gather_stencils)
         if early:

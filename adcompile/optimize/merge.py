@@ -49,9 +49,9 @@ def merge_kernels(graph: Graph) -> None:
     _MergingKernels(graph).run()
 
 
-def merge_shares(graph: Graph, array: Value) -> None:
-    """Join loops that add to an array, in place, also to different rows of it."""
-    _MergingShares(graph, array).run()
+def merge_shares(graph: Graph, array: Value) -> bool:
+    """Join loops that add to an array, in place, also to different rows; gives whether any were."""
+    return _MergingShares(graph, array).run()
 
 
 class _Merging:
@@ -61,13 +61,16 @@ class _Merging:
         self._touches: dict[Op, frozenset[Value]] = {}
         self._changes: dict[Op, frozenset[Value]] = {}
 
-    def run(self) -> None:
-        """Join whatever may be joined."""
+    def run(self) -> bool:
+        """Join whatever may be joined; gives whether there was anything."""
         with Builder(self.graph) as builder:
             self.count_up(self.graph.body, builder)
         self.bounds = Bounds(self.graph)
+        joined = False
         while self.any(self.graph.body):
             self.bounds = Bounds(self.graph)
+            joined = True
+        return joined
 
     def _touched(self, op: Op) -> frozenset[Value]:
         if op not in self._touches:

@@ -20,7 +20,7 @@ from adcompile.graph.builder import Builder
 from adcompile.graph.dependence import index_of
 from adcompile.graph.filling import fill
 from adcompile.graph.ir import Graph, Note, Op, Region, Value
-from adcompile.graph.types import Scalar, shape_of
+from adcompile.graph.types import Array, Scalar, shape_of
 from adcompile.ops import memory
 from adcompile.optimize.loads import defined, share_loads
 from adcompile.optimize.merge import merge_shares
@@ -59,18 +59,28 @@ def _is_fixed(value: Value) -> bool:
 
 def _any(region: Region, builder: Builder) -> bool:
     """Rewrite one nest, if there is any to rewrite."""
-    with builder.inside(region):
-        for loop in region.ops:
-            for array in dict.fromkeys(op.inputs[0] for op in _sums_in(loop)):
-                stencil = _Stencil(loop, region, array, builder)
-                if stencil.is_known() and stencil.is_apart():
-                    merge_shares(builder.graph, array)
-                    share_loads(builder.graph)
-                    stencil = _Stencil(loop, region, array, builder)
-                if stencil.is_known() and stencil.is_worth():
-                    stencil.rewrite()
-                    return True
-        return any(_any(inner, builder) for op in region.ops for inner in op.regions)
+    for op in region.ops:
+        with builder.inside(region), builder.before(op):
+            arrays = dict.fromkeys(inner.inputs[0] for inner in _sums_in(op))
+            if any(_rewrite(op, region, array, builder) for array in arrays):
+                return True
+            if any(_any(inner, builder) for inner in op.regions):
+                return True
+    return False
+
+
+def _rewrite(loop: Op, region: Region, array: Value, builder: Builder) -> bool:
+    """Gather the sums into one array, or bring them together, so that they can be."""
+    stencil = _Stencil(loop, region, array, builder)
+    if not stencil.is_known():
+        return False
+    if stencil.is_apart() and merge_shares(builder.graph, array):
+        share_loads(builder.graph)
+        return True
+    if not stencil.is_worth():
+        return False
+    stencil.rewrite()
+    return True
 
 
 def _sums_in(loop: Op) -> list[Op]:
@@ -109,7 +119,7 @@ class _Stencil:
         """Whether the nest only adds to the array, at offsets from its counters."""
         return (
             self.array not in self.own and self._only_adds() and self._have_ranges()
-            and self._have_offsets() and all(map(self._has_row, self.shares))
+            and self._have_offsets() and self._count_up()
         )  # fmt: skip
 
     def _only_adds(self) -> bool:
@@ -135,11 +145,24 @@ class _Stencil:
             self.spans = self.spans or spans
             if len(spans) < len(found) or not _equal_spans(spans, self.spans):
                 return False
-        atoms = {a for span in self.spans for end in (span.low, span.high) for a in end.factors}
-        return all(
-            atom not in self.own if isinstance(atom, Value) else self.builder.knows(atom)
-            for atom in atoms
-        )
+        ends = [end for span in self.spans for end in (span.low, span.high)]
+        return all(map(self._is_outside, ends))
+
+    def _is_outside(self, found: Sum) -> bool:
+        """Whether the nest makes no part of a sum."""
+        with self.builder.inside(Region()):
+            self._learn_extents()
+            return all(
+                atom not in self.own if isinstance(atom, Value) else self.builder.knows(atom)
+                for atom in found.factors
+            )
+
+    def _learn_extents(self) -> None:
+        """Append the extents of arguments and of arrays that the nest uses, if not known yet."""
+        used = [v for op in self.body.walk() for v in op.inputs if v not in self.own]
+        for value in [*self.builder.graph.params, *used]:
+            if isinstance(value.type, Array):
+                self.builder.record_extents(value)
 
     def _have_offsets(self) -> bool:
         """Whether each loop runs along an axis of its own, and all sums reach few rows."""
@@ -160,8 +183,7 @@ class _Stencil:
             self.axes, self.fixed = self.axes or axes, self.fixed or fixed
             if axes != self.axes or not are_equal(fixed, self.fixed):
                 return False
-        own = any(atom in self.own for rest in self.fixed for atom in rest.factors)
-        return not own and 0 < self._rows() <= _FARTHEST
+        return all(map(self._is_outside, self.fixed)) and 0 < self._rows() <= _FARTHEST
 
     def _reach(self, level: int) -> tuple[int, int]:
         """The least and the largest offset along one loop."""
@@ -173,17 +195,20 @@ class _Stencil:
         low, high = self._reach(0)
         return high - low
 
-    def _has_row(self, share: Share) -> bool:
-        """Whether no index counts from the end, and rows exist also where no inner loop runs."""
-        index = index_of(share.op)
-        return all(self.bounds.never_negative(v, share.home) for v in index) and all(
-            self._fits(v, axis, share) for axis, v in enumerate(index) if axis not in self.axes[1:]
-        )
+    def _count_up(self) -> bool:
+        """Whether no index counts from the end."""
+        return all(
+            self.bounds.never_negative(v, share.home)
+            for share in self.shares for v in index_of(share.op)
+        )  # fmt: skip
 
-    def _fits(self, value: Value, axis: int, share: Share) -> bool:
-        """Whether there is such an element if only the outer loop runs."""
+    def _fits(self, axis: int) -> bool:
+        """Whether elements exist along an axis where the outer loop runs, but none inside may."""
         dim = shape_of(self.array.type)[axis]
-        return self.bounds.fits(value, dim, share.home, self.made.outer)
+        return all(
+            self.bounds.fits(index_of(share.op)[axis], dim, share.home, self.made.outer)
+            for share in self.shares
+        )
 
     def is_apart(self) -> bool:
         """Whether the sums stand in several loops."""
@@ -204,8 +229,10 @@ class _Stencil:
             self.body.params[0],
         )
         with builder.at(self.loop.location):
-            with builder.before(self.loop), builder.inside(Region()) as early:
+            with builder.inside(Region()) as early:
+                self._learn_extents()
                 self._prepare()
+            self.region.extents.update(early.extents)
             with builder.inside(self.body):
                 with builder.inside(Region()) as first:
                     row = self._row(counter)
@@ -243,21 +270,24 @@ class _Stencil:
             self.rings[value] = memory.zeros(self.builder, extents, value.type.dtype)
             self.rings[value].hint = value.hint
 
-    def _runs(self) -> Value:
-        """Whether there is any iteration of the innermost loop."""
-        runs = [
-            self.builder.op("gt", high, low) for low, high in zip(self.low, self.high, strict=True)
-        ]
+    def _runs(self, outside: int = 0) -> Value:
+        """Whether there is any iteration of the loops from a level inwards."""
+        pairs = list(zip(self.low, self.high, strict=True))[outside:]
+        runs = [self.builder.op("gt", high, low) for low, high in pairs]
         return reduce(lambda one, other: self.builder.op("logical_and", one, other), runs)
 
     def _range(self, level: int) -> tuple[Value, Value]:
         """From which to which element all sums reach along one axis.
 
-        No more than there are elements: where a loop does not run, nothing tells that they exist.
+        No more than there are elements, and none if there may be no such row: where loops do not
+        run, nothing tells that they exist.
         """
         (least, largest), axis = self._reach(level), self.axes[level]
         start, stop = self._moved(self.low[level], least), self._moved(self.high[level], largest)
-        if not all(self._fits(index_of(s.op)[axis], axis, s) for s in self.shares):
+        others = [k for k in range(len(self.fixed)) if k not in self.axes[1:]]
+        if not all(map(self._fits, others)):
+            return start, self.builder.op("where", self._runs(1), stop, start)
+        if not self._fits(axis):
             fixed = number_of(self.fixed[axis], self.builder)
             end = self.builder.op("sub", self.builder.shape(self.array)[axis], fixed)
             stop = self.builder.op("minimum", stop, end)

@@ -75,7 +75,28 @@ def scattered(u, k):
     return (out * out).sum()
 
 
-PLANES = [star, star_of_arrays, downwards, weighted, two_numbers, steps, scattered]
+def scattered_elsewhere(u, k):
+    """Into an array of which nothing but the run tells that it has such rows."""
+    out = k * 0.5
+    for _ in range(2):
+        for i in range(1, u.shape[0] - 1):
+            for j in range(u.shape[1] - 2, 0, -1):
+                v = u[i, j] * 0.3
+                out[i + 1, j - 1] += v
+                out[i - 1, j] += 2.0 * v
+    return (out * out).sum()
+
+
+PLANES = [
+    star,
+    star_of_arrays,
+    downwards,
+    weighted,
+    two_numbers,
+    steps,
+    scattered,
+    scattered_elsewhere,
+]
 
 
 def cube(u, k):
@@ -192,3 +213,16 @@ def test_sums_keep_their_order_without_fastmath():
     interpreted = ad.value_and_grad(images, target="python")
     u, k = waves((2, 9, 8)), 0.0
     np.testing.assert_array_equal(exact(u, k)[1], interpreted(u, k)[1])
+
+
+def test_threads_gather():
+    """Each thread keeps rows of its own, and adds to the rows that its iterations reach."""
+    u, k = waves((64, 65)), np.cos(waves((64, 65)))
+    for function in (star, star_of_arrays):
+        shared = ad.value_and_grad(function, parallel=True)
+        part = shared.source(u, k, stage="compiled").split("def ")[1]
+        assert "_part_1(" in part and "np.zeros((4, " in part
+        value, gradient = shared(u, k)
+        wanted = ad.value_and_grad(function, target="python")(u, k)
+        np.testing.assert_allclose(value, wanted[0], rtol=1e-12)
+        np.testing.assert_allclose(gradient, wanted[1], rtol=1e-12, atol=1e-13)
