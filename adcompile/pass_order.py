@@ -214,7 +214,9 @@ def skipped_passes(
     if options["boundscheck"]:
         # copies have all rows and columns that the text names, rings those of all tables, and what
         # stores an element that is there already checks that there is one
-        off |= {"part_columns", "fold_rows", "distribute_loops", "drop_overwritten"}
+        off |= {
+            "part_columns", "fold_rows", "distribute_loops", "drop_overwritten", "gather_stencils",
+        }  # fmt: skip
     return off if options["parallel"] and not options["boundscheck"] else off | _THREADS
 
 

@@ -36,12 +36,12 @@ _FARTHEST = 30  # operations between two loops
 
 def merge_loops(graph: Graph) -> None:
     """Join loops in place, the outer ones first."""
-    _Merging(graph).run()
+    Merging(graph).run()
 
 
 def merge_sums(graph: Graph) -> None:
     """Join loops that only add to elements of arrays; the order of sums changes."""
-    _Merging(graph, only_sums=True).run()
+    Merging(graph, only_sums=True).run()
 
 
 def merge_kernels(graph: Graph) -> None:
@@ -49,25 +49,26 @@ def merge_kernels(graph: Graph) -> None:
     _MergingKernels(graph).run()
 
 
-def merge_shares(graph: Graph, array: Value) -> bool:
-    """Join loops that add to an array, in place, also to different rows; gives whether any were."""
-    return _MergingShares(graph, array).run()
+class Merging:
+    """The joining of loops of one graph."""
 
-
-class _Merging:
     def __init__(self, graph: Graph, only_sums: bool = False) -> None:
         self.graph, self.only_sums = graph, only_sums
         self.aliases, self.bounds = Aliases(graph), Bounds(graph)
         self._touches: dict[Op, frozenset[Value]] = {}
         self._changes: dict[Op, frozenset[Value]] = {}
 
-    def run(self) -> bool:
-        """Join whatever may be joined; gives whether there was anything."""
+    def run(self) -> None:
+        """Join whatever may be joined."""
         with Builder(self.graph) as builder:
             self.count_up(self.graph.body, builder)
         self.bounds = Bounds(self.graph)
+        self.join(self.graph.body)
+
+    def join(self, region: Region) -> bool:
+        """Join the loops of a region; gives whether any were joined."""
         joined = False
-        while self.any(self.graph.body):
+        while self.any(region):
             self.bounds = Bounds(self.graph)
             joined = True
         return joined
@@ -327,23 +328,7 @@ class _Merging:
         return found
 
 
-class _MergingShares(_Merging):
-    """Joins what adds to one array, where iterations keep what they add, and add later."""
-
-    def __init__(self, graph: Graph, array: Value) -> None:
-        super().__init__(graph)
-        self.roots = self.aliases.roots[array]
-
-    def _worth(self, first: Op, second: Op) -> bool:
-        return all(self._changed(loop) & self.roots for loop in (first, second))
-
-    def _apart(self, first: Op, second: Op) -> bool:
-        shared = self._changed(first) & self._touched(second)
-        shared |= self._touched(first) & self._changed(second)
-        return all(self._by_counter(root, first, second) for root in shared - self.roots)
-
-
-class _MergingKernels(_Merging):
+class _MergingKernels(Merging):
     """Joins rows that threads share with all that is done to the same rows.
 
     But what adds to elements that all rows share stays apart from these: threads that are side by

@@ -2,21 +2,25 @@
 
 Enters: the sums of a nest. Leaves: the numbers to keep, if all that the sums add is made of them by
 a few operations, and nothing of zeros; and these operations, with what was kept in place of the
-numbers. What they read besides lies where the sum adds, and stays while the nest runs.
+numbers. What they read besides lies where the sum adds, and stays while the nest runs; where no
+iteration adds it is not looked at, for it may be no number.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial, reduce
 
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Bounds, Sum
 from adcompile.graph.builder import Builder
 from adcompile.graph.clone import clone_op
 from adcompile.graph.dependence import index_of
-from adcompile.graph.ir import Op, Region, Value
+from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.types import Dim, Scalar, is_continuous, shape_of
+from adcompile.optimize.loads import defined
+from adcompile.optimize.merge import Merging
 from adcompile.optimize.neighbours import LONGEST
 from adcompile.optimize.zeros import are_equal, number_of
 
@@ -53,16 +57,23 @@ class Share:
 
 
 class Shares:
-    """The sums of one nest into one array."""
+    """The sums of one nest into one array.
+
+    outside   tells whether an integer can be computed before the nest
+    """
 
     def __init__(
-        self, nest: Op, shares: Sequence[Share], own: Collection[Value], aliases: Aliases,
+        self, nest: Op, shares: Sequence[Share], outside: Callable[[Sum], bool], aliases: Aliases,
         bounds: Bounds,
     ) -> None:  # fmt: skip
-        self.shares, self.own, self.aliases, self.bounds = shares, own, aliases, bounds
+        self.shares, self.outside, self.aliases, self.bounds = shares, outside, aliases, bounds
+        self.own = defined(nest.regions[0])
         self.changed = aliases.written_in(nest.regions[0].walk())
         self.outer = [*(op for op in aliases.around(nest) if op.name == "for"), nest]
         self.fixed: dict[Value, Op] = {}  # elements that are the same in all iterations
+        self.known: dict[Value, Value] = {}  # what stands for them
+        self.index: dict[tuple[Op, Op], list[Sum | int]] = {}  # of elements, for each sum
+        self.places: dict[tuple[Op, Op], list[Value | int]] = {}
 
     def kept(self) -> dict[Value, Share]:
         """The numbers to keep, each with the first sum that needs it.
@@ -113,24 +124,23 @@ class Shares:
         if op.name != "load" or self.aliases.roots[op.inputs[0]] & self.changed:
             return False
         sums = [self.bounds.sum_of(v, share.home) for v in index_of(op)]
-        if not any(map(self._is_own, sums)):
+        if all(map(self.outside, sums)):
             self.fixed[op.result] = op
             return True
-        return all(found is not None for found in self._index(op, share))
-
-    def _is_own(self, found: Sum) -> bool:
-        return any(atom in self.own for atom in found.factors)
+        index = [found for found in self._index(op, share) if found is not None]
+        self.index[op, share.op] = index
+        return len(index) == len(sums)
 
     def _index(self, load: Op, share: Share) -> Iterator[Sum | int | None]:
         """Each index of an element: a number, or the axis along which the sum has the same."""
         array = load.inputs[0]
         for value, dim in zip(index_of(load), shape_of(array.type), strict=True):
             found = self.bounds.sum_of(value, share.home)
-            if self._is_own(found):
-                yield self._axis(found, dim, share)
-            else:
+            if self.outside(found):
                 inside = self.bounds.fits(value, dim, share.home, self.outer)
                 yield found if inside else None
+            else:
+                yield self._axis(found, dim, share)
 
     def _axis(self, found: Sum, dim: Dim, share: Share) -> int | None:
         extents = shape_of(share.op.inputs[0].type)
@@ -141,54 +151,98 @@ class Shares:
                 return axis
         return None
 
-    def read_fixed(self, runs: Callable[[], Value], builder: Builder) -> dict[Value, Value]:
-        """Append reads of the elements that are always the same; 0 where no iteration reads them.
+    def prepare(self, runs: Callable[[], Value], builder: Builder) -> None:
+        """Append indices, and reads of what is always the same; 0 where no iteration reads it.
 
         runs   appends what tells whether any does
         """
-        made = list(self.fixed.values())
+        for key, index in self.index.items():
+            self.places[key] = [
+                found if isinstance(found, int) else number_of(found, builder) for found in index
+            ]
+        home = self.shares[0].home
 
-        def read() -> list[Value]:
-            return [
-                builder.op(
-                    "load", op.inputs[0],
-                    *(number_of(self.bounds.sum_of(v, home), builder) for v in index_of(op)),
-                )
-                for op, home in ((op, self.shares[0].home) for op in made)
-            ]  # fmt: skip
+        def read(op: Op) -> Value:
+            index = [number_of(self.bounds.sum_of(v, home), builder) for v in index_of(op)]
+            found: Value = builder.op("load", op.inputs[0], *index)
+            return found
 
-        def zeros() -> list[Value]:
-            return [builder.constant(0, Scalar(op.result.type.dtype)) for op in made]
+        def zero(op: Op) -> Value:
+            return builder.constant(0.0, Scalar(op.result.type.dtype))
 
-        if not made:
-            return {}
-        return dict(zip(self.fixed, builder.branch(runs(), read, zeros), strict=True))
+        if made := list(self.fixed.values()):
+            read_all, zeros = lambda: list(map(read, made)), lambda: list(map(zero, made))
+            found = builder.branch(runs(), read_all, zeros)
+            self.known.update(zip(self.fixed, found, strict=True))
 
     def made(
         self, share: Share, kept: Mapping[Value, Value], target: Sequence[Value], builder: Builder
     ) -> Value:  # fmt: skip
-        """Append what makes that which a sum adds to an element, of what was kept."""
-        return self._made(share.value, share, dict(kept), target, builder)
+        """Append what makes that which a sum adds to an element, of what was kept.
 
-    def _made(
-        self, value: Value, share: Share, known: dict[Value, Value], target: Sequence[Value],
-        builder: Builder,
-    ) -> Value:  # fmt: skip
-        op = value.op
-        if value in known or value not in self.own or op is None:
-            return known.get(value, value)
-        if op.name == "load":
-            index = [
-                target[found] if isinstance(found, int) else number_of(found, builder)
-                for found in self._index(op, share) if found is not None
-            ]  # fmt: skip
-            with builder.at(op.location):
-                known[value] = builder.op("load", op.inputs[0], *index)
-        else:
-            for v in op.inputs:
-                self._made(v, share, known, target, builder)
-            builder.region.ops.append(clone_op(op, known))
-        return known[value]
+        target   the index of the element
+        """
+        known = {**self.known, **kept}
+        used = [v for v in kept if v in self._makers(share.value, kept)]
+
+        def made(value: Value) -> Value:
+            op = value.op
+            if value in known or value not in self.own or op is None:
+                return known.get(value, value)
+            if op.name == "load":
+                known[value] = read(op)
+            else:
+                for v in op.inputs:
+                    made(v)
+                builder.region.ops.append(clone_op(op, known))
+            return known[value]
+
+        def read(load: Op) -> Value:
+            """An element, 0 where nothing is kept: there it may be no number."""
+            places = self.places[load, share.op]
+            index = [target[place] if isinstance(place, int) else place for place in places]
+            with builder.at(load.location):
+                found: Value = builder.op("load", load.inputs[0], *index)
+                found.hint, found.named = (
+                    f"{load.inputs[0].hint}_here",
+                    True,
+                )  # read it, then choose
+                tests = [builder.op("ne", kept[v], 0.0) for v in used]
+                test = reduce(partial(builder.op, "logical_or"), tests)
+                zero = builder.constant(0.0, Scalar(load.result.type.dtype))
+                chosen: Value = builder.op("where", test, found, zero)
+            return chosen
+
+        return made(share.value)
+
+    def _makers(self, value: Value, kept: Collection[Value]) -> set[Value]:
+        """The values of which one is made, itself included, back to those that are kept."""
+        inputs = value.op.inputs if value.op is not None and value not in kept else ()
+        return {value}.union(*(self._makers(v, kept) for v in inputs if v in self.own))
+
+
+def merge_shares(graph: Graph, nest: Op, array: Value) -> bool:
+    """Join loops inside one that only adds to an array, in place; gives whether any were joined.
+
+    They may add to different rows of it.
+    """
+    return _MergingShares(graph, array).join(nest.regions[0])
+
+
+class _MergingShares(Merging):
+    """Joins what adds to one array, where iterations keep what they add, and add later."""
+
+    def __init__(self, graph: Graph, array: Value) -> None:
+        super().__init__(graph)
+        self.roots = self.aliases.roots[array]
+
+    def _worth(self, first: Op, second: Op) -> bool:
+        return all(self._changed(loop) & self.roots for loop in (first, second))
+
+    def _apart(self, first: Op, second: Op) -> bool:
+        shared = self._changed(first) & self._touched(second)
+        shared |= self._touched(first) & self._changed(second)
+        return all(self._by_counter(root, first, second) for root in shared - self.roots)
 
 
 def _vanishes(op: Op, kinds: Sequence[bool | None]) -> bool | None:

@@ -23,12 +23,11 @@ from adcompile.graph.ir import Graph, Note, Op, Region, Value
 from adcompile.graph.types import Array, Scalar, shape_of
 from adcompile.ops import memory
 from adcompile.optimize.loads import defined, share_loads
-from adcompile.optimize.merge import merge_shares
 from adcompile.optimize.nests import iterations, steps_by_one
-from adcompile.optimize.shares import Share, Shares
+from adcompile.optimize.shares import Share, Shares, merge_shares
 from adcompile.optimize.zeros import Span, are_equal, number_of, span_of
 
-_FARTHEST = 7  # rows between the first share of a row and the last
+_FARTHEST = 7  # between the shares of one element, along each axis
 _FEWEST = 8  # iterations of each loop
 
 
@@ -74,7 +73,7 @@ def _rewrite(loop: Op, region: Region, array: Value, builder: Builder) -> bool:
     stencil = _Stencil(loop, region, array, builder)
     if not stencil.is_known():
         return False
-    if stencil.is_apart() and merge_shares(builder.graph, array):
+    if stencil.is_apart() and merge_shares(builder.graph, loop, array):
         share_loads(builder.graph)
         return True
     if not stencil.is_worth():
@@ -99,7 +98,7 @@ class _Stencil:
         self.body, self.own = loop.regions[0], defined(loop.regions[0])
         self.aliases, self.bounds = Aliases(builder.graph), Bounds(builder.graph)
         self.shares = [Share(op, loops) for op, loops in self._sums(self.body, [loop])]
-        self.made = Shares(loop, self.shares, self.own, self.aliases, self.bounds)
+        self.made = Shares(loop, self.shares, self._is_outside, self.aliases, self.bounds)
         self.spans: list[Span] = []  # of the counters
         self.axes: list[int] = []  # of the array, along which the loops run
         self.fixed: list[Sum] = []  # the index on each axis, but for counter and offset
@@ -165,7 +164,7 @@ class _Stencil:
                 self.builder.record_extents(value)
 
     def _have_offsets(self) -> bool:
-        """Whether each loop runs along an axis of its own, and all sums reach few rows."""
+        """Whether each loop runs along an axis of its own, and all sums reach few elements."""
         for share in self.shares:
             rests = [self.bounds.sum_of(v, share.home) for v in index_of(share.op)]
             axes: list[int] = []
@@ -183,7 +182,9 @@ class _Stencil:
             self.axes, self.fixed = self.axes or axes, self.fixed or fixed
             if axes != self.axes or not are_equal(fixed, self.fixed):
                 return False
-        return all(map(self._is_outside, self.fixed)) and 0 < self._rows() <= _FARTHEST
+        reaches = map(self._reach, range(len(self.spans)))
+        near = all(largest - least <= _FARTHEST for least, largest in reaches)
+        return near and all(map(self._is_outside, self.fixed))
 
     def _reach(self, level: int) -> tuple[int, int]:
         """The least and the largest offset along one loop."""
@@ -215,7 +216,12 @@ class _Stencil:
         return len({share.home for share in self.shares}) > 1
 
     def is_worth(self) -> bool:
-        """Whether few numbers are kept: each takes about as long as a row that is added to."""
+        """Whether few numbers are kept: each takes about as long as a row that is added to.
+
+        Two rows that meet are in the nearest cache.
+        """
+        if self._rows() < 2:
+            return False
         self.kept = self.made.kept()
         return len(self.kept) <= self._rows()
 
@@ -253,6 +259,7 @@ class _Stencil:
         """What is known before the nest: ranges, and rings of zeros."""
         add = self.builder.op
         self.mask = (1 << self._rows().bit_length()) - 1
+        self.rest = [number_of(found, self.builder) for found in self.fixed]
         self.low = [number_of(span.low, self.builder) for span in self.spans]
         self.high = [number_of(span.high, self.builder) for span in self.spans]
         self.ranges = [self._range(level) for level in range(1, len(self.spans))]
@@ -264,7 +271,7 @@ class _Stencil:
             add("maximum", add("sub", high, low), 0) + 2 * margin
             for low, high, margin in zip(self.low[1:], self.high[1:], self.margins, strict=True)
         ]
-        self.known = self.made.read_fixed(self._runs, self.builder)
+        self.made.prepare(self._runs, self.builder)
         for value in self.kept:
             extents = [self.mask + 1, *self.extents]
             self.rings[value] = memory.zeros(self.builder, extents, value.type.dtype)
@@ -288,8 +295,8 @@ class _Stencil:
         if not all(map(self._fits, others)):
             return start, self.builder.op("where", self._runs(1), stop, start)
         if not self._fits(axis):
-            fixed = number_of(self.fixed[axis], self.builder)
-            end = self.builder.op("sub", self.builder.shape(self.array)[axis], fixed)
+            end = self.builder.op("sub", self.builder.shape(self.array)[axis], self.rest[axis])
+            start = self.builder.op("maximum", start, self.builder.op("neg", self.rest[axis]))
             stop = self.builder.op("minimum", stop, end)
         return start, stop
 
@@ -345,15 +352,14 @@ class _Stencil:
 
     def _add_up(self, places: Sequence[Value], rows: Mapping[int, Value]) -> None:
         """Append the sum of all shares of an element."""
-        builder, target = self.builder, list(self.fixed)
+        builder, index = self.builder, list(self.rest)
         for axis, place in zip(self.axes, places, strict=True):
-            target[axis] = target[axis].plus(Sum(0, {place: 1}))
-        index = [number_of(found, builder) for found in target]
+            index[axis] = builder.op("add", index[axis], place)
         total: Value | None = None
         for share in self.shares:
             kept_at = [rows[share.offset[0]], *self._place(places[1:], share.offset[1:])]
             kept = {v: builder.op("load", ring, *kept_at) for v, ring in self.rings.items()}
-            value = self.made.made(share, {**self.known, **kept}, index, builder)
+            value = self.made.made(share, kept, index, builder)
             with builder.at(value.op.location if value.op else None):
                 total = value if total is None else builder.op("add", total, value)
         builder.op("accumulate_at", self.array, total, *index)

@@ -226,3 +226,106 @@ def test_threads_gather():
         wanted = ad.value_and_grad(function, target="python")(u, k)
         np.testing.assert_allclose(value, wanted[0], rtol=1e-12)
         np.testing.assert_allclose(gradient, wanted[1], rtol=1e-12, atol=1e-13)
+
+
+def cleared_afterwards(u):
+    """Another nest writes what the first has added to: they are not joined."""
+    out = u.copy()
+    for i in range(1, u.shape[0] - 1):
+        for j in range(1, u.shape[1] - 1):
+            out[i - 1, j] += u[i, j]
+        for j in range(1, u.shape[1] - 1):
+            out[i + 1, j] += 2.0 * u[i, j]
+    for i in range(1, u.shape[0] - 1):
+        for j in range(1, u.shape[1] - 1):
+            out[i, j] = 0.0
+    return (out * out).sum()
+
+
+def on_the_axis(u):
+    """In cylinders: on the axis one over the radius is infinite, and is not read."""
+    c, total = 1.0 / (np.arange(u.shape[0]) * 0.1), 0.0
+    for i in range(1, u.shape[0] - 1):
+        for j in range(1, u.shape[1] - 1):
+            r = u[i - 1, j] + u[i + 1, j] + u[i, j - 1] + c[i] * u[i, j]
+            total += r * r
+    return total
+
+
+def inside_alone(u):
+    """An array of which nobody fills the border."""
+    c = np.full(u.shape, np.nan)
+    for i in range(1, u.shape[0] - 1):
+        for j in range(1, u.shape[1] - 1):
+            c[i, j] = np.sin(u[i, j])
+    total = 0.0
+    for i in range(1, u.shape[0] - 1):
+        for j in range(1, u.shape[1] - 1):
+            r = u[i - 1, j] + u[i + 1, j] + u[i, j + 1] + c[i, j] * u[i, j]
+            total += r * r
+    return total
+
+
+def extent_of_another(u, c, d):
+    total = 0.0
+    for i in range(1, u.shape[0] - 1):
+        for j in range(1, c.shape[1]):
+            r = u[i + 1, j] + u[i - 1, j - 1] * c[0, d.shape[0] - 1]
+            total += r * r
+    return total
+
+
+def several_parts(u):
+    """Of arrays: loops that are joined while others wait."""
+    r = 1.5 * u[:-2, 1:] + u[2:, 1:]
+    g = u[1:-1, 1:] - u[1:-1, :-1]
+    r = np.sqrt(r * r + g * g + 0.1)
+    v = u[1:-1, 1:]
+    r = r + v * v
+    return (r * r).sum()
+
+
+def test_only_what_iterations_read_is_used():
+    u = waves((9, 8))
+    for function in (cleared_afterwards, on_the_axis, inside_alone, several_parts):
+        with np.errstate(divide="ignore"):
+            value, gradient = ad.value_and_grad(function)(u)
+            wanted = ad.value_and_grad(function, target="python")(u)
+        np.testing.assert_allclose(value, wanted[0], rtol=1e-13)
+        np.testing.assert_allclose(gradient, wanted[1], rtol=1e-12, atol=1e-13)
+    args = u, waves((3, 7)), np.ones(4)
+    found = ad.grad(extent_of_another, argnums=(0, 1))(*args)
+    wanted = ad.grad(extent_of_another, argnums=(0, 1), target="python")(*args)
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-13)
+
+
+def clipped(u, w):
+    for i in range(1, u.shape[0] - 1):
+        for j in range(w.shape[1]):
+            u[i - 1, j] += 2.0 * w[i, j]
+            u[i + 1, j] += w[i, j]
+    return (u * u).sum()
+
+
+def test_what_lies_outside_stays_an_error():
+    with pytest.raises(IndexError):
+        ad.grad(clipped, boundscheck=True)(np.ones((9, 11)), np.ones((9, 15)))
+
+
+def starts_below_zero(u, w):
+    out = np.zeros(u.shape)
+    n = w.shape[0]
+    for i in range(1, u.shape[0] - 1):
+        for j in range(n - 5, 2 * n - 9):
+            v = np.sin(w[i])
+            out[i - 1, j] += v
+            out[i, j + 2] += v
+            out[i + 1, j] += v
+    return (out * out).sum() + u.sum()
+
+
+def test_loops_that_do_not_run_reach_nothing():
+    for columns, n in ((0, 4), (1, 3), (2, 2)):
+        values = ad.value_and_grad(starts_below_zero)(np.ones((6, columns)), np.ones(n))
+        assert values[0] == 6.0 * columns
