@@ -203,10 +203,8 @@ class Shares:
             index = [target[place] if isinstance(place, int) else place for place in places]
             with builder.at(load.location):
                 found: Value = builder.op("load", load.inputs[0], *index)
-                found.hint, found.named = (
-                    f"{load.inputs[0].hint}_here",
-                    True,
-                )  # read it, then choose
+                found.hint = f"{load.inputs[0].hint}_here"
+                found.named = True  # read before the choice, so that several are at once
                 tests = [builder.op("ne", kept[v], 0.0) for v in used]
                 test = reduce(partial(builder.op, "logical_or"), tests)
                 zero = builder.constant(0.0, Scalar(load.result.type.dtype))
