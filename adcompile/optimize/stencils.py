@@ -229,11 +229,8 @@ class _Stencil:
 
     def rewrite(self) -> None:
         """Keep numbers in rings, and add up behind each iteration, and behind the nest."""
-        builder, place, counter = (
-            self.builder,
-            self.region.ops.index(self.loop),
-            self.body.params[0],
-        )
+        builder, counter = self.builder, self.body.params[0]
+        place = self.region.ops.index(self.loop)
         with builder.at(self.loop.location):
             with builder.inside(Region()) as early:
                 self._learn_extents()
