@@ -191,16 +191,15 @@ class Bounds:
         spans = [span for op in around if (span := self._span(op, region)) is not None]
         if any(self._least_is_positive(found.plus(span, -1), region) for span in spans):
             return True
-        least = self.least(found, region)
+        taken = list(self._taken(spans, region))
+        least = self.least(found, region) if taken else None
         if least is None:
             return False
-        for atom, value in self._taken(spans, region):
-            factor = least.factors.get(atom, 0)
-            if factor:
-                rest = least.plus(Sum(0, {atom: 1}), -factor).plus(value, factor)
-                if self._least_is_positive(rest, region):
-                    return True
-        return False
+        others = (
+            least.plus(Sum(0, {atom: 1}), -factor).plus(value, factor)
+            for atom, value in taken if (factor := least.factors.get(atom, 0))
+        )  # fmt: skip
+        return any(self._least_is_positive(other, region) for other in others)
 
     def _taken(self, spans: Sequence[Sum], region: Region) -> Iterator[tuple[Atom, Sum]]:
         """What maxima are, with which loops would not run if they were the number beside it."""

@@ -22,7 +22,7 @@ from adcompile.graph.ir import Graph, Note, Op, Region, Value
 from adcompile.graph.rewrite import replace
 from adcompile.graph.types import Array, Dim, Scalar, Symbol, shape_of
 from adcompile.optimize.nests import counters_to
-from adcompile.optimize.zeros import leaves_of, offset_of
+from adcompile.optimize.zeros import leaves_of, number_of, offset_of
 
 MOST = 4  # rows of a ring
 _ROW = {**INDEX_STARTS, "slice": 1}  # where the index of the row is
@@ -92,7 +92,7 @@ class _Window:
     @property
     def rows(self) -> int:
         """How many rows the ring has."""
-        return 1 << (self.high - self.low).bit_length()
+        return ring_of(self.high - self.low)
 
 
 class _Table:
@@ -272,9 +272,8 @@ class _Table:
 
         def slot(offset: int) -> Value:
             if offset not in slots:
-                move = "add" if offset > 0 else "sub"
-                row = builder.op(move, counter, abs(offset)) if offset else counter
-                slots[offset] = _place(row, window, builder)
+                row = number_of(Sum(offset, {counter: 1}), builder)
+                slots[offset] = place_in_ring(row, window.rows, builder)
             return slots[offset]
 
         with builder.inside(body), builder.inside(Region()) as early, builder.at(location):
@@ -296,7 +295,7 @@ class _Table:
                     row = use.row
                     if row.constant is not None and row.constant < 0:
                         row = builder.op("sub", self.made.inputs[self.filled], -row.constant)
-                    use.set_row(_place(row, window, builder))
+                    use.set_row(place_in_ring(row, window.rows, builder))
                 place = use.home.ops.index(use.op)
                 use.home.ops[place:place] = made.ops
 
@@ -321,9 +320,14 @@ class _Table:
         self.array.type = Array(self.array.type.dtype, made.attrs["shape"])
 
 
-def _place(row: Value, window: _Window, builder: Builder) -> Value:
-    """Where a row lies in the ring."""
-    mask = window.rows - 1
+def ring_of(distance: int) -> int:
+    """How many rows a ring has for rows that are so far apart."""
+    return 1 << distance.bit_length()
+
+
+def place_in_ring(row: Value, rows: int, builder: Builder) -> Value:
+    """Where a row lies in a ring."""
+    mask = rows - 1
     if row.constant is not None or not mask:
         return builder.constant(int(row.constant or 0) & mask)
     place: Value = builder.op("bitwise_and", row, mask)

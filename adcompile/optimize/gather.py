@@ -18,14 +18,15 @@ from collections.abc import Iterator, Sequence
 from functools import reduce
 
 from adcompile.graph.aliases import Aliases
-from adcompile.graph.bounds import Bounds
+from adcompile.graph.bounds import Bounds, Sum
 from adcompile.graph.builder import Builder
 from adcompile.graph.dependence import index_of
 from adcompile.graph.ir import Graph, Op, Region, Value
 from adcompile.graph.rewrite import carry_too
 from adcompile.graph.types import Scalar, is_continuous
 from adcompile.ops import memory
-from adcompile.optimize.neighbours import LONGEST, Neighbours, innermost_loops
+from adcompile.optimize.neighbours import LONGEST, Neighbours, innermost_loops, numbers_before
+from adcompile.optimize.zeros import number_of
 
 _MOST = 12  # operations that one contribution may take, but for the longest: others need them, too
 _MOST_AGAIN = 16  # operations on numbers that all contributions take, where one number is saved
@@ -121,13 +122,8 @@ class _Gathering(Neighbours):
 
     def _origin(self, sums: Sequence[Op]) -> Value | None:
         """The last number, before all sums, of which few operations make all that they add."""
-        before = self.body.ops[: self.body.ops.index(self._first(sums))]
-        for maker in before[: -LONGEST - 1 : -1]:
-            value = maker.outputs[0] if maker.outputs else None
-            if value is not None and is_continuous(value.type) and isinstance(value.type, Scalar):
-                if self._suffices(value, sums):
-                    return value
-        return None
+        made = numbers_before(self.body.ops, self._first(sums))
+        return next((value for value in made if self._suffices(value, sums)), None)
 
     def _suffices(self, value: Value, sums: Sequence[Op]) -> bool:
         """Whether few operations make all that is added of one number."""
@@ -208,11 +204,7 @@ class _Gathering(Neighbours):
         def body(index: Value, _: list[Value]) -> list[Value]:
             total = None
             for op, offset in sums:
-                iteration = (
-                    index
-                    if not offset
-                    else self.builder.op("sub" if offset > 0 else "add", index, abs(offset))
-                )
+                iteration = number_of(Sum(-offset, {index: 1}), self.builder)
                 value = self._contribution(op, iteration)
                 total = value if total is None else self.builder.op("add", total, value)
             place = self._copied(target, index, target.inputs[2:])

@@ -208,10 +208,15 @@ class Merging:
     def _apart(self, first: Op, second: Op) -> bool:
         """Whether what one writes and the other touches belongs to one iteration of each."""
         one, other = self._changed(first), self._changed(second)
-        shared = (one & self._touched(second)) | (self._touched(first) & other)
+        shared = self._shared(first, second)
         if self.only_sums and shared == one & other and not self._reads(first, second, shared):
             return True
         return all(self._by_counter(root, first, second) for root in shared)
+
+    def _shared(self, first: Op, second: Op) -> frozenset[Value]:
+        """What one writes and the other touches."""
+        written = self._changed(first) & self._touched(second)
+        return written | (self._touched(first) & self._changed(second))
 
     def _reads(self, first: Op, second: Op, roots: frozenset[Value]) -> bool:
         """Whether two loops do more with arrays than add to their elements."""

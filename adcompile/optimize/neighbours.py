@@ -15,6 +15,7 @@ from adcompile.graph.bounds import Bounds, Sum
 from adcompile.graph.builder import Builder
 from adcompile.graph.clone import clone_op
 from adcompile.graph.ir import Graph, Op, Region, Value
+from adcompile.graph.types import Scalar, is_continuous
 from adcompile.optimize.loads import defined
 
 CHEAP = frozenset({"add", "sub", "mul", "neg", "load", "constant", "cast", "dim"})
@@ -122,6 +123,14 @@ class Neighbours:
         makers = self._slice(op, values, known) or []
         self.builder.region.ops += [clone_op(maker, mapping) for maker in makers]
         return [mapping.get(v, v) for v in values]
+
+
+def numbers_before(ops: Sequence[Op], op: Op) -> Iterator[Value]:
+    """The floats, or complex numbers, that the operations before one make, the last ones first."""
+    for maker in ops[: ops.index(op)][: -LONGEST - 1 : -1]:
+        for value in maker.outputs:
+            if isinstance(value.type, Scalar) and is_continuous(value.type):
+                yield value
 
 
 _Loop = TypeVar("_Loop", bound=Neighbours)

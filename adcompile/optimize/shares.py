@@ -18,10 +18,10 @@ from adcompile.graph.builder import Builder
 from adcompile.graph.clone import clone_op
 from adcompile.graph.dependence import index_of
 from adcompile.graph.ir import Graph, Op, Region, Value
-from adcompile.graph.types import Dim, Scalar, is_continuous, shape_of
+from adcompile.graph.types import Dim, Scalar, shape_of
 from adcompile.optimize.loads import defined
 from adcompile.optimize.merge import Merging
-from adcompile.optimize.neighbours import LONGEST
+from adcompile.optimize.neighbours import numbers_before
 from adcompile.optimize.zeros import are_equal, number_of
 
 _MOST_AGAIN = 32  # operations, of all sums together
@@ -82,11 +82,9 @@ class Shares:
         """
         first = self.shares[0]
         if all(share.home is first.home for share in self.shares):
-            before = first.home.ops[: first.home.ops.index(first.op)]
-            for op in before[: -LONGEST - 1 : -1]:
-                for value in op.outputs:
-                    if is_continuous(value.type) and self._suffice({value}):
-                        return {value: first}
+            for value in numbers_before(first.home.ops, first.op):
+                if self._suffice({value}):
+                    return {value: first}
         kept = {share.value: share for share in reversed(self.shares)}
         for value in list(kept):
             rest = {v: share for v, share in kept.items() if v is not value}
@@ -114,7 +112,7 @@ class Shares:
                 return False
             if op is not None and op.name in _LINEAR:
                 kinds = [self._vanishes(v, share, found) for v in op.inputs]
-                found[value] = _vanishes(op, kinds)
+                found[value] = _result_vanishes(op, kinds)
             else:
                 found[value] = False if op is not None and self._may_load(op, share) else None
         return found[value]
@@ -238,12 +236,11 @@ class _MergingShares(Merging):
         return all(self._changed(loop) & self.roots for loop in (first, second))
 
     def _apart(self, first: Op, second: Op) -> bool:
-        shared = self._changed(first) & self._touched(second)
-        shared |= self._touched(first) & self._changed(second)
-        return all(self._by_counter(root, first, second) for root in shared - self.roots)
+        shared = self._shared(first, second) - self.roots
+        return all(self._by_counter(root, first, second) for root in shared)
 
 
-def _vanishes(op: Op, kinds: Sequence[bool | None]) -> bool | None:
+def _result_vanishes(op: Op, kinds: Sequence[bool | None]) -> bool | None:
     """Whether the result is 0 where what is kept is, given whether the operands are."""
     if None in kinds or (op.name == "mul" and all(kinds)):
         return None

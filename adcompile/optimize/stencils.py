@@ -11,8 +11,8 @@ which not all iterations reach.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import reduce
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cached_property, partial, reduce
 
 from adcompile.graph.aliases import Aliases
 from adcompile.graph.bounds import Bounds, Sum
@@ -20,9 +20,10 @@ from adcompile.graph.builder import Builder
 from adcompile.graph.dependence import index_of
 from adcompile.graph.filling import fill
 from adcompile.graph.ir import Graph, Note, Op, Region, Value
-from adcompile.graph.types import Array, Scalar, shape_of
+from adcompile.graph.types import Array, Scalar, Symbol, shape_of
 from adcompile.ops import memory
-from adcompile.optimize.loads import defined, share_loads
+from adcompile.optimize.fold import place_in_ring, ring_of
+from adcompile.optimize.loads import share_loads
 from adcompile.optimize.nests import iterations, steps_by_one
 from adcompile.optimize.shares import Share, Shares, merge_shares
 from adcompile.optimize.zeros import Span, are_equal, number_of, span_of
@@ -34,7 +35,7 @@ _FEWEST = 8  # iterations of each loop
 def gather_stencils(graph: Graph) -> None:
     """Rewrite nests in place, the outer ones first."""
     with Builder(graph) as builder:
-        while _any(graph.body, builder):
+        while _any(graph.body, Aliases(graph), Bounds(graph), builder):
             pass
 
 
@@ -48,33 +49,32 @@ def may_gather_stencils(graph: Graph) -> bool:
 
 
 def _has_offset(op: Op) -> bool:
-    makers = [value.op for value in index_of(op)]
-    return any(m and m.name in ("add", "sub") and any(map(_is_fixed, m.inputs)) for m in makers)
+    makers = [value.op for value in index_of(op) if value.op is not None]
+    return any(
+        maker.name in ("add", "sub") and any(v.constant is not None for v in maker.inputs)
+        for maker in makers
+    )
 
 
-def _is_fixed(value: Value) -> bool:
-    return value.constant is not None
-
-
-def _any(region: Region, builder: Builder) -> bool:
+def _any(region: Region, aliases: Aliases, bounds: Bounds, builder: Builder) -> bool:
     """Rewrite one nest, if there is any to rewrite."""
     for op in region.ops:
         with builder.inside(region), builder.before(op):
-            arrays = dict.fromkeys(inner.inputs[0] for inner in _sums_in(op))
-            if any(_rewrite(op, region, array, builder) for array in arrays):
-                return True
-            if any(_any(inner, builder) for inner in op.regions):
+            for array in dict.fromkeys(inner.inputs[0] for inner in _sums_in(op)):
+                if _rewrite(_Stencil(op, region, array, aliases, bounds, builder)):
+                    return True
+            if any(_any(inner, aliases, bounds, builder) for inner in op.regions):
                 return True
     return False
 
 
-def _rewrite(loop: Op, region: Region, array: Value, builder: Builder) -> bool:
+def _rewrite(stencil: _Stencil) -> bool:
     """Gather the sums into one array, or bring them together, so that they can be."""
-    stencil = _Stencil(loop, region, array, builder)
     if not stencil.is_known():
         return False
-    if stencil.is_apart() and merge_shares(builder.graph, loop, array):
-        share_loads(builder.graph)
+    graph = stencil.builder.graph
+    if stencil.is_apart() and merge_shares(graph, stencil.loop, stencil.array):
+        share_loads(graph)
         return True
     if not stencil.is_worth():
         return False
@@ -93,12 +93,15 @@ def _sums_in(loop: Op) -> list[Op]:
 class _Stencil:
     """A nest, and an array to whose neighbouring rows it adds."""
 
-    def __init__(self, loop: Op, region: Region, array: Value, builder: Builder) -> None:
+    def __init__(
+        self, loop: Op, region: Region, array: Value, aliases: Aliases, bounds: Bounds,
+        builder: Builder,
+    ) -> None:  # fmt: skip
         self.loop, self.region, self.array, self.builder = loop, region, array, builder
-        self.body, self.own = loop.regions[0], defined(loop.regions[0])
-        self.aliases, self.bounds = Aliases(builder.graph), Bounds(builder.graph)
+        self.aliases, self.bounds, self.body = aliases, bounds, loop.regions[0]
         self.shares = [Share(op, loops) for op, loops in self._sums(self.body, [loop])]
-        self.made = Shares(loop, self.shares, self._is_outside, self.aliases, self.bounds)
+        self.made = Shares(loop, self.shares, self._is_outside, aliases, bounds)
+        self.own = self.made.own
         self.spans: list[Span] = []  # of the counters
         self.axes: list[int] = []  # of the array, along which the loops run
         self.fixed: list[Sum] = []  # the index on each axis, but for counter and offset
@@ -149,12 +152,19 @@ class _Stencil:
 
     def _is_outside(self, found: Sum) -> bool:
         """Whether the nest makes no part of a sum."""
+        return all(
+            atom not in self.own
+            if isinstance(atom, Value)
+            else self.builder.resolve(atom) in self._extents
+            for atom in found.factors
+        )
+
+    @cached_property
+    def _extents(self) -> Collection[Symbol]:
+        """The extents that can be had before the nest."""
         with self.builder.inside(Region()):
             self._learn_extents()
-            return all(
-                atom not in self.own if isinstance(atom, Value) else self.builder.knows(atom)
-                for atom in found.factors
-            )
+            return self.builder.known_extents().keys()
 
     def _learn_extents(self) -> None:
         """Append the extents of arguments and of arrays that the nest uses, if not known yet."""
@@ -255,7 +265,7 @@ class _Stencil:
     def _prepare(self) -> None:
         """What is known before the nest: ranges, and rings of zeros."""
         add = self.builder.op
-        self.mask = (1 << self._rows().bit_length()) - 1
+        self.ring = ring_of(self._rows())
         self.rest = [number_of(found, self.builder) for found in self.fixed]
         self.low = [number_of(span.low, self.builder) for span in self.spans]
         self.high = [number_of(span.high, self.builder) for span in self.spans]
@@ -270,7 +280,7 @@ class _Stencil:
         ]
         self.made.prepare(self._runs, self.builder)
         for value in self.kept:
-            extents = [self.mask + 1, *self.extents]
+            extents = [self.ring, *self.extents]
             self.rings[value] = memory.zeros(self.builder, extents, value.type.dtype)
             self.rings[value].hint = value.hint
 
@@ -299,15 +309,11 @@ class _Stencil:
 
     def _moved(self, value: Value, by: int) -> Value:
         """An integer plus a number."""
-        if not by:
-            return value
-        moved: Value = self.builder.op("add" if by > 0 else "sub", value, abs(by))
-        return moved
+        return number_of(Sum(by, {value: 1}), self.builder)
 
     def _row(self, iteration: Value) -> Value:
         """The row of a ring for an iteration of the outer loop."""
-        row: Value = self.builder.op("bitwise_and", iteration, self.mask)
-        return row
+        return place_in_ring(iteration, self.ring, self.builder)
 
     def _place(self, places: Sequence[Value], offset: Sequence[int]) -> list[Value]:
         """Where in a row what iterations keep lies, with an offset from elements."""
@@ -335,17 +341,16 @@ class _Stencil:
         rows = {by: self._row(self._moved(iteration, edge - by)) for by in offsets}
         hints = [counter.hint or "i" for counter in self.shares[0].counters]
 
-        def inner(place: Value, before: list[Value]) -> list[Value]:
+        def inner(before: list[Value], place: Value, _: Sequence[Value] = ()) -> list[Value]:
             places = [*before, place]
             if len(places) < len(self.spans):
                 start, stop = self.ranges[len(before)]
-                body = lambda place, _: inner(place, places)  # noqa: E731
-                self.builder.loop(start, stop, 1, [], body, hints[len(places)])
+                self.builder.loop(start, stop, 1, [], partial(inner, places), hints[len(places)])
             else:
                 self._add_up(places, rows)
             return []
 
-        inner(self._moved(iteration, edge), [])
+        inner([], self._moved(iteration, edge))
 
     def _add_up(self, places: Sequence[Value], rows: Mapping[int, Value]) -> None:
         """Append the sum of all shares of an element."""
